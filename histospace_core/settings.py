@@ -1,0 +1,56 @@
+"""Settings of an installation, read from HISTOSPACE_* environment variables or a `.env` file."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What an operator may set; every field has a default that works on a laptop."""
+
+    model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
+
+    store: Path = Field(PROJECT / "data" / "store", description="folder of slides, runs, catalog")
+    models: Path = Field(PROJECT / "models", description="folder of the model packages that ship")
+    reference: Path = Field(PROJECT / "data", description="folder of the reference tables")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
+    scheduler: str | None = Field(None, description="address of a Dask scheduler; embedded if unset")
+    workers: int = Field(1, ge=1, description="worker processes of the embedded cluster")
+    upload_max_gb: float = Field(20.0, gt=0, description="largest accepted upload, GB")
+    heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a job")
+    her2st_url: str = Field(
+        "https://raw.githubusercontent.com/almaan/her2st/master/data",
+        description="base URL for the her2st section that a user may ask to download",
+    )
+
+    @property
+    def slides_dir(self) -> Path:
+        return self.store / "slides"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.store / "runs"
+
+    @property
+    def trained_dir(self) -> Path:
+        """Where model packages trained in this installation are kept."""
+        return self.store / "models"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Unfinished uploads; anything here may be deleted while no upload runs."""
+        return self.store / "uploads"
+
+    @property
+    def catalog_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.store / 'catalog.db').as_posix()}"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()
