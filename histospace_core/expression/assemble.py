@@ -1,0 +1,161 @@
+"""The one form of measured spatial transcriptomics: what every reader fills and every user gets."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_version
+
+LARGEST_COUNT = 2**24  # float32 holds every whole number up to here
+
+
+@dataclass
+class RawCounts:
+    """Counts as a reader found them, before any check.
+
+    Attributes
+    ----------
+    source : name of the file, for messages.
+    kind : format, e.g. "legacy-st", "space-ranger", "h5ad".
+    counts : (n_spots, n_genes) CSR matrix.
+    spots : n_spots spot ids.
+    names : n_genes gene names as written in the file (symbols or Ensembl ids).
+    gene_ids : n_genes Ensembl ids where the file gives them beside the names, else None.
+    centres : (n_spots, 2) float64, x right and y down, level-0 pixels.
+    notes : sentences about what the reader left out or repaired.
+    spot_diameter : diameter of a spot in level-0 pixels, where the file gives it.
+    """
+
+    source: str
+    kind: str
+    counts: sparse.csr_matrix
+    spots: list[str]
+    names: list[str]
+    centres: NDArray[np.float64]
+    gene_ids: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+    spot_diameter: float | None = None
+
+
+def assemble(raw: RawCounts) -> AnnData:
+    """Check `raw` and bring it into the AnnData form.
+
+    `X` holds raw counts (CSR float32); `obsm["spatial"]` spot centres (float64, level-0 px);
+    `obs["total_counts"]` the library size over ALL genes of the file; `var_names` symbols as the
+    file writes them (Ensembl ids become symbols where known); `var["gene"]` the current symbol
+    ("" if unknown), `var["gene_id"]` the Ensembl id or "", `var["how"]` how it was found;
+    `uns["histospace"]` source, format, notes and the gene report.
+
+    Raises
+    ------
+    MeasurementError
+        Values that are no counts, positions that are no numbers, nothing left to use.
+    """
+    require_counts(raw.counts, raw.source)
+    _require_positions(raw)
+    adata = _name_genes(raw)
+    totals = np.asarray(adata.X.sum(axis=1), dtype=np.float64).ravel()
+    adata.obs["total_counts"] = totals
+    empty = totals == 0
+    if empty.all():
+        raise MeasurementError(
+            f"{raw.source}: every spot has a count of zero; choose the raw count matrix."
+        )
+    if empty.any():
+        adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without any count left out.")
+        adata = adata[~empty].copy()
+    return adata
+
+
+def require_counts(counts: sparse.csr_matrix, source: str) -> None:
+    """Refuse a matrix that holds anything but whole numbers >= 0.
+
+    Raises
+    ------
+    MeasurementError
+        Says which rule is broken, with one offending value.
+    """
+    if 0 in counts.shape:
+        raise MeasurementError(f"{source}: the count matrix is empty (shape {counts.shape}).")
+    values = counts.data
+    for broken, what in (
+        (~np.isfinite(values), "missing or infinite values"),
+        (values < 0, "negative values"),
+        (values != np.floor(values), "fractions, so it looks normalised or log-transformed"),
+        (values > LARGEST_COUNT, f"values above {LARGEST_COUNT:,}"),
+    ):
+        if broken.any():
+            raise MeasurementError(
+                f"{source}: the matrix holds {what} (e.g. {values[broken][0]:g}) and is no count "
+                "matrix; give the raw UMI counts."
+            )
+
+
+def _require_positions(raw: RawCounts) -> None:
+    if not np.isfinite(raw.centres).all():
+        raise MeasurementError(
+            f"{raw.source}: some spots have no position (missing or infinite pixel coordinates)."
+        )
+    repeated = pd.Index(raw.spots).duplicated()
+    if repeated.any():
+        raise MeasurementError(
+            f"{raw.source}: spot {raw.spots[int(np.argmax(repeated))]} occurs more than once; "
+            "give one section at a time, with one row a spot."
+        )
+
+
+def _name_genes(raw: RawCounts) -> AnnData:
+    """Name the columns by symbol, sum those that share a name, and report what was done."""
+    found = reconcile_genes(raw.names)
+    by_id = (found["how"] == "ensembl").to_numpy()
+    written = [strip_version(name) for name in raw.names]
+    names = np.where(by_id & (found["gene"] != ""), found["gene"], written).astype(object)
+    ids = found["gene_id"].to_numpy(dtype=object)
+    if raw.gene_ids is not None:
+        given = np.array([strip_version(i) for i in raw.gene_ids], dtype=object)
+        ids = np.where(given != NO_ID, given, ids)
+
+    labels, first, column = np.unique(names.astype(str), return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))  # keep the order of the file
+    order = np.sort(first)
+    merge = sparse.csr_matrix(
+        (np.ones(len(names)), (np.arange(len(names)), rank[column])),
+        shape=(len(names), len(labels)),
+    )
+    n_duplicates = len(names) - len(labels)
+    counts = raw.counts @ merge if n_duplicates else raw.counts
+    how = found["how"].to_numpy(dtype=object)[order]
+    report = {kind: int((how == kind).sum()) for kind in pd.unique(how)}
+    notes = list(raw.notes)
+    if n_duplicates:
+        notes.append(f"{n_duplicates} columns with the name of another gene were added to it.")
+    if report.get("unknown"):
+        notes.append(f"{report['unknown']} of {len(labels)} gene names are not in the reference.")
+
+    adata = AnnData(
+        X=sparse.csr_matrix(counts, dtype=np.float32),
+        obs=pd.DataFrame(index=pd.Index([str(s) for s in raw.spots], dtype=object)),
+        var=pd.DataFrame(
+            {
+                "gene": found["gene"].to_numpy(dtype=object)[order],
+                "gene_id": ids[order],
+                "how": how,
+            },
+            index=pd.Index(names[order], dtype=object),
+        ),
+        obsm={"spatial": np.asarray(raw.centres, dtype=np.float64)},
+    )
+    adata.uns["histospace"] = {
+        "source": raw.source,
+        "format": raw.kind,
+        "notes": notes,
+        "gene_report": {"n_genes": len(labels), "n_duplicates": n_duplicates, **report},
+    }
+    if raw.spot_diameter is not None:
+        adata.uns["histospace"]["spot_diameter_px"] = float(raw.spot_diameter)
+    return adata

@@ -1,0 +1,93 @@
+"""Normalisations of counts, each with a name that a model package records."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from histospace_core.errors import MeasurementError
+
+Transform = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _cp10k(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counts per 10,000 of the spot; a spot without counts stays zero."""
+    return counts * np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
+
+
+# name -> (what it is, in words; the transform of (counts, totals as a column))
+NORMALISATIONS: dict[str, tuple[str, Transform]] = {
+    "log10_cp10k": (
+        "log10(1 + 10,000 x count / total count of the spot), as published for HistoSPACE",
+        lambda counts, totals: np.log10(1 + _cp10k(counts, totals)),
+    ),
+    "log1p_cp10k": (
+        "ln(1 + 10,000 x count / total count of the spot), scanpy's habit",
+        lambda counts, totals: np.log1p(_cp10k(counts, totals)),
+    ),
+    "cp10k": ("10,000 x count / total count of the spot", _cp10k),
+    "log1p": (
+        "ln(1 + count); keeps sequencing depth, so correlations with it mislead",
+        lambda counts, totals: np.log1p(counts),
+    ),
+    "raw": ("counts as measured", lambda counts, totals: counts),
+}
+
+
+def normalise(
+    counts: AnnData | sparse.spmatrix | NDArray,
+    how: str = "log10_cp10k",
+    *,
+    genes: Sequence[str] | Sequence[int] | None = None,
+) -> NDArray[np.float32]:
+    """Normalise counts by the library size of each spot over ALL genes, then select genes.
+
+    Parameters
+    ----------
+    counts
+        AnnData with raw counts, or a (n_spots, n_genes) matrix. `obs["total_counts"]` of an
+        AnnData, as `read_measured` writes it, is the library size even after genes were dropped.
+    how
+        A name in `NORMALISATIONS`.
+    genes
+        Names (AnnData) or columns (matrix) to return, in this order; all if None.
+
+    Returns
+    -------
+    Dense float32, (n_spots, n_genes selected).
+
+    Raises
+    ------
+    MeasurementError
+        Unknown normalisation, or a gene that the data do not have.
+    """
+    if how not in NORMALISATIONS:
+        raise MeasurementError(
+            f"Unknown normalisation {how!r}; choose one of {', '.join(NORMALISATIONS)}."
+        )
+    matrix = counts.X if isinstance(counts, AnnData) else counts
+    if isinstance(counts, AnnData) and "total_counts" in counts.obs:
+        totals = counts.obs["total_counts"].to_numpy(dtype=np.float64)
+    else:
+        totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    if genes is not None:
+        matrix = matrix[:, _columns(counts, genes)]
+    dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+    transform = NORMALISATIONS[how][1]
+    return transform(dense.astype(np.float64), totals[:, None]).astype(np.float32)
+
+
+def _columns(
+    counts: AnnData | sparse.spmatrix | NDArray, genes: Sequence[str] | Sequence[int]
+) -> NDArray[np.intp]:
+    if not isinstance(counts, AnnData):
+        return np.asarray(genes, dtype=np.intp)
+    columns = counts.var_names.get_indexer(list(genes))
+    if (columns < 0).any():
+        absent = [str(g) for g, c in zip(genes, columns, strict=True) if c < 0]
+        raise MeasurementError(
+            f"{len(absent)} of {len(genes)} genes are not in the measurement (e.g. {absent[0]})."
+        )
+    return columns
