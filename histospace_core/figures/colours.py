@@ -1,0 +1,54 @@
+"""Colours of the figures: scales that colour-blind readers can follow, and robust limits."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+#: Perceptually ordered scales that stay ordered under the common colour-vision deficiencies.
+SCALES: Final[tuple[str, ...]] = ("Viridis", "Cividis", "Inferno", "Magma", "Greys")
+
+UNIT_LABELS: Final[dict[str, str]] = {
+    "log10_cp10k": "log10(CP10k+1)",
+    "log1p_cp10k": "ln(CP10k+1)",
+    "raw": "counts",
+}
+
+#: Blue and orange of Okabe and Ito (2008): distinct for every common kind of colour vision.
+INSIDE: Final = "#d55e00"
+OUTSIDE: Final = "#0072b2"
+NEUTRAL: Final = "#8c8794"
+
+
+def unit_label(unit: str) -> str:
+    """Return how an expression unit is written on an axis, ``"log10(CP10k+1)"`` for example."""
+    return UNIT_LABELS.get(unit, unit)
+
+
+def robust_limits(
+    values: npt.ArrayLike, low: float = 2.0, high: float = 98.0
+) -> tuple[float, float]:
+    """Return colour limits that a few extreme tiles cannot stretch.
+
+    Parameters
+    ----------
+    values : array-like
+        Any shape; what is not finite is left out.
+    low, high : float
+        Percentiles.
+
+    Returns
+    -------
+    tuple of float
+        The two percentiles, widened where they coincide, so that a colour bar can be drawn.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    finite = array[np.isfinite(array)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    lower, upper = (float(v) for v in np.percentile(finite, [low, high]))
+    if upper - lower < 1e-6:
+        lower, upper = float(finite.min()), float(finite.max())
+    if upper - lower < 1e-6:
+        lower, upper = lower - 0.5, upper + 0.5
+    return lower, upper

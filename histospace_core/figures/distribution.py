@@ -1,0 +1,61 @@
+"""How a value is spread, inside a selection and outside it."""
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from .colours import INSIDE, OUTSIDE
+
+
+def distribution(
+    values: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_] | None = None,
+    *,
+    label: str,
+    unit: str,
+    bins: int = 40,
+    height: int = 240,
+) -> go.Figure:
+    """Draw histograms of one value per tile, as shares, so that unequal groups compare.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (n,)
+        What is not finite is left out.
+    inside : ndarray of bool, shape (n,), optional
+        The selected tiles; without it all tiles form one histogram.
+    label, unit : str
+        What the values are and what they are measured in.
+    bins : int
+        Number of equal bins, the same for both groups.
+    height : int
+        Of the figure, screen px.
+    """
+    finite = np.isfinite(values)
+    groups = [("all tiles", finite, OUTSIDE)]
+    if inside is not None:
+        groups = [("outside", finite & ~inside, OUTSIDE), ("selected", finite & inside, INSIDE)]
+    edges = np.histogram_bin_edges(values[finite] if finite.any() else np.zeros(1), bins)
+    figure = go.Figure()
+    for name, members, colour in groups:
+        counts, _ = np.histogram(values[members], edges)
+        figure.add_trace(
+            go.Bar(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=counts / max(int(counts.sum()), 1),
+                width=np.diff(edges),
+                name=name,
+                marker={"color": colour, "opacity": 0.6, "line": {"width": 0}},
+                hovertemplate=f"{name}: %{{y:.1%}} near %{{x:.2f}}<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        barmode="overlay",
+        height=height,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        showlegend=inside is not None,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        xaxis_title=f"{label}, {unit}",
+        yaxis={"title": "share of tiles", "tickformat": ".0%"},
+    )
+    return figure

@@ -1,0 +1,21 @@
+import numpy as np
+import pytest
+
+from histospace_core.figures.distribution import distribution
+
+
+def test_unequal_groups_are_shown_as_shares_on_the_same_bins():
+    values = np.r_[np.zeros(900), np.ones(100), np.nan].astype(np.float32)
+    inside = values == 1
+    figure = distribution(values, inside, label="g", unit="u")
+    outside, selected = figure.data
+    assert (outside.name, selected.name) == ("outside", "selected")
+    assert outside.y.sum() == pytest.approx(1)
+    assert selected.y.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(outside.x, selected.x)
+
+
+def test_without_selection_one_histogram_and_no_data_none():
+    assert len(distribution(np.arange(5.0), label="g", unit="u").data) == 1
+    empty = distribution(np.full(3, np.nan, np.float32), label="g", unit="u")
+    assert empty.data[0].y.sum() == 0

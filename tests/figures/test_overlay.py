@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from histospace_core.figures.canvas import Canvas
+from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay, tile_grid
+
+
+def centres_on_grid(columns, rows, stride, origin=(64.0, 64.0)):
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    return np.column_stack([x.ravel(), y.ravel()]) * stride + np.asarray(origin)
+
+
+@pytest.mark.parametrize("stride", [64.0, 128.0, 176.64, 300.0])
+def test_every_tile_is_drawn_at_its_centre_and_size(stride):
+    centres = centres_on_grid(5, 3, stride)[[0, 1, 4, 7, 14]]  # with holes
+    grid = tile_grid(centres, tile=128.0, stride=stride)
+    picture = grid.fill(np.arange(5, dtype=np.float32))
+    assert np.isfinite(picture).sum() == 5
+    for tile, (x, y) in enumerate(centres):
+        row, column = np.argwhere(picture == tile)[0]
+        left, right = grid.x_edges[column : column + 2]
+        top, bottom = grid.y_edges[row : row + 2]
+        assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((x, y))
+        assert right - left == pytest.approx(min(128.0, stride))
+        assert bottom - top == pytest.approx(min(128.0, stride))
+
+
+def test_a_stride_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="grid"):
+        tile_grid(centres_on_grid(4, 4, 50.0), tile=128.0, stride=128.0)
+
+
+def test_selection_trace_holds_the_tiles_in_order():
+    centres = centres_on_grid(4, 3, 100.0)
+    values = np.linspace(0, 1, 12, dtype=np.float32)
+    figure = overlay(
+        Canvas(500, 400, 0.5, "/slide.jpg"),
+        centres,
+        values,
+        tile=100,
+        stride=100,
+        label="ERBB2",
+        unit="log10(CP10k+1)",
+        selected=[3, 5],
+    )
+    points = figure.data[SELECTABLE_TRACE]
+    np.testing.assert_array_equal(np.column_stack([points.x, points.y]), centres)
+    assert points.selectedpoints == (3, 5)
+    assert points.unselected.marker.opacity == 0
+    assert "ERBB2" in figure.data[0].colorbar.title.text
+
+
+def test_limits_default_to_robust_ones_and_obey_the_reader():
+    centres = centres_on_grid(10, 10, 100.0)
+    values = np.r_[np.linspace(0, 1, 99), 50.0].astype(np.float32)
+    draw = {"tile": 100, "stride": 100, "label": "g", "unit": "u"}
+    figure = overlay(Canvas(1000, 1000), centres, values, **draw)
+    assert figure.data[0].zmax < 2
+    figure = overlay(Canvas(1000, 1000), centres, values, limits=(0.0, 50.0), **draw)
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (0, 50)
+
+
+def test_twenty_thousand_tiles_stay_one_heatmap():
+    centres = centres_on_grid(200, 100, 128.0)
+    values = np.random.default_rng(0).random(20_000, dtype=np.float32)
+    figure = overlay(
+        Canvas(26_000, 13_000), centres, values, tile=128, stride=128, label="g", unit="u"
+    )
+    assert figure.data[0].z.shape == (100, 200)
+    np.testing.assert_array_equal(figure.data[0].z.ravel(), values)
+    assert len(figure.to_json()) < 2_000_000
