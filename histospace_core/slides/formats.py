@@ -1,0 +1,107 @@
+"""What a file is by its content; its name is never trusted."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from histospace_core.errors import SlideError
+
+FlatKind = Literal["png", "jpeg", "tiff"]
+
+_MAGIC: tuple[tuple[bytes, FlatKind], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+)
+_UNIT_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
+
+
+@dataclass(frozen=True)
+class TiffFacts:
+    """Of a TIFF: whether it is OME, its description, and how much of its pixel data is missing."""
+
+    is_ome: bool
+    description: str
+    segments: int
+    segments_missing: int
+
+
+def sniff(path: Path) -> FlatKind | None:
+    """Return the flat image format that the first bytes announce, None for anything else."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def read_tiff_facts(path: Path) -> TiffFacts:
+    """Read the header of a TIFF and insist on colour of 8 bits a channel.
+
+    OpenSlide would open float, 16-bit and grey TIFFs, and fail or show grey later.
+
+    Raises
+    ------
+    SlideError
+        If the header cannot be read, or the first image is not 8-bit colour.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages.first
+            bits, sample_format = page.bitspersample, int(page.sampleformat)
+            planes = _planes(tiff, page.samplesperpixel)
+            size = path.stat().st_size
+            spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+            missing = sum(offset + count > size for offset, count in spans)
+            facts = TiffFacts(tiff.is_ome, str(page.description), len(spans), missing)
+    except Exception as error:  # tifffile raises whatever a hostile header provokes
+        raise SlideError(
+            f"{path.name}: its TIFF header cannot be read ({_one_line(error)}); "
+            "the file is damaged or incomplete, export it again."
+        ) from error
+    if bits != 8 or sample_format != 1 or planes < 3:
+        what = "float" if sample_format == 3 else "integer"
+        raise SlideError(
+            f"{path.name}: {planes} channel(s) of {bits}-bit {what} is no colour image of 8 bits "
+            "a channel; save the H&E scan as 8-bit RGB."
+        )
+    return facts
+
+
+def _planes(tiff: object, samples: int) -> int:
+    """Return the channels of the main image; OME may keep each on a page of its own."""
+    series = tiff.series[0] if samples == 1 and tiff.is_ome else None  # type: ignore[attr-defined]
+    if series is None or "C" not in series.axes:
+        return samples
+    channels = int(series.shape[series.axes.index("C")])
+    return channels if channels in (3, 4) else 1
+
+
+def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, float] | None:
+    """Return the pixel size (x, y) in um that OME-XML states for the image of this size.
+
+    Only attributes of the `Pixels` element are read, by pattern: a hostile XML document is never
+    handed to a parser that would expand it.
+    """
+    for pixels in re.findall(r"<(?:\w+:)?Pixels\b[^>]{0,4000}>", description):
+        found = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', pixels))
+        if found.get("SizeX") != str(size[0]):
+            continue
+        try:
+            x, y = (
+                float(found[f"PhysicalSize{axis}"])
+                * _UNIT_UM[found.get(f"PhysicalSize{axis}Unit", "µm").replace("μ", "µ")]
+                for axis in "XY"
+            )
+        except (KeyError, ValueError):
+            return None
+        return x, y
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

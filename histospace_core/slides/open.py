@@ -1,0 +1,255 @@
+"""Open a slide of any format, and read any box of it at any scale."""
+
+import hashlib
+import math
+import threading
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from histospace_core.errors import SlideError
+from histospace_core.slides.formats import read_tiff_facts, sniff
+from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
+from histospace_core.slides.readers import OpenSlideReader, Reader, TiffSlideReader, VipsReader
+
+RGB = npt.NDArray[np.uint8]
+
+_STRIP_PIXELS = 4_000_000
+_MARGIN = 3  # level px around a box, for the resampling filter's reach
+
+
+def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
+    """Open a slide: scanner format, OME-TIFF, plain TIFF, PNG, JPEG or a folder of DICOM files.
+
+    The format is told by the content, not by the name. Label and macro images are never read.
+
+    Parameters
+    ----------
+    path : str or Path
+    mpp : float, optional
+        Pixel size in um/px, used where the file states none.
+
+    Raises
+    ------
+    SlideError
+        If the file is missing or not a slide of 8-bit colour.
+    PixelSizeError
+        If `mpp` is no pixel size or contradicts the file's, or the pixels are not square.
+    """
+    return Slide(Path(path), mpp)
+
+
+class Slide:
+    """An open slide; use it as a context manager. Reads are safe from several threads."""
+
+    def __init__(self, path: Path, mpp: float | None = None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._reader = _open_reader(path)
+        try:
+            value, source, absurd = settle_mpp(path, self._reader.mpp, mpp)
+        except Exception:
+            self._reader.close()
+            raise
+        self.properties = SlideProperties(
+            width=self._reader.size[0],
+            height=self._reader.size[1],
+            mpp=value,
+            mpp_source=source,
+            vendor=self._reader.vendor,
+            reader=self._reader.name,
+            level_downsamples=self._reader.downsamples,
+            stated_mpp=absurd,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()
+
+    @property
+    def width(self) -> int:
+        """Width of level 0, px."""
+        return self.properties.width
+
+    @property
+    def height(self) -> int:
+        """Height of level 0, px."""
+        return self.properties.height
+
+    @property
+    def mpp(self) -> float:
+        """Pixel size, um/px; raises PixelSizeError, asking for it, where it is not known."""
+        return require_mpp(self.path, self.properties)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the file; of a slide in several files, of all, in name order."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
+        digest = hashlib.sha256()
+        for path in _files(self.path):
+            with path.open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        return digest.hexdigest()
+
+    def read(self, x: float, y: float, w: float, h: float, out_w: int, out_h: int) -> RGB:
+        """Return a box of the slide, resampled with antialiasing.
+
+        Parameters
+        ----------
+        x, y, w, h : float
+            Box in level-0 px; what lies outside the slide comes back white.
+        out_w, out_h : int
+            Size of the result, px. Where it equals a box on whole pixels, nothing is resampled.
+
+        Returns
+        -------
+        uint8 RGB array (out_h, out_w, 3)
+
+        Raises
+        ------
+        SlideError
+            If the region cannot be decoded; the slide is reopened and other regions can be read.
+        """
+        if not (w > 0 and h > 0 and out_w > 0 and out_h > 0 and math.isfinite(x + y + w + h)):
+            raise SlideError(f"{self.path.name}: a box of {w} x {h} px cannot be read.")
+        with self._lock:
+            try:
+                return np.asarray(self._resampled(x, y, w, h, out_w, out_h))
+            except SlideError:
+                raise
+            except Exception as error:  # each library has exceptions of its own
+                self._reopen()
+                raise SlideError(
+                    f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read "
+                    f"({' '.join(str(error).split())[:120]}); the file is damaged or incomplete, "
+                    "export it again."
+                ) from error
+
+    def thumbnail(self, max_px: int = 1024) -> RGB:
+        """Return the whole slide, its longer side at most `max_px` px; it is never enlarged."""
+        shrink = min(1.0, max_px / max(self.width, self.height))
+        out = (max(1, round(self.width * shrink)), max(1, round(self.height * shrink)))
+        return self.read(0, 0, self.width, self.height, *out)
+
+    def _resampled(
+        self, x: float, y: float, w: float, h: float, out_w: int, out_h: int
+    ) -> Image.Image:
+        scale = min(w / out_w, h / out_h)
+        fitting = [i for i, d in enumerate(self._reader.downsamples) if d <= max(scale, 1) * 1.01]
+        level = max(fitting, key=self._reader.downsamples.__getitem__)
+        down = self._reader.downsamples[level]
+        box = (x / down, y / down, (x + w) / down, (y + h) / down)
+        whole = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
+        reach = 0 if whole else math.ceil(_MARGIN * max(1, scale / down))
+        left, top = math.floor(box[0]) - reach, math.floor(box[1]) - reach
+        right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
+        step = max(1, int(scale / down / 2))
+        image = self._padded(level, left, top, right, bottom, step)
+        if whole:
+            return image
+        inner = ((box[0] - left) / step, (box[1] - top) / step)
+        outer = ((box[2] - left) / step, (box[3] - top) / step)
+        return image.resize((out_w, out_h), Image.Resampling.BICUBIC, box=(*inner, *outer))
+
+    def _padded(
+        self, level: int, left: int, top: int, right: int, bottom: int, step: int
+    ) -> Image.Image:
+        """Return a box of a level on white, shrunk by `step`, read in strips of bounded size."""
+        rows = max(step, _STRIP_PIXELS // max(1, right - left) // step * step)
+        size = (-(-(right - left) // step), -(-(bottom - top) // step))
+        canvas = Image.new("RGB", size, "white")
+        level_w, level_h = self._reader.level_size(level)
+        for y0 in range(top, bottom, rows):
+            y1 = min(bottom, y0 + rows)
+            inside = (max(left, 0), max(y0, 0), min(right, level_w), min(y1, level_h))
+            if inside[0] >= inside[2] or inside[1] >= inside[3]:
+                continue
+            piece = self._reader.read(
+                level, inside[0], inside[1], inside[2] - inside[0], inside[3] - inside[1]
+            )
+            if piece.size != (right - left, y1 - y0):
+                strip = Image.new("RGB", (right - left, y1 - y0), "white")
+                strip.paste(piece, (inside[0] - left, inside[1] - y0))
+                piece = strip
+            canvas.paste(piece.reduce(step) if step > 1 else piece, (0, (y0 - top) // step))
+        return canvas
+
+    def _reopen(self) -> None:
+        """Get a fresh handle: OpenSlide answers every later read with the first error."""
+        self._reader.close()
+        self._reader = _open_reader(self.path)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files that make up a slide."""
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.is_file())
+    folder = path.with_suffix("")
+    if path.suffix.lower() == ".mrxs" and folder.is_dir():
+        return [path, *sorted(p for p in folder.iterdir() if p.is_file())]
+    return [path]
+
+
+def _open_reader(path: Path) -> Reader:
+    """Choose the library by what the file contains."""
+    try:
+        file = _dicom_instance(path) if path.is_dir() else path
+        kind = sniff(file)
+    except FileNotFoundError:
+        raise SlideError(f"{path.name}: there is no such file; check the path.") from None
+    except PermissionError:
+        raise SlideError(f"{path.name}: may not be read; check its permissions.") from None
+    except (OSError, ValueError) as error:
+        raise SlideError(f"{path.name[:80]!a}: cannot be opened ({error}).") from None
+    facts = read_tiff_facts(file) if kind == "tiff" else None
+    try:
+        if facts and facts.is_ome:
+            return TiffSlideReader(file, facts)
+        import openslide
+
+        try:
+            return OpenSlideReader(file)
+        except openslide.OpenSlideUnsupportedFormatError:
+            if path.suffix.lower() == ".mrxs":
+                raise SlideError(
+                    f"{path.name}: the folder {path.stem} that belongs to it is missing or "
+                    "incomplete; put it beside the file."
+                ) from None
+            if kind is None:
+                raise
+            return VipsReader(file, kind)
+    except SlideError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise SlideError(
+            f"{path.name}: not a slide that can be read ({reason}); "
+            "export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG."
+        ) from error
+
+
+def _dicom_instance(folder: Path) -> Path:
+    """Return one instance of a DICOM slide; OpenSlide finds the others in its folder."""
+    instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
+    if not instances:
+        raise SlideError(f"{folder.name}: a folder without DICOM files; give the slide's file.")
+    return instances[0]

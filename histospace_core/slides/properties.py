@@ -1,0 +1,121 @@
+"""What is known of a slide without reading its pixels, whichever library reads them."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from histospace_core.errors import PixelSizeError
+
+MPP_MIN, MPP_MAX = 0.05, 4.0
+"""Pixel sizes, um/px, that an H&E scan can have: from a 200x objective to a 2.5x overview."""
+
+MPP_TOLERANCE = 0.05
+"""Two pixel sizes that differ by more than this share contradict each other."""
+
+
+@dataclass(frozen=True)
+class SlideProperties:
+    """Size, pixel size and pyramid of a slide.
+
+    Attributes
+    ----------
+    width, height : int
+        Size of level 0, px.
+    mpp : float or None
+        Pixel size of level 0, um/px; None where neither the file nor the user states a sane one.
+    mpp_source : {"file", "user"} or None
+    vendor : str
+        Scanner vendor or file format, as the reader names it.
+    reader : {"openslide", "tiffslide", "vips"}
+    level_downsamples : tuple of float
+        Level-0 px per px of each pyramid level; the first is 1.
+    stated_mpp : float or None
+        What the file states where that is absurd (a 72 dpi default, say), so that it can be named.
+    """
+
+    width: int
+    height: int
+    mpp: float | None
+    mpp_source: Literal["file", "user"] | None
+    vendor: str
+    reader: Literal["openslide", "tiffslide", "vips"]
+    level_downsamples: tuple[float, ...]
+    stated_mpp: float | None = None
+
+
+def check_mpp(mpp: float, name: str) -> float:
+    """Return a pixel size given by a user, or say why it cannot be one.
+
+    Raises
+    ------
+    PixelSizeError
+        If it is not a finite number from 0.05 to 4 um/px.
+    """
+    try:
+        value = float(mpp)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not MPP_MIN <= value <= MPP_MAX:
+        raise PixelSizeError(
+            f"{name}: {mpp} um/px is no pixel size of an H&E scan; give one from {MPP_MIN} to "
+            f"{MPP_MAX:g} um/px (the scanner's software states it, 0.25 and 0.5 are usual)."
+        )
+    return value
+
+
+def settle_mpp(
+    path: Path, stated: tuple[float, float] | None, user: float | None
+) -> tuple[float | None, Literal["file", "user"] | None, float | None]:
+    """Decide on one pixel size from the file's (x, y) and the user's; never guess.
+
+    Returns
+    -------
+    mpp, source, stated : the pixel size, where it came from, and an absurd value of the file.
+
+    Raises
+    ------
+    PixelSizeError
+        If the pixels are not square, or the user's value contradicts a sane one in the file.
+    """
+    given = None if user is None else check_mpp(user, path.name)
+    absurd = None
+    if stated is not None:
+        x, y = stated
+        if not (MPP_MIN <= x <= MPP_MAX and MPP_MIN <= y <= MPP_MAX):
+            absurd = max(x, y)
+        elif abs(x - y) > MPP_TOLERANCE * min(x, y):
+            raise PixelSizeError(
+                f"{path.name}: its pixels are not square ({x:g} x {y:g} um); "
+                "resample it to square pixels first."
+            )
+        else:
+            mpp = (x + y) / 2
+            if given is not None and abs(given - mpp) > MPP_TOLERANCE * mpp:
+                raise PixelSizeError(
+                    f"{path.name}: the file states {mpp:g} um/px, you gave {given:g}; "
+                    "leave yours out, or correct the file."
+                )
+            return mpp, "file", None
+    return given, "user" if given is not None else None, absurd
+
+
+def require_mpp(path: Path, properties: SlideProperties) -> float:
+    """Return the pixel size in um/px, or ask for it.
+
+    Raises
+    ------
+    PixelSizeError
+        If it is not known.
+    """
+    if properties.mpp is not None:
+        return properties.mpp
+    if properties.stated_mpp is not None:
+        raise PixelSizeError(
+            f"{path.name}: the file states {properties.stated_mpp:.4g} um/px, which is absurd for "
+            "an H&E scan; give the true pixel size in um/px (on the command line: --mpp)."
+        )
+    raise PixelSizeError(
+        f"{path.name}: the file does not state its pixel size; give it in um/px "
+        "(on the command line: --mpp)."
+    )

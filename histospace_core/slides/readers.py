@@ -1,0 +1,161 @@
+"""Three libraries behind one small interface: regions of 8-bit RGB from a pyramid level.
+
+OpenSlide reads scanner formats, tiffslide the OME-TIFF pyramids that OpenSlide does not see, and
+libvips flat images (PNG, JPEG, striped TIFF), which it decodes once to a temporary file so that no
+image is ever whole in memory.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from histospace_core.errors import SlideError
+from histospace_core.slides.formats import FlatKind, TiffFacts, ome_pixel_size
+
+MAX_FLAT_PIXELS = 2_000_000_000
+"""Largest flat image accepted; it must be decoded to a temporary file before a region is read."""
+
+
+class Reader(Protocol):
+    """A slide as one library sees it; regions lie within their level."""
+
+    vendor: str
+    size: tuple[int, int]
+    mpp: tuple[float, float] | None
+
+    @property
+    def name(self) -> Literal["openslide", "tiffslide", "vips"]: ...
+
+    @property
+    def downsamples(self) -> tuple[float, ...]: ...
+
+    def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
+        """Return the RGB image of a box given in px of `level`; raise whatever the library does."""
+        ...
+
+    def level_size(self, level: int) -> tuple[int, int]:
+        """Return width and height of a level, px."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Composite on white, so that what was never scanned looks like empty glass."""
+    alpha = image.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=alpha)
+    return white
+
+
+def _stated(properties: Any, prefix: str) -> tuple[float, float] | None:
+    try:
+        return float(properties[f"{prefix}.mpp-x"]), float(properties[f"{prefix}.mpp-y"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+class OpenSlideReader:
+    """Scanner formats and tiled TIFF."""
+
+    name: Literal["openslide"] = "openslide"
+
+    def __init__(self, path: Path) -> None:
+        import openslide
+
+        self._slide = openslide.OpenSlide(path)
+        self.vendor = self._slide.properties.get("openslide.vendor", "unknown")
+        self.size = self._slide.dimensions
+        self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
+        self.mpp = _stated(self._slide.properties, "openslide")
+
+    def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
+        scale = self.downsamples[level]
+        corner = (round(x * scale), round(y * scale))
+        return _on_white(self._slide.read_region(corner, level, (w, h)))
+
+    def level_size(self, level: int) -> tuple[int, int]:
+        return self._slide.level_dimensions[level]
+
+    def close(self) -> None:
+        self._slide.close()
+
+
+class TiffSlideReader:
+    """OME-TIFF, whose pyramid lies in sub-images."""
+
+    name: Literal["tiffslide"] = "tiffslide"
+    vendor = "ome-tiff"
+
+    def __init__(self, path: Path, facts: TiffFacts) -> None:
+        import tiffslide
+
+        self._slide = tiffslide.TiffSlide(path)
+        self.size = self._slide.dimensions
+        self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
+        self.mpp = ome_pixel_size(facts.description, self.size)
+
+    def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
+        scale = self.downsamples[level]
+        # tiffslide divides by the downsample and cuts off: aim at the middle of the pixel
+        corner = (int((x + 0.5) * scale), int((y + 0.5) * scale))
+        pixels = np.asarray(self._slide.read_region(corner, level, (w, h), as_array=True))
+        image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8))
+        return image if image.mode == "RGB" else _on_white(image)
+
+    def level_size(self, level: int) -> tuple[int, int]:
+        return self._slide.level_dimensions[level]
+
+    def close(self) -> None:
+        self._slide.close()
+
+
+class VipsReader:
+    """PNG, JPEG and plain TIFF: one level, no pixel size (a dpi tag says nothing of the tissue).
+
+    Pixels are taken as stored: an EXIF orientation does not turn the image, so that positions
+    measured in other programs on the stored pixels hold.
+    """
+
+    name: Literal["vips"] = "vips"
+    downsamples: tuple[float, ...] = (1.0,)
+
+    def __init__(self, path: Path, kind: FlatKind) -> None:
+        import pyvips
+
+        loaders: dict[str, Callable[..., Any]] = {
+            "png": pyvips.Image.pngload,
+            "jpeg": pyvips.Image.jpegload,
+            "tiff": pyvips.Image.tiffload,
+        }
+        # fail_on: otherwise a truncated image comes back grey, without a word
+        image = loaders[kind](str(path), access="random", fail_on="truncated")
+        if image.width * image.height > MAX_FLAT_PIXELS:
+            raise SlideError(
+                f"{path.name}: {image.width} x {image.height} px is too large for a flat image "
+                f"(at most {MAX_FLAT_PIXELS / 1e9:g} gigapixels); save it as a tiled pyramid."
+            )
+        if image.format != "uchar" or image.interpretation != "srgb" or image.bands not in (3, 4):
+            raise SlideError(
+                f"{path.name}: {image.bands} channel(s) of {image.format} "
+                f"({image.interpretation}) is no colour image of 8 bits a channel; "
+                "save the H&E scan as 8-bit RGB."
+            )
+        self._image = image if image.bands == 3 else image.flatten(background=[255, 255, 255])
+        self.vendor: str = kind
+        self.size = (image.width, image.height)
+        self.mpp: tuple[float, float] | None = None
+
+    def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
+        return Image.fromarray(self._image.crop(x, y, w, h).numpy())
+
+    def level_size(self, level: int) -> tuple[int, int]:
+        return self.size
+
+    def close(self) -> None:
+        del self._image
