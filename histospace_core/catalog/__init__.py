@@ -1,1 +1,29 @@
-"""catalog."""
+"""The catalog: slides, models, runs, comparisons and who changed them, in SQL."""
+
+from histospace_core.catalog.catalog import Catalog
+from histospace_core.catalog.states import RESUMABLE
+from histospace_core.catalog.tables import (
+    ACTIVE,
+    AuditRow,
+    ComparisonRow,
+    Kind,
+    ModelRow,
+    RunRow,
+    SlideRow,
+    State,
+    new_id,
+)
+
+__all__ = [
+    "ACTIVE",
+    "RESUMABLE",
+    "AuditRow",
+    "Catalog",
+    "ComparisonRow",
+    "Kind",
+    "ModelRow",
+    "RunRow",
+    "SlideRow",
+    "State",
+    "new_id",
+]

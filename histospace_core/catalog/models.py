@@ -1,0 +1,62 @@
+"""Model packages in the catalog."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from histospace_core.catalog.database import Database
+from histospace_core.catalog.tables import ModelRow, utc_now
+from histospace_core.errors import ModelError
+
+
+class ModelTable(Database):
+    """The part of the catalog that knows model packages."""
+
+    def add_model(self, name: str, sha256: str, folder: Path, summary: dict[str, Any]) -> ModelRow:
+        """Register a package, or note that the one of this name has changed.
+
+        Runs keep the hash of the model they used, so an older result never changes its source.
+        """
+        with self.write() as session:
+            row = session.get(ModelRow, name)
+            if row is None:
+                row = ModelRow(name=name)
+                session.add(row)
+                self.audit(session, "add", "model", name, sha256=sha256)
+            elif row.sha256 != sha256:
+                self.audit(session, "replace", "model", name, before=row.sha256, after=sha256)
+            elif (row.folder, row.summary) == (str(folder), summary):
+                return row
+            row.sha256, row.folder, row.summary = sha256, str(folder), summary
+            row.registered_at = utc_now()
+            session.flush()
+            return row
+
+    def models(self) -> Sequence[ModelRow]:
+        """Return all registered packages by name."""
+        with self.read() as session:
+            return session.scalars(select(ModelRow).order_by(ModelRow.name)).all()
+
+    def model(self, name: str) -> ModelRow:
+        """Return one package's row.
+
+        Raises
+        ------
+        ModelError
+            No package of this name is registered.
+        """
+        with self.read() as session:
+            row = session.get(ModelRow, name)
+        if row is None:
+            raise ModelError(f"No model named {name} is registered: choose one from the list.")
+        return row
+
+    def forget_model(self, name: str) -> None:
+        """Take a package out of the list; its files and its runs stay."""
+        with self.write() as session:
+            row = session.get(ModelRow, name)
+            if row is not None:
+                session.delete(row)
+                self.audit(session, "forget", "model", name, sha256=row.sha256)

@@ -1,0 +1,138 @@
+"""Runs in the catalog: entering, finding, deleting."""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+
+from histospace_core.catalog.slides import remove_own_folder
+from histospace_core.catalog.states import RunStates, locked_run
+from histospace_core.catalog.tables import ACTIVE, Kind, RunRow, SlideRow, new_id
+from histospace_core.errors import JobError, StoreError
+
+
+class RunTable(RunStates):
+    """The part of the catalog that knows runs."""
+
+    def add_run(
+        self,
+        slide_id: str | None,
+        model_name: str,
+        settings: dict[str, Any],
+        *,
+        runs_dir: Path,
+        kind: Kind = Kind.PREDICT,
+        model_sha256: str | None = None,
+        worker: str = "",
+        note: str = "",
+    ) -> RunRow:
+        """Queue a run; while the same work is queued or running, return that run instead.
+
+        Parameters
+        ----------
+        settings
+            JSON-able; what `predict_slide`, training or evaluation is called with.
+        runs_dir
+            The run's folder will be `runs_dir/<run id>`.
+        worker
+            The process that answers for the run, as `jobs.identity` names it.
+        """
+        run = RunRow(
+            id=new_id(),
+            kind=kind.value,
+            slide_id=slide_id,
+            model_name=model_name,
+            model_sha256=model_sha256,
+            settings=settings,
+            fingerprint=_fingerprint(kind, slide_id, model_name, model_sha256, settings),
+            worker=worker,
+            note=note,
+        )
+        run.folder = str(runs_dir / run.id)
+        same = select(RunRow.id).where(
+            RunRow.fingerprint == run.fingerprint, RunRow.state.in_(ACTIVE)
+        )
+        try:
+            with self.write() as session:
+                if slide_id is not None and session.get(SlideRow, slide_id) is None:
+                    raise StoreError("This slide is not in the catalog; it may have been deleted.")
+                run_id = session.scalar(same)
+                if run_id is None:
+                    session.add(run)
+                    self.audit(session, "add", "run", run.id, kind=kind.value, model=model_name)
+                    run_id = run.id
+        except IntegrityError:  # another process was quicker by a moment
+            with self.read() as session:
+                run_id = session.scalars(same).one()
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> RunRow:
+        """Return one run with its slide.
+
+        Raises
+        ------
+        StoreError
+            No run has this id.
+        """
+        with self.read() as session:
+            return locked_run(session, run_id)
+
+    def runs(
+        self,
+        *,
+        states: Collection[str] = (),
+        kinds: Collection[str] = (),
+        slide_id: str | None = None,
+        model_name: str | None = None,
+        text: str = "",
+        limit: int = 1000,
+    ) -> Sequence[RunRow]:
+        """Return runs, newest first; `text` is sought in slide, model, note and error."""
+        query = select(RunRow).outerjoin(SlideRow, RunRow.slide_id == SlideRow.id)
+        if states:
+            query = query.where(RunRow.state.in_(states))
+        if kinds:
+            query = query.where(RunRow.kind.in_(kinds))
+        if slide_id is not None:
+            query = query.where(RunRow.slide_id == slide_id)
+        if model_name is not None:
+            query = query.where(RunRow.model_name == model_name)
+        if text:
+            columns = (SlideRow.name, RunRow.model_name, RunRow.note, RunRow.error)
+            query = query.where(or_(*(c.icontains(text, autoescape=True) for c in columns)))
+        query = query.order_by(RunRow.created_at.desc(), RunRow.id).limit(limit)
+        with self.read() as session:
+            return session.scalars(query).all()
+
+    def set_note(self, run_id: str, note: str) -> RunRow:
+        """Set the user's own words about a run."""
+        with self.write() as session:
+            run = locked_run(session, run_id)
+            run.note = note
+            self.audit(session, "note", "run", run_id)
+            return run
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run, its comparisons and its folder.
+
+        Raises
+        ------
+        JobError
+            The run is queued or running.
+        """
+        with self.write() as session:
+            run = locked_run(session, run_id)
+            if run.is_active:
+                raise JobError("This run is still under way: cancel it before deleting it.")
+            self.audit(session, "delete", "run", run_id, model=run.model_name)
+            session.delete(run)
+        remove_own_folder(run.directory, run_id)
+
+
+def _fingerprint(kind: Kind, *parts: Any) -> str:
+    text = json.dumps([kind.value, *parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""Slides in the catalog."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from histospace_core.catalog.database import Database
+from histospace_core.catalog.tables import RunRow, SlideRow, new_id
+from histospace_core.errors import PixelSizeError, StoreError
+
+from histospace_core.slides.properties import SlideProperties
+
+SMALLEST_MPP, LARGEST_MPP = 0.05, 4.0  # um/px: no brightfield scan lies outside
+
+
+class SlideTable(Database):
+    """The part of the catalog that knows slides."""
+
+    def add_slide(
+        self,
+        path: Path,
+        name: str,
+        sha256: str,
+        properties: SlideProperties,
+        *,
+        is_sample: bool = False,
+        slide_id: str | None = None,
+    ) -> SlideRow:
+        """Enter a slide; the same content again gives the row that is there already.
+
+        Parameters
+        ----------
+        path
+            The file in the store. If the known file of the same content has gone, this one
+            takes its place.
+        name
+            What the user called the file; only ever displayed.
+        slide_id
+            Id to use for a new row, so that the file can lie in a folder of that name.
+        """
+        size_bytes = path.stat().st_size
+        with self.write() as session:
+            known = session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
+            if known is not None:
+                if not known.file.exists():
+                    known.path = str(path)
+                    self.audit(session, "restore", "slide", known.id)
+                return known
+            row = SlideRow(
+                id=slide_id or new_id(),
+                name=name,
+                sha256=sha256,
+                path=str(path),
+                width=properties.width,
+                height=properties.height,
+                mpp=properties.mpp,
+                mpp_source=properties.mpp_source,
+                vendor=properties.vendor,
+                reader=properties.reader,
+                size_bytes=size_bytes,
+                is_sample=is_sample,
+            )
+            session.add(row)
+            self.audit(session, "add", "slide", row.id, sha256=sha256, name=name)
+            session.flush()
+            return row
+
+    def slides(self, text: str = "") -> Sequence[SlideRow]:
+        """Return the slides whose name contains `text`, newest first."""
+        query = select(SlideRow).order_by(SlideRow.created_at.desc(), SlideRow.id)
+        if text:
+            query = query.where(SlideRow.name.icontains(text, autoescape=True))
+        with self.read() as session:
+            return session.scalars(query).all()
+
+    def slide(self, slide_id: str) -> SlideRow:
+        """Return one slide.
+
+        Raises
+        ------
+        StoreError
+            No slide has this id.
+        """
+        with self.read() as session:
+            return _slide(session, slide_id)
+
+    def slide_by_sha256(self, sha256: str) -> SlideRow | None:
+        """Return the slide of this content, or None."""
+        with self.read() as session:
+            return session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
+
+    def set_pixel_size(self, slide_id: str, mpp: float) -> SlideRow:
+        """Note the pixel size a user gave, um/px, where the file itself names none.
+
+        Raises
+        ------
+        PixelSizeError
+            The value is absurd, or the file names its own.
+        """
+        if not SMALLEST_MPP <= mpp <= LARGEST_MPP:
+            raise PixelSizeError(
+                f"A pixel size of {mpp:g} um/px is out of range: "
+                f"give a value between {SMALLEST_MPP:g} and {LARGEST_MPP:g}."
+            )
+        with self.write() as session:
+            row = _slide(session, slide_id)
+            if row.mpp_source == "file":
+                raise PixelSizeError(
+                    f"{row.name} names its own pixel size, {row.mpp:g} um/px: "
+                    "it cannot be set by hand."
+                )
+            self.audit(session, "set pixel size", "slide", row.id, before=row.mpp, after=mpp)
+            row.mpp, row.mpp_source = float(mpp), "user"
+            return row
+
+    def attach_measured(
+        self, slide_id: str, counts_path: Path | None, spots_path: Path | None = None
+    ) -> SlideRow:
+        """Remember measured expression of this slide; None takes it away."""
+        with self.write() as session:
+            row = _slide(session, slide_id)
+            row.counts_path = str(counts_path) if counts_path else None
+            row.spots_path = str(spots_path) if spots_path else None
+            self.audit(session, "attach measured", "slide", row.id)
+            return row
+
+    def delete_slide(self, slide_id: str) -> None:
+        """Delete a slide and its folder in the store.
+
+        Raises
+        ------
+        StoreError
+            Runs still refer to it.
+        """
+        with self.write() as session:
+            row = _slide(session, slide_id)
+            n_runs = session.scalar(select(func.count()).where(RunRow.slide_id == slide_id))
+            if n_runs:
+                raise StoreError(
+                    f"{row.name} has {n_runs} run{'s' if n_runs > 1 else ''}: "
+                    "delete them first, then the slide."
+                )
+            self.audit(session, "delete", "slide", row.id, sha256=row.sha256, name=row.name)
+            session.delete(row)
+        remove_own_folder(row.file.parent, row.id)
+
+
+def remove_own_folder(folder: Path, row_id: str) -> None:
+    """Remove a folder of the store; one not named by the row's id was never ours to delete."""
+    if folder.name == row_id:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _slide(session: Session, slide_id: str) -> SlideRow:
+    row = session.get(SlideRow, slide_id)
+    if row is None:
+        raise StoreError("This slide is not in the catalog; it may have been deleted.")
+    return row

@@ -1,0 +1,215 @@
+"""Tables of the catalog. Rows are handed out detached: plain typed objects, safe in any thread."""
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class State(StrEnum):
+    """Where a run stands. Compares equal to its plain string."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class Kind(StrEnum):
+    """What a run computes."""
+
+    PREDICT = "predict"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
+"""States in which some process still answers for the run."""
+
+_ACTIVE_SQL = text("state IN ('queued', 'running', 'cancelling')")
+
+
+def new_id() -> str:
+    """Return an opaque id: 32 hex characters that say nothing and cannot be guessed."""
+    return uuid.uuid4().hex
+
+
+def utc_now() -> datetime:
+    """Return the present moment, time zone UTC attached."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite drops time zones, so it is attached again on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("the catalog takes only times that carry a time zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON, datetime: UtcDateTime}  # noqa: RUF012
+
+
+class SlideRow(Base):
+    """An accepted slide. `name` is what the user called it: show it escaped, never as a path."""
+
+    __tablename__ = "slides"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    path: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    mpp: Mapped[float | None]
+    mpp_source: Mapped[str | None]
+    vendor: Mapped[str]
+    reader: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    is_sample: Mapped[bool] = mapped_column(default=False)
+    counts_path: Mapped[str | None]
+    spots_path: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @property
+    def file(self) -> Path:
+        """The slide file in the store."""
+        return Path(self.path)
+
+
+class ModelRow(Base):
+    """A model package known to this installation; its folder holds the weights."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    folder: Mapped[str]
+    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    registered_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RunRow(Base):
+    """One prediction, training or evaluation: what went in, where it stands, what came out."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        # A double click cannot start the same work twice, whichever process it reaches.
+        Index(
+            "one_active_run",
+            "fingerprint",
+            unique=True,
+            sqlite_where=_ACTIVE_SQL,
+            postgresql_where=_ACTIVE_SQL,
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    slide_id: Mapped[str | None] = mapped_column(ForeignKey("slides.id"), index=True)
+    model_name: Mapped[str]
+    model_sha256: Mapped[str | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    fingerprint: Mapped[str]
+    folder: Mapped[str]
+    note: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default=State.QUEUED.value, index=True)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)  # a worker may write only in its own attempt
+    worker: Mapped[str] = mapped_column(default="")  # the process that answers for an active run
+    heartbeat: Mapped[datetime] = mapped_column(default=utc_now)
+    error: Mapped[str | None]
+    provenance: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    slide: Mapped[SlideRow | None] = relationship(lazy="joined")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether some process still answers for the run."""
+        return self.state in ACTIVE
+
+    @property
+    def progress(self) -> float:
+        """Share of the work done, 0 to 1."""
+        if self.state == State.DONE:
+            return 1.0
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def directory(self) -> Path:
+        """Folder of the run's results."""
+        return Path(self.folder)
+
+
+class ComparisonRow(Base):
+    """A run held against measured expression."""
+
+    __tablename__ = "comparisons"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    measured_name: Mapped[str]
+    folder: Mapped[str]
+    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @property
+    def directory(self) -> Path:
+        """Folder of the comparison's tables."""
+        return Path(self.folder)
+
+
+class AuditRow(Base):
+    """Who changed what, when. Only ever added to."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    subject_id: Mapped[str] = mapped_column(index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
