@@ -10,10 +10,7 @@ from sqlalchemy.orm import Session
 from histospace_core.catalog.database import Database
 from histospace_core.catalog.tables import RunRow, SlideRow, new_id
 from histospace_core.errors import PixelSizeError, StoreError
-
-from histospace_core.slides.properties import SlideProperties
-
-SMALLEST_MPP, LARGEST_MPP = 0.05, 4.0  # um/px: no brightfield scan lies outside
+from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
 class SlideTable(Database):
@@ -100,20 +97,16 @@ class SlideTable(Database):
         PixelSizeError
             The value is absurd, or the file names its own.
         """
-        if not SMALLEST_MPP <= mpp <= LARGEST_MPP:
-            raise PixelSizeError(
-                f"A pixel size of {mpp:g} um/px is out of range: "
-                f"give a value between {SMALLEST_MPP:g} and {LARGEST_MPP:g}."
-            )
         with self.write() as session:
             row = _slide(session, slide_id)
+            mpp = check_mpp(mpp, row.name)
             if row.mpp_source == "file":
                 raise PixelSizeError(
                     f"{row.name} names its own pixel size, {row.mpp:g} um/px: "
                     "it cannot be set by hand."
                 )
             self.audit(session, "set pixel size", "slide", row.id, before=row.mpp, after=mpp)
-            row.mpp, row.mpp_source = float(mpp), "user"
+            row.mpp, row.mpp_source = mpp, "user"
             return row
 
     def attach_measured(

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from histospace_core.catalog import Catalog, RunRow, SlideRow
 from sqlalchemy import create_engine, text
+
+from histospace_core.catalog import Catalog, RunRow, SlideRow
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

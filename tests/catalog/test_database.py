@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from histospace_core.catalog import Catalog
-from histospace_core.errors import StoreError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+
+from histospace_core.catalog import Catalog
+from histospace_core.errors import StoreError
 
 DISK_FULL = """
 import resource, sys

@@ -8,11 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
 from histospace_core.catalog import Catalog
 from histospace_core.catalog.migrate import MIGRATIONS
 from histospace_core.catalog.tables import Base
 from histospace_core.errors import StoreError
-from sqlalchemy import text
 
 _config = Config()
 _config.set_main_option("script_location", str(MIGRATIONS))

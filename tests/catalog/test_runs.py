@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from histospace_core.catalog import ACTIVE, Catalog, Kind, State
 from histospace_core.errors import JobError, ModelError, StoreError
 
