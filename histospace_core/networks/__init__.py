@@ -1,1 +1,36 @@
-"""networks."""
+"""The networks, and the model packages that carry their weights."""
+
+from histospace_core.networks.autoencoder import Autoencoder, TileEncoder, to_pixels
+from histospace_core.networks.domain import Domain
+from histospace_core.networks.histospace import TILE_PX, UM_PER_PX, HistoSPACE, n_parameters
+from histospace_core.networks.package import (
+    GENE_COLUMNS,
+    NETWORKS,
+    ModelPackage,
+    file_sha256,
+    list_packages,
+    load_package,
+    pick_device,
+    save_package,
+)
+from histospace_core.networks.predictor import Predictor
+
+__all__ = [
+    "GENE_COLUMNS",
+    "NETWORKS",
+    "TILE_PX",
+    "UM_PER_PX",
+    "Autoencoder",
+    "Domain",
+    "HistoSPACE",
+    "ModelPackage",
+    "Predictor",
+    "TileEncoder",
+    "file_sha256",
+    "list_packages",
+    "load_package",
+    "n_parameters",
+    "pick_device",
+    "save_package",
+    "to_pixels",
+]

@@ -1,1 +1,27 @@
-"""training."""
+"""Training: cohorts, the published network's two stages, cross-validation."""
+
+from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
+from histospace_core.training.cross_validate import evaluate_cohort
+from histospace_core.training.fit import Trained, fit_histospace
+from histospace_core.training.folds import Fold, make_folds
+from histospace_core.training.panel import Panel, select_panel
+from histospace_core.training.recipe import MENDED, PUBLISHED, RECIPES, Mends, Recipe
+
+__all__ = [
+    "MENDED",
+    "PUBLISHED",
+    "RECIPES",
+    "Fold",
+    "Mends",
+    "Panel",
+    "Recipe",
+    "Section",
+    "SectionData",
+    "Trained",
+    "evaluate_cohort",
+    "fit_histospace",
+    "load_sections",
+    "make_folds",
+    "read_cohort",
+    "select_panel",
+]

@@ -1,0 +1,22 @@
+"""Names of the files and keys of a run on disk, in one place."""
+
+from pathlib import Path
+
+STORE = "prediction.zarr"
+PARTIAL = "prediction.partial.zarr"
+RECORD = "run.json"
+UNS_KEY = "histospace"
+ROWS_PER_SHARD = 2048
+"""Tiles a shard file holds; within it each gene is a chunk of its own."""
+
+
+def store_path(run_dir: Path) -> Path:
+    return run_dir / STORE
+
+
+def partial_path(run_dir: Path) -> Path:
+    return run_dir / PARTIAL
+
+
+def record_path(run_dir: Path) -> Path:
+    return run_dir / RECORD

@@ -1,0 +1,105 @@
+"""Read a stored prediction, one gene at a time."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import NDArray
+
+from histospace_core.errors import StoreError
+from histospace_core.inference.layout import record_path, store_path
+
+
+class Prediction:
+    """A finished run on disk. Tables are read once; of the matrix, only the gene asked for."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self._group = zarr.open_group(store_path(run_dir), mode="r")
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What went in, what ran and what came out: the content of `run.json`."""
+        return json.loads(record_path(self.run_dir).read_text("utf-8"))
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """One row a tile: `qc` ("ok" or why not), quality measures, `domain_score`."""
+        return anndata.io.read_elem(self._group["obs"])
+
+    @cached_property
+    def var(self) -> pd.DataFrame:
+        """One row a gene: id, held-out scores, `reliable`, `training_mean`."""
+        return anndata.io.read_elem(self._group["var"])
+
+    @cached_property
+    def centres(self) -> NDArray[np.float64]:
+        """Tile centres (n, 2) in level-0 px, x right, y down."""
+        return np.asarray(self._group["obsm/spatial"])
+
+    @property
+    def genes(self) -> list[str]:
+        return list(self.var.index)
+
+    @property
+    def n_tiles(self) -> int:
+        return self._group["X"].shape[0]
+
+    @property
+    def tile_level0(self) -> float:
+        """Side of a tile in level-0 px."""
+        return float(self.provenance["tiles"]["side_level0_px"])
+
+    @property
+    def mpp(self) -> float:
+        """Pixel size of the slide, um/px."""
+        return float(self.provenance["slide"]["mpp"])
+
+    def gene(self, name: str) -> NDArray[np.float32]:
+        """Return the predicted expression (n,) of one gene; NaN where a tile has none.
+
+        Raises
+        ------
+        StoreError
+            The model does not predict this gene.
+        """
+        column = self.var.index.get_indexer([name])[0]
+        if column < 0:
+            raise StoreError(f"This run has no gene '{name}'; its model predicts {len(self.var)}.")
+        return np.asarray(self._group["X"][:, int(column)])
+
+    def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
+        """Return whole rows (k, genes): for comparisons, not for pictures."""
+        if isinstance(rows, slice):
+            return np.asarray(self._group["X"][rows])
+        return np.asarray(self._group["X"].oindex[rows, :])
+
+    def to_anndata(self) -> anndata.AnnData:
+        """Load everything, tiles x genes."""
+        return anndata.read_zarr(store_path(self.run_dir))
+
+
+def open_prediction(run_dir: str | Path) -> Prediction:
+    """Open a finished run.
+
+    Raises
+    ------
+    StoreError
+        The folder holds no finished run, or a damaged one.
+    """
+    folder = Path(run_dir)
+    if not store_path(folder).is_dir() or not record_path(folder).is_file():
+        raise StoreError(
+            f"'{folder.name}' holds no finished prediction; make one with 'histospace predict'."
+        )
+    try:
+        prediction = Prediction(folder)
+        _ = prediction.provenance, prediction.n_tiles
+    except (ValueError, KeyError, OSError, zarr.errors.BaseZarrError) as error:
+        raise StoreError(f"The prediction in '{folder.name}' is damaged; run it again.") from error
+    return prediction

@@ -1,0 +1,202 @@
+"""The model package: a folder that holds everything a model is, and nothing that can execute.
+
+`config.json`, `model.safetensors`, `genes.csv`, `README.md` (model card). Nothing is unpickled.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from histospace_core.errors import ModelError
+from histospace_core.networks.histospace import HistoSPACE
+
+NETWORKS: dict[str, type[HistoSPACE]] = {"histospace": HistoSPACE}
+GENE_COLUMNS = (
+    "gene",
+    "gene_id",
+    "held_out_pearson",
+    "ci_low",
+    "ci_high",
+    "mse_ratio_to_mean",
+    "reliable",
+)
+REQUIRED = ("network", "arguments", "tile_px", "um_per_px", "expression_unit", "weights_sha256")
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model package on disk, checked, its weights not loaded yet."""
+
+    directory: Path
+    config: Mapping[str, Any]
+    genes: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def tile_px(self) -> int:
+        return int(self.config["tile_px"])
+
+    @property
+    def um_per_px(self) -> float:
+        return float(self.config["um_per_px"])
+
+    @property
+    def tile_um(self) -> float:
+        return self.tile_px * self.um_per_px
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 over the weights' hash and the other files: what a run records."""
+        digest = hashlib.sha256(str(self.config["weights_sha256"]).encode())
+        for file in ("config.json", "genes.csv"):
+            digest.update((self.directory / file).read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        file = self.directory / "README.md"
+        return file.read_text("utf-8") if file.exists() else ""
+
+    def load_network(self) -> HistoSPACE:
+        """Build the network and load its weights, after checking their hash and shapes.
+
+        Raises
+        ------
+        ModelError
+            The weights are damaged, were changed since they were packed, or do not fit.
+        """
+        weights = self.directory / "model.safetensors"
+        if file_sha256(weights) != self.config["weights_sha256"]:
+            raise ModelError(
+                f"The weights of model '{self.name}' are not the ones it was packed with "
+                "(SHA-256 differs); install the package again."
+            )
+        network = NETWORKS[self.config["network"]](**self.config["arguments"])
+        try:
+            network.load_state_dict(load_file(weights))
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelError(
+                f"The weights of model '{self.name}' do not fit network "
+                f"'{self.config['network']}'; install the package again."
+            ) from error
+        return network.eval()
+
+
+def save_package(
+    directory: Path,
+    network: nn.Module,
+    config: Mapping[str, Any],
+    genes: pd.DataFrame,
+    card: str,
+) -> ModelPackage:
+    """Write a package into a new folder, whole or not at all.
+
+    Parameters
+    ----------
+    genes
+        One row a gene in the network's output order, with the columns `GENE_COLUMNS`.
+    """
+    if directory.exists():
+        raise ModelError(f"'{directory.name}' exists already; choose another name or delete it.")
+    partial = directory.with_name(directory.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    weights = partial / "model.safetensors"
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    save_file(state, weights)
+    full = {**config, "weights_sha256": file_sha256(weights)}
+    (partial / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
+    genes[list(GENE_COLUMNS)].to_csv(
+        partial / "genes.csv", index=False, quoting=csv.QUOTE_MINIMAL, float_format="%.5g"
+    )
+    (partial / "README.md").write_text(card, "utf-8")
+    partial.rename(directory)
+    return load_package(directory)
+
+
+def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
+    """Open a package by folder, or by name in one of the `search` folders.
+
+    Raises
+    ------
+    ModelError
+        No such package, or one of its files is missing or unreadable.
+    """
+    directory = _locate(name, list(search))
+    for file in ("config.json", "model.safetensors", "genes.csv"):
+        if not (directory / file).is_file():
+            raise ModelError(f"Model '{directory.name}' lacks {file}; install the package again.")
+    try:
+        config = json.loads((directory / "config.json").read_text("utf-8"))
+        missing = [key for key in REQUIRED if key not in config]
+        genes = pd.read_csv(
+            directory / "genes.csv", dtype={"gene": str, "gene_id": str}, keep_default_na=False,
+            na_values={column: [""] for column in GENE_COLUMNS[2:6]},
+        )
+    except (ValueError, AttributeError, TypeError, pd.errors.ParserError) as error:
+        raise ModelError(
+            f"Model '{directory.name}' has an unreadable config.json or genes.csv; "
+            "install the package again."
+        ) from error
+    missing += [column for column in GENE_COLUMNS if column not in genes]
+    if missing:
+        raise ModelError(f"Model '{directory.name}' does not state {', '.join(missing)}.")
+    if config["network"] not in NETWORKS:
+        raise ModelError(
+            f"Model '{directory.name}' uses network '{config['network']}', which this version "
+            f"does not know (it knows {', '.join(NETWORKS)})."
+        )
+    if config["arguments"].get("n_genes") != len(genes):
+        raise ModelError(f"Model '{directory.name}' lists another number of genes than it predicts.")
+    return ModelPackage(directory, config, genes)
+
+
+def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:
+    """Return every readable package in these folders, by name; damaged ones are left out."""
+    found = {}
+    for folder in folders:
+        for config in sorted(folder.glob("*/config.json")):
+            try:
+                found[config.parent.name] = load_package(config.parent)
+            except ModelError:
+                continue
+    return [found[name] for name in sorted(found)]
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _locate(name: str | Path, search: list[Path]) -> Path:
+    candidates = [Path(name), *(folder / str(name) for folder in search)]
+    for candidate in candidates:
+        if (candidate / "config.json").is_file():
+            return candidate.resolve()
+    known = ", ".join(p.name for p in list_packages(search)) or "none"
+    raise ModelError(f"There is no model '{name}'; installed are: {known}.")
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """Return the torch device for "auto", "cpu" or "cuda"."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("No CUDA GPU is usable here; choose device auto or cpu.")
+    if device not in {"cpu", "cuda"}:
+        raise ModelError(f"Unknown device '{device}'; choose auto, cpu or cuda.")
+    return torch.device(device)

@@ -1,0 +1,69 @@
+"""Training state on disk, so that a stopped training goes on where it was.
+
+The order of batches depends on (seed, epoch) alone, so a resumed training ends as an undisturbed one.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+_STATE = "optimiser."
+_NETWORK = "network."
+
+
+class Checkpoint:
+    """One stage's checkpoint file; `path` None keeps nothing.
+
+    Parameters
+    ----------
+    key
+        Identifies data and recipe; a file with another key is ignored.
+    """
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        self.path = path
+        self.key = key
+
+    def save(self, network: nn.Module, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+        """Replace the file by the state after `epoch` finished epochs."""
+        if self.path is None:
+            return
+        tensors = {_NETWORK + k: v for k, v in network.state_dict().items()}
+        for i, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{_STATE}{i}.{k}": v for k, v in state.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        metadata = {"key": self.key, "epoch": str(epoch)}
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, metadata)
+        partial.replace(self.path)
+
+    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+        """Load the state if there is one of this key; return the finished epochs, else 0."""
+        if self.path is None or not self.path.exists():
+            return 0
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata()
+                if metadata.get("key") != self.key:
+                    return 0
+                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError):
+            return 0  # a file cut off in mid-write: begin again
+        network.load_state_dict(
+            {k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)}
+        )
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(_STATE):
+                i, key = name.removeprefix(_STATE).split(".")
+                state.setdefault(int(i), {})[key] = tensor
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        return int(metadata["epoch"])
+
+    def clear(self) -> None:
+        """Remove the file once the stage's result is safe elsewhere."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)

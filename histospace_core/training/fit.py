@@ -1,0 +1,192 @@
+"""Train the published network: autoencoder, then the head on the frozen encoder."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from histospace_core.errors import CohortError
+from histospace_core.networks import Domain, HistoSPACE, to_pixels
+from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.panel import Panel, select_panel
+from histospace_core.training.pretrain import pretrain, shuffled
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+_CHECKPOINT_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with what is needed to use and to judge it."""
+
+    network: HistoSPACE
+    panel: Panel
+    domain: Domain
+    hvg50: NDArray[np.intp]
+    n_spots: int
+    best_epoch: int
+
+
+def fit_histospace(
+    train: Sequence[SectionData],
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> Trained:
+    """Train on sections; `test` is touched only by the faults that `Mends` may switch on.
+
+    Parameters
+    ----------
+    work
+        Folder for checkpoints; None keeps none.
+    """
+    leaky = [*train, *test] if recipe.mends.panel_from == "all" else train
+    panel = select_panel([s.measured for s in leaky])
+    tiles, targets = gather(train, panel, recipe.expression_unit)
+    key = _key(tiles, targets, recipe)
+    stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
+    autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
+
+    torch.manual_seed(recipe.seed)
+    network = HistoSPACE(len(panel), recipe.mends.input_range)
+    network.encoder.load_state_dict(autoencoder.encoder.state_dict())
+    network.encoder.requires_grad_(False)
+    network.mean_profile.copy_(torch.from_numpy(targets.mean(0)))
+    network.to(device)
+    pixels = torch.from_numpy(tiles).to(device)
+    truth = torch.from_numpy(targets).to(device)
+    inner, outer = _split(recipe, train, panel, test, pixels, truth)
+    best_epoch = _fit_head(network, inner, outer, recipe, stage[1], on_progress)
+    network.eval()
+    for checkpoint in stage:
+        checkpoint.clear()
+    hvg50 = np.sort(np.argsort(-targets.var(0), kind="stable")[:50])
+    domain = Domain.fit(_pooled_features(network, pixels))
+    return Trained(network.cpu(), panel, domain, hvg50, len(tiles), best_epoch)
+
+
+def gather(
+    sections: Sequence[SectionData], panel: Panel, how: str
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Pool the spots that are kept: tiles (n, s, s, 3) and expression (n, G)."""
+    kept = [panel.kept_spots(s.measured) for s in sections]
+    tiles = np.concatenate([s.tiles[k] for s, k in zip(sections, kept, strict=True)])
+    values = [panel.expression(s.measured, how)[k] for s, k in zip(sections, kept, strict=True)]
+    if len(tiles) < 2:
+        raise CohortError("Fewer than two training spots have half of the genes; nothing to learn.")
+    return tiles, np.concatenate(values)
+
+
+@dataclass(frozen=True)
+class _Spots:
+    """Tiles (n, s, s, 3) and expression (n, G) on the device."""
+
+    pixels: Tensor
+    truth: Tensor
+
+
+def _split(
+    recipe: Recipe,
+    train: Sequence[SectionData],
+    panel: Panel,
+    test: Sequence[SectionData],
+    pixels: Tensor,
+    truth: Tensor,
+) -> tuple[_Spots, _Spots | None]:
+    """Return the spots to learn from and those that choose the epoch, if any do."""
+    everything = _Spots(pixels, truth)
+    if recipe.mends.checkpoint == "last":
+        return everything, None
+    if recipe.mends.checkpoint == "test":
+        tiles, targets = gather(test, panel, recipe.expression_unit)
+        device = pixels.device
+        return everything, _Spots(
+            torch.from_numpy(tiles).to(device), torch.from_numpy(targets).to(device)
+        )
+    # inner: the last training section where there are several, else a fifth of the spots
+    n = len(pixels)
+    last = int(panel.kept_spots(train[-1].measured).sum()) if len(train) > 1 else n // 5
+    return _Spots(pixels[:-last], truth[:-last]), _Spots(pixels[-last:], truth[-last:])
+
+
+def _fit_head(
+    network: HistoSPACE,
+    train: _Spots,
+    held: _Spots | None,
+    recipe: Recipe,
+    checkpoint: Checkpoint,
+    on_progress: Progress,
+) -> int:
+    """Train the head in place; return the epoch whose weights are kept (1-based)."""
+    frozen = recipe.mends.freeze_batchnorm
+    features = _features(network, train.pixels) if frozen else None
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr)
+    best, best_epoch, best_state = float("inf"), recipe.epochs, None
+    # choosing an epoch needs the best weights so far, which a checkpoint does not hold
+    start = checkpoint.restore(network, optimiser) if held is None else 0
+    for epoch in range(start, recipe.epochs):
+        network.train()
+        network.encoder.train(not frozen)
+        losses = []
+        for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch):
+            batch = batch.to(train.truth.device)
+            seen = features[batch] if features is not None else _encode(network, train.pixels[batch])
+            loss = F.mse_loss(network.decode(seen), train.truth[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.detach())
+        message = f"predictor, loss {float(torch.stack(losses).mean()):.4f}"
+        if held is not None:
+            error = float(F.mse_loss(predict_tiles(network, held.pixels), held.truth))
+            message += f", held-out loss {error:.4f}"
+            if error < best:
+                best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())
+        elif (epoch + 1) % _CHECKPOINT_EVERY == 0:
+            checkpoint.save(network, optimiser, epoch + 1)
+        on_progress(epoch + 1, recipe.epochs, message)
+    if best_state is not None:
+        network.load_state_dict(best_state)
+    return best_epoch
+
+
+@torch.no_grad()
+def predict_tiles(network: HistoSPACE, pixels: Tensor, batch: int = 64) -> Tensor:
+    """Expression (n, G) of uint8 tiles (n, s, s, 3), all on the network's device."""
+    network.eval()
+    return torch.cat([network(to_pixels(part)) for part in pixels.split(batch)])
+
+
+@torch.no_grad()
+def _encode(network: HistoSPACE, pixels: Tensor) -> Tensor:
+    return network.encode(to_pixels(pixels))
+
+
+def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
+    """Encoder features of every tile, computed once: the encoder never changes (n, 128, 16, 16)."""
+    network.eval()
+    return torch.cat([_encode(network, part) for part in pixels.split(64)])
+
+
+def _pooled_features(network: HistoSPACE, pixels: Tensor) -> NDArray[np.float32]:
+    pooled = [_encode(network, part).mean((2, 3)) for part in pixels.split(64)]
+    return torch.cat(pooled).cpu().numpy()
+
+
+def _key(tiles: NDArray[np.uint8], targets: NDArray[np.float32], recipe: Recipe) -> str:
+    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
+    digest.update(tiles.tobytes())
+    digest.update(targets.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""Which genes a network learns, from which spots, and their normalised expression."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from histospace_core.errors import CohortError
+from histospace_core.expression import normalise
+
+_UNNAMED = re.compile(r"^ENS[A-Z]*G\d{6,}(\.\d+)?$")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The genes that are non-zero in more than half of the given spots, by name.
+
+    Attributes
+    ----------
+    genes, gene_ids
+        Symbol and Ensembl id ("" where unknown) of each gene.
+    """
+
+    genes: tuple[str, ...]
+    gene_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def expression(self, measured: AnnData, how: str) -> NDArray[np.float32]:
+        """Normalised expression (spots, panel); a gene that was not counted is 0."""
+        known = [g for g in self.genes if g in measured.var_names]
+        values = np.zeros((measured.n_obs, len(self)), np.float32)
+        columns = pd.Index(self.genes).get_indexer(known)
+        values[:, columns] = normalise(measured, how, genes=known)
+        return values
+
+    def kept_spots(self, measured: AnnData) -> NDArray[np.bool_]:
+        """Spots with under half of the panel at zero, bool (spots,)."""
+        return (self.expression(measured, "raw") > 0).mean(1) >= 0.5
+
+
+def select_panel(sections: Sequence[AnnData]) -> Panel:
+    """Select the named genes that are non-zero in more than half of all spots together.
+
+    Unnamed genes (an Ensembl id in place of a symbol) are left out where named ones exist: a
+    section that knows only ids, such as mouse counts, keeps them.
+    """
+    genes = sorted({g for s in sections for g in s.var_names})
+    index = pd.Index(genes)
+    nonzero = np.zeros(len(genes))
+    ids = np.full(len(genes), "", dtype=object)
+    for section in sections:
+        columns = index.get_indexer(section.var_names)
+        nonzero[columns] += np.diff(sparse.csc_matrix(section.X).indptr)
+        if "gene_id" in section.var:
+            ids[columns] = section.var["gene_id"].fillna("").astype(str)
+    frequent = nonzero > 0.5 * sum(s.n_obs for s in sections)
+    named = np.array([not _UNNAMED.match(g) for g in genes])
+    keep = frequent & named if (frequent & named).any() else frequent
+    if not keep.any():
+        raise CohortError(
+            "No gene is counted in more than half of the training spots; the counts are too shallow "
+            "to train on."
+        )
+    return Panel(tuple(index[keep]), tuple(ids[keep]))

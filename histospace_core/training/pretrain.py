@@ -1,0 +1,54 @@
+"""Train the autoencoder on tiles, without any expression."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from histospace_core.networks.autoencoder import Autoencoder, to_pixels
+from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.recipe import Progress, Recipe
+
+
+def pretrain(
+    tiles: NDArray[np.uint8],
+    recipe: Recipe,
+    device: torch.device,
+    checkpoint: Checkpoint,
+    on_progress: Progress,
+) -> Autoencoder:
+    """Return the autoencoder after `recipe.autoencoder_epochs` epochs of Adam on squared error.
+
+    Parameters
+    ----------
+    tiles : uint8 (n, s, s, 3)
+        Moved to the device once.
+    """
+    torch.manual_seed(recipe.seed)
+    network = Autoencoder(recipe.mends.input_range).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
+    data = torch.from_numpy(tiles).to(device)
+    for epoch in range(checkpoint.restore(network, optimiser), recipe.autoencoder_epochs):
+        network.train()
+        losses = []
+        for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch):
+            with torch.autocast(device.type, torch.bfloat16):
+                rebuilt, target = network(to_pixels(data[batch.to(device)]))
+                loss = F.mse_loss(rebuilt.float(), target)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.detach())
+        checkpoint.save(network, optimiser, epoch + 1)
+        error = float(torch.stack(losses).mean())
+        on_progress(epoch + 1, recipe.autoencoder_epochs, f"autoencoder, loss {error:.4f}")
+    return network.eval()
+
+
+def shuffled(n: int, batch: int, seed: int, epoch: int) -> list[torch.Tensor]:
+    """Indices 0..n-1 in batches, in an order that depends on (seed, epoch) alone.
+
+    A last batch of one is dropped: batch normalisation cannot use it.
+    """
+    generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+    return [b for b in torch.randperm(n, generator=generator).split(batch) if len(b) > 1]
