@@ -2,11 +2,71 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
+from histospace_core.errors import MeasurementError
+
 NO_ID = ""
+UNKNOWN = "unknown"
+SPECIES = {"human": "ENSG", "mouse": "ENSMUSG"}
+REFERENCE = Path(__file__).resolve().parents[2] / "data" / "genes"
 ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(\.\d+)?(_PAR_Y)?$")
+
+
+@dataclass(frozen=True)
+class GeneTable:
+    """The reference of one species, as look-ups.
+
+    Attributes
+    ----------
+    ids : current symbol -> Ensembl id ("" if none).
+    symbols : Ensembl id -> current symbol.
+    previous, aliases : other name -> current symbol; names that point at two genes are left out,
+        and so are names that are the current symbol of a gene.
+    """
+
+    ids: dict[str, str]
+    symbols: dict[str, str]
+    previous: dict[str, str]
+    aliases: dict[str, str]
+
+
+@lru_cache(maxsize=8)
+def load_gene_table(species: str, folder: Path = REFERENCE) -> GeneTable:
+    """Read `<folder>/<species>.csv.gz` (columns symbol, ensembl, previous, aliases).
+
+    Raises
+    ------
+    MeasurementError
+        The table is missing or damaged.
+    """
+    path = folder / f"{species}.csv.gz"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        ids = dict(zip(table["symbol"], table["ensembl"], strict=True))
+        previous, aliases = table["previous"], table["aliases"]
+    except (OSError, EOFError, KeyError, ValueError) as error:
+        raise MeasurementError(
+            f"The gene reference {path.name} is missing or damaged; restore data/genes/."
+        ) from error
+    return GeneTable(
+        ids=ids,
+        symbols={i: symbol for symbol, i in ids.items() if i},
+        previous=_unambiguous(table["symbol"], previous, ids),
+        aliases=_unambiguous(table["symbol"], aliases, ids),
+    )
+
+
+def _unambiguous(symbols: pd.Series, others: pd.Series, current: dict[str, str]) -> dict[str, str]:
+    pairs = pd.DataFrame({"symbol": symbols, "other": others.str.split("|")}).explode("other")
+    pairs = pairs.drop_duplicates()
+    pairs = pairs[(pairs["other"] != "") & ~pairs["other"].isin(list(current))]
+    pairs = pairs[~pairs["other"].duplicated(keep=False)]
+    return dict(zip(pairs["other"], pairs["symbol"], strict=True))
 
 
 def strip_version(name: str) -> str:
@@ -18,15 +78,50 @@ def strip_version(name: str) -> str:
     return match.group(1) if match else name.strip()
 
 
-def reconcile_genes(names: Sequence[str]) -> pd.DataFrame:
-    """Placeholder until the table ships: Ensembl ids are told from symbols, nothing is mapped."""
-    ids = [strip_version(n) for n in names]
-    is_id = [bool(ENSEMBL.match(n.strip())) for n in names]
-    return pd.DataFrame(
-        {
-            "name": list(names),
-            "gene": ["" if e else i for i, e in zip(ids, is_id, strict=True)],
-            "gene_id": [i if e else NO_ID for i, e in zip(ids, is_id, strict=True)],
-            "how": ["ensembl" if e else "symbol" for e in is_id],
-        }
-    )
+def guess_species(names: Sequence[str], folder: Path = REFERENCE) -> str:
+    """Return the species whose Ensembl prefix or current symbols explain most of `names`."""
+
+    def explained(species: str) -> int:
+        ids = load_gene_table(species, folder).ids
+        prefix = re.compile(rf"^{SPECIES[species]}\d")
+        return sum(name in ids or bool(prefix.match(name)) for name in names)
+
+    return max(SPECIES, key=explained)  # the first, human, where nothing tells
+
+
+def reconcile_genes(
+    names: Sequence[str], species: str | None = None, folder: Path = REFERENCE
+) -> pd.DataFrame:
+    """Find the current symbol and the Ensembl id of each gene name.
+
+    A current symbol always wins; then a previous symbol; then an alias. A previous symbol or
+    alias that points at two genes is "unknown": it is never guessed.
+
+    Parameters
+    ----------
+    names : symbols of any age, or Ensembl gene ids with or without version.
+    species : "human" or "mouse"; guessed from the names if None.
+    folder : where the reference tables lie.
+
+    Returns
+    -------
+    DataFrame, one row a name in the same order: `name` as given, `gene` current symbol ("" if
+    unknown), `gene_id` Ensembl id (""), `how` one of symbol, previous, alias, ensembl, unknown.
+    """
+    cleaned = [strip_version(str(name)) for name in names]
+    table = load_gene_table(species or guess_species(cleaned, folder), folder)
+    rows = []
+    for name in cleaned:
+        if ENSEMBL.match(name):
+            rows.append((table.symbols.get(name, ""), name, "ensembl"))
+        elif name in table.ids:
+            rows.append((name, table.ids[name], "symbol"))
+        elif name in table.previous:
+            rows.append((table.previous[name], table.ids[table.previous[name]], "previous"))
+        elif name in table.aliases:
+            rows.append((table.aliases[name], table.ids[table.aliases[name]], "alias"))
+        else:
+            rows.append(("", NO_ID, UNKNOWN))
+    found = pd.DataFrame(rows, columns=["gene", "gene_id", "how"], dtype=object)
+    found.insert(0, "name", pd.Series(list(names), dtype=object))
+    return found

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,8 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 
 SPOT_ID = re.compile(r"^(\d+)(?:\.0)?[x_](\d+)(?:\.0)?$")
+NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
+SPOT_COLUMNS = ["x", "y", "new_x", "new_y", "pixel_x", "pixel_y", "selected"]
 LONGEST_LINE = 64 * 2**20  # characters; 100,000 genes fit many times
 LARGEST_TABLE = 4 * 2**30  # characters after decompression: a guard against gzip bombs
 
@@ -78,7 +81,7 @@ def read_table(path: Path) -> tuple[list[str], list[str], sparse.csr_matrix]:
     try:
         with _open_text(path) as handle:
             return _parse_table(handle, path.name)
-    except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise MeasurementError(
             f"{path.name}: cannot be read as a table ({_reason(error)})."
         ) from error
@@ -88,10 +91,13 @@ def _parse_table(handle: IO[str], source: str) -> tuple[list[str], list[str], sp
     header = _line(handle, source)
     comma = "\t" not in header and "," in header
     separator = "," if comma else "\t"
-    columns = [cell.strip().strip('"') for cell in header.split(separator)]
+    columns = [cell.strip().strip('"') for cell in header.rstrip("\r\n").split(separator)]
     names: list[str] = []
     indices, values, indptr, size = [], [], [0], len(header)
     while line := _line(handle, source):
+        line = line.rstrip("\r\n")
+        if not line.strip():
+            continue
         size += len(line)
         if size > LARGEST_TABLE:
             raise MeasurementError(f"{source}: the table is larger than 4 GB; give one section.")
@@ -133,13 +139,9 @@ def read_spots(path: Path) -> pd.DataFrame:
     try:
         with _open_text(path) as handle:
             text = handle.read(LONGEST_LINE)
-    except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise MeasurementError(f"{path.name}: cannot be read ({_reason(error)}).") from error
-    try:
-        table = pd.read_csv(io.StringIO(text), sep="," if "\t" not in text else "\t", dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise MeasurementError(f"{path.name}: no table of spots ({_reason(error)}).") from error
-    table.columns = [str(c).strip().lower() for c in table.columns]
+    table = _spot_table(text, path.name)
     found = _positions(table)
     if found is None:
         raise MeasurementError(
@@ -153,6 +155,25 @@ def read_spots(path: Path) -> pd.DataFrame:
         twice = numbers.index[numbers.index.duplicated()][0]
         raise MeasurementError(f"{path.name}: spot {twice} is listed more than once.")
     return numbers
+
+
+def _spot_table(text: str, source: str) -> pd.DataFrame:
+    """Parse the text of a spot file; files of the first ST pipelines have no header."""
+    first = text.split("\n", 1)[0]
+    separator = "\t" if "\t" in first else ","
+    bare = all(NUMBER.match(cell.strip()) for cell in first.split(separator))
+    try:
+        table = pd.read_csv(
+            io.StringIO(text), sep=separator, dtype=str, header=None if bare else "infer"
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise MeasurementError(f"{source}: no table of spots ({_reason(error)}).") from error
+    if not isinstance(table.index, pd.RangeIndex):  # a header without the corner cell
+        table = table.reset_index()
+    if bare and table.shape[1] >= 6:
+        table.columns = [*SPOT_COLUMNS, *map(str, range(7, table.shape[1]))][: table.shape[1]]
+    table.columns = [str(c).strip().lower() for c in table.columns]
+    return table
 
 
 def _positions(table: pd.DataFrame) -> pd.DataFrame | None:
@@ -193,7 +214,7 @@ def _line(handle: IO[str], source: str) -> str:
     line = handle.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE:
         raise MeasurementError(f"{source}: a line has over 64 million characters; no ST table.")
-    return line.rstrip("\r\n")
+    return line
 
 
 def _reason(error: Exception) -> str:

@@ -1,27 +1,33 @@
-"""Measured spatial transcriptomics, whatever the format, into one AnnData form."""
+"""Measured spatial transcriptomics, whatever the format, in one AnnData form."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from anndata import AnnData
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.assemble import assemble
+from histospace_core.expression.assemble import RawCounts, assemble
+from histospace_core.expression.h5ad import read_h5ad
 from histospace_core.expression.legacy import read_legacy
+from histospace_core.expression.spaceranger import read_spaceranger, read_spaceranger_zip
+
+MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}
 
 
 def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
-    """Read measured ST.
+    """Read measured ST of one section.
 
     Parameters
     ----------
     path
-        Legacy ST counts (`.tsv`, `.tsv.gz`).
+        A Space Ranger folder or a zip of it; an `.h5ad` with `obsm["spatial"]`; or a legacy ST
+        table of counts (`.tsv`, `.tsv.gz`), which needs `spots`. The content decides, not the name.
     spots
-        Spot file of a legacy ST table.
+        Spot file of a legacy ST table; None otherwise.
 
     Returns
     -------
-    AnnData as described in `assemble`.
+    AnnData as described in `assemble.assemble`.
 
     Raises
     ------
@@ -31,10 +37,49 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
     path = Path(path)
     if not path.exists():
         raise MeasurementError(f"{path.name}: no such file or folder.")
+    kind = _kind(path)
+    if kind == "table":
+        return assemble(_read_table(path, spots))
+    if spots is not None:
+        raise MeasurementError(
+            f"{path.name}: carries its own positions; leave out --spots {Path(spots).name}, which "
+            "belongs to a legacy ST table."
+        )
+    readers: dict[str, Callable[[Path], RawCounts]] = {
+        "folder": read_spaceranger,
+        "zip": read_spaceranger_zip,
+        "hdf5": _read_hdf5,
+    }
+    return assemble(readers[kind](path))
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(4)
+    except OSError as error:
+        raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
+    if not start:
+        raise MeasurementError(f"{path.name}: the file is empty.")
+    return MAGIC.get(start, "table")
+
+
+def _read_hdf5(path: Path) -> RawCounts:
+    if path.suffix == ".h5":
+        raise MeasurementError(
+            f"{path.name}: a 10x matrix has no positions; give the Space Ranger folder (or a zip "
+            "of it) that holds this file and the `spatial` folder."
+        )
+    return read_h5ad(path)
+
+
+def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
     if spots is None:
         raise MeasurementError(
             f"{path.name}: a table of counts has no positions; name its spot file with --spots."
         )
     if not Path(spots).is_file():
-        raise MeasurementError(f"{Path(spots).name}: no such spot file.")
-    return assemble(read_legacy(path, Path(spots)))
+        raise MeasurementError(f"{Path(spots).name}: no such spot file; check --spots.")
+    return read_legacy(path, Path(spots))

@@ -74,7 +74,7 @@ def normalise(
         totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
     if genes is not None:
         matrix = matrix[:, _columns(counts, genes)]
-    dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+    dense = sparse.csr_matrix(matrix).toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     transform = NORMALISATIONS[how][1]
     return transform(dense.astype(np.float64), totals[:, None]).astype(np.float32)
 

@@ -1,0 +1,165 @@
+"""Do the spots lie on the tissue? A check before anything is compared."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histospace_core.errors import MeasurementError
+
+MIN_ON_TISSUE = 0.5  # share of spots; below it the positions belong to something else
+MARGIN = 0.1  # an orientation must be better by this share of spots to be believed
+SAME = 0.05  # shares closer than this do not tell two orientations apart
+AS_GIVEN = "as given"
+
+# name -> (x and y swapped first, then x mirrored, then y mirrored)
+ORIENTATIONS: dict[str, tuple[bool, bool, bool]] = {
+    AS_GIVEN: (False, False, False),
+    "mirrored left-right": (False, True, False),
+    "mirrored top-bottom": (False, False, True),
+    "turned by 180 degrees": (False, True, True),
+    "x and y swapped": (True, False, False),
+    "turned by 90 degrees clockwise": (True, True, False),
+    "turned by 90 degrees anticlockwise": (True, False, True),
+    "x and y swapped and turned by 180 degrees": (True, True, True),
+}
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Result of `check_alignment`.
+
+    Attributes
+    ----------
+    shares : orientation -> share of spots on tissue, `AS_GIVEN` first.
+    outside : share of spots outside the image, as given.
+    verdict : "aligned"; "misaligned"; or "unclear", where the spots lie on tissue but another
+        orientation fits about as well, so that a flip could not be seen.
+    message : one sentence with the figures and, if needed, the remedy.
+    """
+
+    shares: dict[str, float]
+    outside: float
+    verdict: Literal["aligned", "misaligned", "unclear"]
+    message: str
+
+    @property
+    def on_tissue(self) -> float:
+        """Share of spots on tissue, as given."""
+        return self.shares[AS_GIVEN]
+
+    @property
+    def best(self) -> str:
+        """Orientation with the largest share; as given, where none is better."""
+        return max(self.shares, key=lambda name: self.shares[name])
+
+    def require(self) -> None:
+        """Refuse a misaligned measurement.
+
+        Raises
+        ------
+        MeasurementError
+            With `message`.
+        """
+        if self.verdict == "misaligned":
+            raise MeasurementError(self.message)
+
+
+def orient(
+    centres: NDArray[np.float64], name: str, size: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return (n, 2) spot centres in another orientation within an image of `size` (width, height).
+
+    For the four that swap x and y the spots are taken to lie in the turned image.
+    """
+    swap, mirror_x, mirror_y = ORIENTATIONS[name]
+    turned = centres[:, ::-1].copy() if swap else centres.copy()
+    if mirror_x:
+        turned[:, 0] = size[0] - turned[:, 0]
+    if mirror_y:
+        turned[:, 1] = size[1] - turned[:, 1]
+    return turned
+
+
+def check_alignment(
+    centres: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    downsample: tuple[float, float],
+    size: tuple[float, float] | None = None,
+) -> Alignment:
+    """Count the spots on tissue, as given and under the other seven orientations.
+
+    Misaligned: under 50 % of the spots lie on tissue, or another orientation holds 10 percentage
+    points more. Spot centres outside the image count as off tissue.
+
+    Parameters
+    ----------
+    centres : (n, 2) spot centres, level-0 pixels.
+    mask : (h, w) tissue mask.
+    downsample : (x, y) level-0 pixels a mask pixel.
+    size : (width, height) of the image in level-0 pixels; from the mask if None.
+    """
+    if len(centres) == 0:
+        raise MeasurementError("There are no spots to lay on the slide.")
+    width, height = size or (mask.shape[1] * downsample[0], mask.shape[0] * downsample[1])
+    shares = {
+        name: _share_on(orient(centres, name, (width, height)), mask, downsample)
+        for name in ORIENTATIONS
+    }
+    inside = ((centres >= 0) & (centres < (width, height))).all(axis=1)
+    outside = float(1 - inside.mean())
+    verdict, message = _judge(shares, outside, centres, (width, height))
+    return Alignment(shares, outside, verdict, message)
+
+
+def _share_on(
+    centres: NDArray[np.float64], mask: NDArray[np.bool_], downsample: tuple[float, float]
+) -> float:
+    columns, rows = np.floor(centres / downsample).astype(np.int64).T
+    inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
+    return float(mask[rows[inside], columns[inside]].sum() / len(centres))
+
+
+def _judge(
+    shares: dict[str, float],
+    outside: float,
+    centres: NDArray[np.float64],
+    size: tuple[float, float],
+) -> tuple[Literal["aligned", "misaligned", "unclear"], str]:
+    given = shares[AS_GIVEN]
+    others = {name: share for name, share in shares.items() if name != AS_GIVEN}
+    best = max(others, key=lambda name: others[name])
+    figures = f"{given:.0%} of the spots lie on tissue"
+    if outside:
+        figures += f", {outside:.0%} outside the image"
+    if others[best] >= max(given + MARGIN, MIN_ON_TISSUE):
+        return "misaligned", (
+            f"{figures}; {best} it would be {others[best]:.0%}: correct the orientation of the "
+            "positions or of the image."
+        )
+    if given < MIN_ON_TISSUE:
+        return "misaligned", f"{figures}; {_suspect(centres, size)}"
+    rivals = [name for name, share in others.items() if share > given - SAME]
+    if rivals:
+        return "unclear", (
+            f"{figures}, but the tissue is so even in shape that they would as well {rivals[0]}: "
+            "a flip cannot be told, check by eye."
+        )
+    return "aligned", f"{figures}; no other orientation fits as well."
+
+
+def _suspect(centres: NDArray[np.float64], size: tuple[float, float]) -> str:
+    """Say what is probably wrong, from where the spots lie."""
+    reach = centres.max(axis=0) / size
+    if (reach < 0.5).all():
+        return (
+            "they fill only its upper left part, as positions of a reduced image do: give "
+            "positions in full-resolution pixels."
+        )
+    if (reach > 1.5).any():
+        return (
+            "they reach far beyond it, as positions of a larger image do: use the image that "
+            "the positions were made on."
+        )
+    return "the measurement is probably of another slide: give the files of one section."

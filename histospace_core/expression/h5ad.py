@@ -1,0 +1,162 @@
+"""AnnData files (`.h5ad`) that others have written."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import read_elem
+from numpy.typing import NDArray
+from scipy import sparse
+
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.assemble import RawCounts
+from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
+from histospace_core.expression.hdf5 import open_hdf5
+
+ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl")
+SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol")
+SOURCES = (("layers/counts", "var"), ("X", "var"), ("raw/X", "raw/var"))
+
+
+def read_h5ad(path: Path) -> RawCounts:
+    """Read spots, raw counts and positions of an `.h5ad`; nothing else of it is touched.
+
+    Counts are looked for in `layers["counts"]`, `X` and `raw`; positions in `obsm["spatial"]`
+    (full-resolution pixels, x first, as scanpy keeps them). Where `obs["in_tissue"]` exists, only
+    spots under tissue are kept.
+
+    Raises
+    ------
+    MeasurementError
+        Hostile or damaged file, no positions, no raw counts, or lying on its side.
+    """
+    with open_hdf5(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old but readable encodings
+        if "obs" not in file or "var" not in file:
+            raise MeasurementError(f"{path.name}: no AnnData file (obs or var is missing).")
+        obs = _frame(file, "obs", path.name)
+        counts, var = _find_counts(file, len(obs), path.name)
+        names, ids = _gene_names(var)
+        _refuse_transposed(obs, names, path.name)
+        centres = _positions(file, len(obs), path.name)
+        diameter = _spot_diameter(file)
+    notes: list[str] = []
+    under = np.ones(len(obs), dtype=bool)
+    if "in_tissue" in obs:
+        under = pd.to_numeric(obs["in_tissue"].astype(str).replace({"True": 1, "False": 0})) == 1
+        under = under.to_numpy()
+        if not under.all():
+            notes.append(f"{(~under).sum()} spots are not under tissue and left out.")
+    return RawCounts(
+        source=path.name,
+        kind="h5ad",
+        counts=counts[under],
+        spots=obs.index.astype(str)[under].tolist(),
+        names=names,
+        gene_ids=ids,
+        centres=centres[under],
+        notes=notes,
+        spot_diameter=diameter,
+    )
+
+
+def _frame(file: h5py.File, key: str, source: str) -> pd.DataFrame:
+    frame = read_elem(file[key])
+    if not isinstance(frame, pd.DataFrame) or frame.index.empty:
+        raise MeasurementError(f"{source}: {key} is empty or no table.")
+    return frame
+
+
+def _find_counts(
+    file: h5py.File, n_spots: int, source: str
+) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+    """Return the first matrix that holds whole numbers >= 0, with the table of its genes."""
+    first: sparse.csr_matrix | None = None
+    for key, var_key in SOURCES:
+        if key not in file or var_key not in file:
+            continue
+        matrix = _csr(read_elem(file[key]))
+        var = _frame(file, var_key, source)
+        if matrix.shape != (n_spots, len(var)):
+            raise MeasurementError(
+                f"{source}: {key} is {matrix.shape[0]} x {matrix.shape[1]}, but there are "
+                f"{n_spots} spots and {len(var)} genes; export the file again."
+            )
+        values = matrix.data
+        if np.isfinite(values).all() and (values >= 0).all() and (values % 1 == 0).all():
+            return matrix, var
+        first = matrix if first is None else first
+    if first is None:
+        raise MeasurementError(f"{source}: the file holds no matrix (X, layers or raw).")
+    values = first.data
+    odd = values[~(np.isfinite(values) & (values >= 0) & (values % 1 == 0))][0]
+    raise MeasurementError(
+        f'{source}: neither layers["counts"], X nor raw holds raw counts (found e.g. {odd:g}, '
+        'looks normalised); keep the UMI counts in layers["counts"].'
+    )
+
+
+def _csr(matrix: Any) -> sparse.csr_matrix:
+    if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
+        raise ValueError("the count matrix is neither dense nor sparse")
+    csr = sparse.csr_matrix(matrix)
+    if csr.dtype.kind not in "biuf":
+        raise ValueError("the count matrix does not hold numbers")
+    csr.check_format(full_check=True)
+    csr.sum_duplicates()
+    return csr.astype(np.float64)
+
+
+def _gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:
+    names = var.index.astype(str).tolist()
+    columns = {str(c).lower(): c for c in var.columns}
+    are_ids = sum(bool(ENSEMBL.match(name)) for name in names) > len(names) / 2
+    wanted = SYMBOL_COLUMNS if are_ids else ID_COLUMNS
+    column = next((columns[c] for c in wanted if c in columns), None)
+    if column is None:
+        return names, None
+    others = ["" if pd.isna(value) else str(value) for value in var[column]]
+    if are_ids:
+        return [other or name for other, name in zip(others, names, strict=True)], names
+    return names, [other if ENSEMBL.match(other) else "" for other in others]
+
+
+def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: str) -> None:
+    spots = obs.index.astype(str).tolist()
+    as_genes = (reconcile_genes(spots)["how"] != UNKNOWN).mean()
+    if as_genes > 0.5 and (reconcile_genes(names)["how"] != UNKNOWN).mean() < 0.05:
+        raise MeasurementError(
+            f"{source}: the table lies on its side (genes such as {spots[0]} are in obs); "
+            "save adata.T instead."
+        )
+
+
+def _positions(file: h5py.File, n_spots: int, source: str) -> NDArray[np.float64]:
+    if "obsm/spatial" not in file:
+        raise MeasurementError(
+            f'{source}: no obsm["spatial"]; store the spot centres there, in full-resolution '
+            "pixels (x, y)."
+        )
+    spatial = read_elem(file["obsm/spatial"])
+    centres = np.asarray(spatial.toarray() if sparse.issparse(spatial) else spatial)
+    if centres.shape != (n_spots, 2) or centres.dtype.kind not in "iuf":
+        raise MeasurementError(
+            f'{source}: obsm["spatial"] must hold two numbers (x, y) a spot; its shape is '
+            f"{centres.shape}."
+        )
+    return centres.astype(np.float64)
+
+
+def _spot_diameter(file: h5py.File) -> float | None:
+    """Where scanpy keeps it: `uns["spatial"][library]["scalefactors"]`."""
+    libraries = file.get("uns/spatial")
+    if not isinstance(libraries, h5py.Group):
+        return None
+    for library in libraries:
+        value = libraries.get(f"{library}/scalefactors/spot_diameter_fullres")
+        if isinstance(value, h5py.Dataset) and value.size == 1 and value.dtype.kind in "iuf":
+            return float(np.ravel(value[()])[0])
+    return None

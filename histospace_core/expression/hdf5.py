@@ -1,0 +1,89 @@
+"""Look an HDF5 file over before anything reads it.
+
+HDF5 can point outside itself (external links, external storage, virtual datasets) and can declare
+terabytes in a few kilobytes. Readers such as `anndata.read_h5ad` follow all of that, so a file
+from a user is walked first, without following a link or reading a value.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from histospace_core.errors import MeasurementError
+
+MAX_OBJECTS = 20_000
+MAX_BYTES = 16 * 2**30
+ALWAYS_FINE = 256 * 2**20  # bytes; below this no ratio is asked for
+MAX_RATIO = 1_100  # deflate packs zeros about 1,030 to 1
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading once it has been found harmless.
+
+    Raises
+    ------
+    MeasurementError
+        No HDF5, damaged, points outside itself or declares absurd sizes; also where a read
+        inside the `with` block fails.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            _inspect(file, path)
+            yield file
+    except MeasurementError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise MeasurementError(
+            f"{path.name}: the HDF5 file is damaged or not of the expected kind "
+            f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__}); "
+            "export it again."
+        ) from error
+
+
+def _inspect(file: h5py.File, path: Path) -> None:
+    allowed = min(MAX_BYTES, max(ALWAYS_FINE, MAX_RATIO * path.stat().st_size))
+    declared = 0
+    for count, (name, item) in enumerate(_walk(file, path.name)):
+        if count >= MAX_OBJECTS:
+            raise MeasurementError(
+                f"{path.name}: more than {MAX_OBJECTS:,} objects; no file of ST."
+            )
+        if isinstance(item, h5py.Dataset):
+            if item.is_virtual or item.external:
+                raise MeasurementError(
+                    f"{path.name}: {name} keeps its values in another file (virtual dataset or "
+                    "external storage); save the data inside the file."
+                )
+            declared += item.size * item.dtype.itemsize if item.shape is not None else 0
+            if declared > allowed:
+                raise MeasurementError(
+                    f"{path.name}: {name} declares far more data than the file holds "
+                    f"({declared / 2**30:,.0f} GB in {path.stat().st_size / 2**20:,.2f} MB)."
+                )
+
+
+def _walk(file: h5py.File, source: str) -> Iterator[tuple[str, h5py.HLObject]]:
+    """Yield every object once; refuse links that are not plain membership."""
+    groups: list[h5py.Group] = [file]
+    seen: set[int] = set()
+    while groups:
+        group = groups.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue  # a group can contain itself
+        seen.add(address)
+        for key in group:
+            name = f"{group.name.rstrip('/')}/{key}"
+            link = group.get(key, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise MeasurementError(
+                    f"{source}: {name[:80]} is a link to another place or file; "
+                    "save the data inside the file."
+                )
+            item = group[key]
+            yield name[:80], item
+            if isinstance(item, h5py.Group):
+                groups.append(item)
