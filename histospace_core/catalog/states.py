@@ -44,21 +44,27 @@ class RunStates(Database):
             return run
 
     def heartbeat(
-        self, run_id: str, done: int | None = None, total: int | None = None, *, attempt: int
+        self,
+        run_id: str,
+        done: int | None = None,
+        total: int | None = None,
+        stage: str | None = None,
+        *,
+        attempt: int,
     ) -> str:
         """Say that the run lives and how far it is; returns the state that the row has.
 
         A worker whose attempt is over (declared lost, then resumed elsewhere) is told
         "interrupted" and must stop without writing more.
         """
-        values: dict[str, Any] = {"heartbeat": utc_now()}
-        values |= {k: v for k, v in (("done", done), ("total", total)) if v is not None}
+        values = {"heartbeat": utc_now(), "done": done, "total": total, "stage": stage}
         with self.write() as session:
             run = session.get(RunRow, run_id, with_for_update={"of": RunRow})
             if run is None or run.attempt != attempt or not run.is_active:
                 return State.INTERRUPTED
             for name, value in values.items():
-                setattr(run, name, value)
+                if value is not None:
+                    setattr(run, name, value)
             return run.state
 
     def beat_queued(self, run_ids: Collection[str]) -> None:

@@ -153,6 +153,7 @@ class RunRow(Base):
     state: Mapped[str] = mapped_column(default=State.QUEUED.value, index=True)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
+    stage: Mapped[str] = mapped_column(default="")  # what is being done, in words
     attempt: Mapped[int] = mapped_column(default=0)  # a worker may write only in its own attempt
     worker: Mapped[str] = mapped_column(default="")  # the process that answers for an active run
     heartbeat: Mapped[datetime] = mapped_column(default=utc_now)
