@@ -1,0 +1,7 @@
+"""ASGI entry: `streamlit run app.py` serves the pages and our own routes on one port."""
+
+import streamlit as st
+
+from histospace_core.web import lifespan, routes
+
+app = st.App("pages/home.py", routes=routes(), lifespan=lifespan)

@@ -1,0 +1,103 @@
+"""The work of each kind of run: a few lines between the catalog's row and the core's call.
+
+The core is imported inside, for the app's process lists bodies and never needs torch for it.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from histospace_core.catalog import Catalog, Kind, RunRow
+from histospace_core.errors import JobError, ModelError
+from histospace_core.settings import Settings
+
+
+class Progress(Protocol):
+    """Told often how far the work is; raises `Cancelled` when it is to stop."""
+
+    def __call__(self, done: int, total: int, stage: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a body works with."""
+
+    settings: Settings
+    catalog: Catalog
+    run: RunRow
+    on_progress: Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a body leaves in the row: provenance, and timings in seconds."""
+
+    provenance: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, Any] = field(default_factory=dict)
+
+
+class Body(Protocol):
+    """The work of a run."""
+
+    def __call__(self, task: Task) -> Outcome: ...
+
+
+def predict(task: Task) -> Outcome:
+    """Predict the run's slide with the run's model into the run's folder."""
+    from histospace_core.inference.predict import predict_slide
+    from histospace_core.networks import load_package
+    from histospace_core.slides.open import open_slide
+
+    run, settings = task.run, task.settings
+    if run.slide is None:
+        raise JobError("This prediction names no slide: start a new one from the Predict page.")
+    model = load_package(run.model_name, search=[settings.models, settings.trained_dir])
+    if run.model_sha256 not in (None, model.sha256):
+        raise ModelError(f"Model {model.name} has changed since the run began: start a new run.")
+    mpp = run.slide.mpp if run.slide.mpp_source == "user" else None
+    with open_slide(run.slide.file, mpp) as slide:
+        summary = predict_slide(
+            slide, model, run.directory, **run.settings, on_progress=task.on_progress
+        )
+    return Outcome(summary.record, summary.record.get("timings", {}))
+
+
+def train(task: Task) -> Outcome:
+    """Train a network on a cohort and register the package it makes."""
+    from histospace_core.training import train_from_cohort
+
+    options = dict(task.run.settings)
+    cohort = Path(options.pop("cohort"))
+    folder = task.settings.trained_dir / f"{task.run.model_name}-{task.run.id[:8]}"
+    started = time.monotonic()
+    model = train_from_cohort(
+        cohort,
+        network=task.run.model_name,
+        out=folder,
+        on_progress=task.on_progress,
+        **options,
+    )
+    task.catalog.add_model(model.name, model.sha256, model.directory, dict(model.config))
+    provenance = {"model": model.name, "model_sha256": model.sha256, "cohort": cohort.name}
+    return Outcome(provenance, {"seconds": time.monotonic() - started})
+
+
+def evaluate(task: Task) -> Outcome:
+    """Cross-validate a network on a cohort into the run's folder."""
+    from histospace_core.training.cross_validate import evaluate_cohort
+
+    options = dict(task.run.settings)
+    cohort = Path(options.pop("cohort"))
+    started = time.monotonic()
+    summary = evaluate_cohort(
+        cohort,
+        task.run.directory,
+        network=task.run.model_name,
+        on_progress=task.on_progress,
+        **options,
+    )
+    return Outcome(summary, {"seconds": time.monotonic() - started})
+
+
+BODIES: dict[Kind, Body] = {Kind.PREDICT: predict, Kind.TRAIN: train, Kind.EVALUATE: evaluate}

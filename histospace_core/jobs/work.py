@@ -1,0 +1,82 @@
+"""What a worker process does: claim a run, do its work, write how it ended.
+
+Everything a worker needs comes from two arguments, the settings as plain values and the run's
+id, so that it may be any process on any machine that reaches the catalog and the store.
+"""
+
+import errno
+import logging
+from typing import Any
+
+from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
+from histospace_core.errors import Cancelled, HistospaceError
+from histospace_core.jobs import bodies
+from histospace_core.jobs.heart import Heart
+from histospace_core.jobs.identity import identity
+from histospace_core.jobs.log import log_to
+from histospace_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def perform(values: dict[str, Any], run_id: str, body: bodies.Body | None = None) -> str:
+    """Do a queued run in this process and return the state it ended in.
+
+    Parameters
+    ----------
+    values
+        `Settings.model_dump(mode="json")` of the app.
+    body
+        The work itself; by default what belongs to the run's kind.
+    """
+    settings = Settings(**values)
+    log_to(settings.store)
+    catalog = Catalog(settings.catalog_url, actor="worker")
+    try:
+        run = catalog.claim(run_id, identity())
+        if run is not None:  # else cancelled while it waited, or done by another worker
+            _do(settings, catalog, run, body or bodies.BODIES[Kind(run.kind)])
+        return catalog.run(run_id).state
+    finally:
+        catalog.close()
+
+
+def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) -> None:
+    _log.info("Run %s (%s) begins, attempt %d", run.id, run.kind, run.attempt)
+    try:
+        with Heart(catalog, run, settings.heartbeat_s) as heart:
+            outcome = body(bodies.Task(settings, catalog, run, heart.on_progress))
+    except Cancelled:
+        cancelled = [State.CANCELLING.value]
+        catalog.set_state(run.id, State.CANCELLED, attempt=run.attempt, only_from=cancelled)
+    except HistospaceError as error:
+        catalog.fail(run.id, _named(str(error), run), attempt=run.attempt)
+    except Exception as error:
+        catalog.fail(run.id, _sentence(error, run), attempt=run.attempt)
+    else:
+        catalog.finish(
+            run.id,
+            attempt=run.attempt,
+            provenance=outcome.provenance,
+            timings=outcome.timings,
+        )
+    _log.info("Run %s ended: %s", run.id, catalog.run(run.id).state)
+
+
+def _named(sentence: str, run: RunRow) -> str:
+    """Call the slide what its user calls it, not what its file in the store is called."""
+    return sentence.replace(run.slide.file.name, run.slide.name) if run.slide else sentence
+
+
+def _sentence(error: Exception, run: RunRow) -> str:
+    """Say in one sentence what stopped a run, and keep the whole of it in the log."""
+    reference = new_id()[:8]
+    _log.error("Run %s failed, reference %s", run.id, reference, exc_info=error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "The disk is full: free some space in the store, then resume the run."
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "The memory was not enough: close other programs or use another device, then resume."
+    return (
+        f"An unexpected error stopped the run (reference {reference}): "
+        "resume it, or show your operator the log under this reference."
+    )

@@ -1,0 +1,68 @@
+"""What happens when the app starts and stops."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from histospace_core.errors import HistospaceError
+from histospace_core.web.context import Context, close_context, get_context
+from histospace_core.web.uploads import KEEP_S
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Prepare the store, start the workers in the background, tidy up hourly; stop all at the end.
+
+    A store that cannot be used does not keep the app from starting: its pages say what is wrong.
+    """
+    try:
+        context = await asyncio.to_thread(get_context)
+    except HistospaceError:
+        _log.exception("The store cannot be used")
+        yield {}
+        return
+    threading.Thread(target=_prepare, args=(context,), name="prepare", daemon=True).start()
+    tidying = asyncio.create_task(_tidy_hourly(context))
+    try:
+        yield {"context": context}
+    finally:
+        tidying.cancel()
+        await asyncio.to_thread(close_context)
+
+
+def _prepare(context: Context) -> None:
+    try:
+        context.jobs.start()
+    except HistospaceError:
+        _log.exception("The workers could not be started; the next run will try again")
+
+
+async def _tidy_hourly(context: Context) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(tidy, context)
+        except (OSError, HistospaceError):
+            _log.exception("Tidying up failed; it is tried again in an hour")
+        await asyncio.sleep(3600)
+
+
+def tidy(context: Context, keep_s: float = KEEP_S) -> None:
+    """Remove abandoned uploads, and measured expression that belongs to no slide, after a day."""
+    context.uploads.sweep(keep_s)
+    kept = {
+        Path(path).parent.name
+        for slide in context.catalog.slides()
+        for path in (slide.counts_path, slide.spots_path)
+        if path
+    }
+    for folder in (context.settings.store / "measured").glob("*"):
+        if folder.name not in kept and time.time() - folder.stat().st_mtime > keep_s:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,246 @@
+"""What may arrive at the upload route that is no honest slide from our own page."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from web.serving import Server, serve
+
+from histospace_core.web.uploads import MOST_OPEN
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serve(tmp_path / "store", upload_max_gb=0.02) as running:
+        yield running
+
+
+def refused(answer: httpx.Response, status: int, words: str) -> None:
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert words in error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_sites_page(server: Server, headers: dict[str, str]) -> None:
+    about = {"name": "a.svs", "size": 10, "kind": "slide"}
+    answer = server.client.post("/api/uploads", json=about, headers=headers)
+    refused(answer, 403, "only from this app's own pages")
+
+
+def test_our_own_page(server: Server) -> None:
+    headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+    about = {"name": "a.svs", "size": 10, "kind": "slide"}
+    assert server.client.post("/api/uploads", json=about, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("token", ["", "1.x", "99999999999.AAAA"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/uploads"),
+        ("GET", "/api/uploads/" + "0" * 32),
+        ("PUT", "/api/uploads/" + "0" * 32),
+        ("DELETE", "/api/uploads/" + "0" * 32),
+        ("POST", "/api/uploads/" + "0" * 32 + "/finish"),
+    ],
+)
+def test_without_a_token_of_ours(server: Server, token: str, method: str, path: str) -> None:
+    answer = httpx.request(method, server.url + path, headers={"X-Histospace-Token": token})
+    refused(answer, 403, "This page has expired: reload it")
+    assert not server.context.settings.uploads_dir.exists()
+
+
+def test_a_preflight_from_elsewhere_is_granted_nothing(server: Server) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PUT"}
+    answer = httpx.options(f"{server.url}/api/uploads/x", headers=headers)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"name": 1, "size": 10, "kind": "slide"}',
+        b'{"name": "a", "size": "10", "kind": "slide"}',
+        b'{"name": "a", "size": true, "kind": "slide"}',
+        b'{"name": "a", "size": 1.5, "kind": "slide"}',
+        b'{"name": "a", "size": 10, "kind": "model"}',
+        b"\xff\xfe",
+    ],
+)
+def test_requests_that_make_no_sense(server: Server, body: bytes) -> None:
+    assert server.client.post("/api/uploads", content=body).status_code == 400
+
+
+def test_a_request_that_does_not_end(server: Server) -> None:
+    body = b'{"name": "' + b"x" * 100_000
+    refused(server.client.post("/api/uploads", content=body), 413, "too long")
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_an_empty_file(server: Server, size: int) -> None:
+    refused(server.create("a.svs", size), 400, "a.svs is empty: choose another file")
+
+
+def test_over_the_cap_by_its_own_words(server: Server) -> None:
+    refused(server.create("a.svs", 20_000_001), 413, "the limit is 0.02 GB")
+    assert not server.context.settings.uploads_dir.exists()
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+def test_more_bytes_than_named(server: Server, with_length: bool) -> None:
+    upload_id = server.create("a.svs", 1000).json()["id"]
+    data = b"x" * 5_000_000
+    body = data if with_length else iter([data[:100], data[100:]])  # chunked: no Content-Length
+    answer = server.put(upload_id, 0, body)
+    refused(answer, 413, "a.svs is longer than the 1000 bytes named")
+    part = server.context.settings.uploads_dir / upload_id / "part"
+    assert part.stat().st_size <= 1000
+
+
+@pytest.mark.parametrize("offset", ["", "-1", "x", "1e3", "²", "9" * 30])
+def test_offsets_that_are_none(server: Server, offset: str) -> None:
+    upload_id = server.create("a.svs", 1000).json()["id"]
+    headers = {"Upload-Offset": offset.encode()}
+    answer = server.client.put(f"/api/uploads/{upload_id}", content=b"x", headers=headers)
+    assert answer.status_code in (400, 409)
+    assert server.client.get(f"/api/uploads/{upload_id}").json()["offset"] == 0
+
+
+@pytest.mark.parametrize(
+    "upload_id", ["x", "..", "%2e%2e", "..%2f..%2fcatalog.db", "0" * 32, "A" * 32]
+)
+def test_ids_that_are_none(server: Server, upload_id: str) -> None:
+    assert server.client.get(f"/api/uploads/{upload_id}").status_code == 404
+    assert server.client.delete(f"/api/uploads/{upload_id}").status_code in (404, 405)
+    assert (server.context.settings.store / "catalog.db").exists()
+
+
+def test_too_many_at_once(server: Server) -> None:
+    for _ in range(MOST_OPEN):
+        assert server.create("a.svs", 10).status_code == 201
+    refused(server.create("a.svs", 10), 503, "Too many uploads are unfinished")
+
+
+def test_a_tampered_record_of_an_upload(server: Server) -> None:
+    folder = server.context.settings.uploads_dir / ("a" * 32)
+    folder.mkdir(parents=True)
+    for text in ("", "[]", '{"name": "a"}', '{"folder": "/etc"}'):
+        (folder / "upload.json").write_text(text)
+        assert server.client.get(f"/api/uploads/{'a' * 32}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil.svs",
+        "a\0b.svs",
+        "x" * 300 + ".svs",
+        "\u202egpj.svs",
+        "<script>x</script>.svs",
+        "[a](b).svs",
+    ],
+)
+def test_names_never_become_paths(server: Server, name: str) -> None:
+    answer = server.upload(name, b"text, no slide")
+    assert answer.status_code == 422
+    assert server.leftovers() == []
+    files = [f for f in server.context.settings.store.rglob("*") if f.is_file()]
+    assert {f.name for f in files} <= {
+        "catalog.db",
+        "catalog.db-wal",
+        "catalog.db-shm",
+        "secret.key",
+    }
+    assert list(server.context.catalog.slides()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("random.svs", os.urandom(5000)),
+        ("text.svs", b"no slide at all\n" * 100),
+        ("page.svs", b"<html><script>alert(1)</script></html>"),
+        ("none", b"II*\0" + b"\0" * 100),
+        ("bomb.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50),
+    ],
+)
+def test_what_is_no_slide_is_refused_by_its_name(server: Server, name: str, data: bytes) -> None:
+    refused(server.upload(name, data), 422, name)
+    assert server.leftovers() == []
+    assert list(server.context.catalog.slides()) == []
+
+
+@pytest.mark.parametrize("name", ["slides.zip", "a.mrxs", "a.vms"])
+def test_formats_of_several_files(server: Server, name: str) -> None:
+    refused(server.upload(name, b"PK\3\4"), 422, "only slides of one file can be uploaded")
+    assert server.leftovers() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_fills_up(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
+    try:
+        with serve(disk, upload_max_gb=1) as server:
+            refused(
+                server.create("huge.svs", 10_000_000), 507, "not enough disk space for huge.svs"
+            )
+            server.context.uploads._reserve_bytes = 0
+            upload_id = server.create("a.svs", 2_500_000).json()["id"]
+            _fill(disk / "filler")
+            answer = server.put(upload_id, 0, b"x" * 2_500_000)
+            refused(answer, 507, "not enough disk space for a.svs")
+            assert server.leftovers() == []
+            (disk / "filler").unlink()
+            assert list(server.context.catalog.slides()) == []
+            assert server.create("a.svs", 1_000_000).status_code == 201
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def _fill(file: Path) -> None:
+    """Leave a megabyte free."""
+    status = os.statvfs(file.parent)
+    file.write_bytes(b"\0" * (status.f_bavail * status.f_frsize - 1_000_000))
+
+
+def test_a_slow_sender_does_not_hold_up_others(server: Server) -> None:
+    upload_id = server.create("a.svs", 1000).json()["id"]
+    url = httpx.URL(server.url)
+    slow = [socket.create_connection((url.host, url.port)) for _ in range(20)]
+    for connection in slow:
+        token = server.headers["X-Histospace-Token"]
+        head = f"Host: {url.netloc.decode()}\r\nX-Histospace-Token: {token}\r\n"
+        connection.sendall(
+            f"PUT /api/uploads/{upload_id} HTTP/1.1\r\n{head}"
+            "Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\nx".encode()
+        )
+    assert server.create("b.svs", 10).elapsed.total_seconds() < 2
+    for connection in slow:
+        connection.close()
