@@ -1,5 +1,7 @@
 """Significance of a correlation between two maps that are both smooth in space."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -44,7 +46,7 @@ def effective_sample_size(
     distance = squareform(pdist(positions))
     upper = np.quantile(distance, np.linspace(0, 1, n_classes + 1))
     total = np.full(x.shape[1], float(n))  # distance class 0: each spot with itself
-    for low, high in zip(upper[:-1], upper[1:], strict=True):
+    for low, high in pairwise(upper):
         pairs = ((distance > low) & (distance <= high)).astype(np.float64)
         n_pairs = pairs.sum()
         if n_pairs:

@@ -21,6 +21,7 @@ class Prediction:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self._group = zarr.open_group(store_path(run_dir), mode="r")
+        self._matrix = zarr.open_array(store_path(run_dir) / "X", mode="r")
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -48,7 +49,7 @@ class Prediction:
 
     @property
     def n_tiles(self) -> int:
-        return self._group["X"].shape[0]
+        return int(self._matrix.shape[0])
 
     @property
     def tile_level0(self) -> float:
@@ -71,13 +72,13 @@ class Prediction:
         column = self.var.index.get_indexer([name])[0]
         if column < 0:
             raise StoreError(f"This run has no gene '{name}'; its model predicts {len(self.var)}.")
-        return np.asarray(self._group["X"][:, int(column)])
+        return np.asarray(self._matrix[:, int(column)])
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
         """Return whole rows (k, genes): for comparisons, not for pictures."""
         if isinstance(rows, slice):
-            return np.asarray(self._group["X"][rows])
-        return np.asarray(self._group["X"].oindex[rows, :])
+            return np.asarray(self._matrix[rows])
+        return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :])
 
     def to_anndata(self) -> anndata.AnnData:
         """Load everything, tiles x genes."""

@@ -24,7 +24,7 @@ from histospace_core.inference.layout import (
     store_path,
 )
 
-_ELEMENT = {"encoding-type": "array", "encoding-version": "0.2.0"}
+_ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _PLAN = "plan.json"
 
 
@@ -87,14 +87,20 @@ class PredictionWriter:
         while sum(map(len, self._rows)) >= min(ROWS_PER_SHARD, self.shape[0] - self.rows_done) > 0:
             self._flush()
 
-    def finish(
-        self, var: pd.DataFrame, spatial: NDArray[np.float64], provenance: Mapping[str, Any]
-    ) -> None:
-        """Write obs, var, positions and provenance, then put the store in its place."""
-        if self.rows_done != self.shape[0]:
-            raise StoreError(f"Only {self.rows_done} of {self.shape[0]} tiles were predicted.")
+    def obs(self) -> pd.DataFrame:
+        """All rows' columns, once every row is written."""
         obs = pd.concat([self._sidecar(i) for i in range(self._n_shards)], ignore_index=True)
         obs.index = pd.Index([f"tile{i:06d}" for i in range(len(obs))], name="tile")
+        return obs
+
+    def finish(
+        self,
+        obs: pd.DataFrame,
+        var: pd.DataFrame,
+        spatial: NDArray[np.float64],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Write obs, var, positions and provenance, then put the store in its place."""
         with disk_errors(self.run_dir):
             # AnnData writes everything but the matrix, which is there already
             shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
@@ -142,7 +148,7 @@ class PredictionWriter:
                 attributes=_ELEMENT,
             )
             plan.write_text(self._key, "utf-8")
-        self._matrix = self._group["X"]
+        self._matrix = zarr.open_array(self._path / "X", mode="r+")
 
     def _finished_rows(self) -> int:
         done = 0

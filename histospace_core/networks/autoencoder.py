@@ -30,7 +30,7 @@ class TileEncoder(nn.Sequential):
 
 
 class TileDecoder(nn.Sequential):
-    """Three transposed conv 4x4 of stride 2 (64, 32, 3 channels), sigmoid last: back to (n, 3, s, s)."""
+    """Three transposed conv 4x4 of stride 2 (64, 32, 3 channels), sigmoid last."""
 
     def __init__(self) -> None:
         super().__init__(

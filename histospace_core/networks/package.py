@@ -144,7 +144,9 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         config = json.loads((directory / "config.json").read_text("utf-8"))
         missing = [key for key in REQUIRED if key not in config]
         genes = pd.read_csv(
-            directory / "genes.csv", dtype={"gene": str, "gene_id": str}, keep_default_na=False,
+            directory / "genes.csv",
+            dtype={"gene": str, "gene_id": str},
+            keep_default_na=False,
             na_values={column: [""] for column in GENE_COLUMNS[2:6]},
         )
     except (ValueError, AttributeError, TypeError, pd.errors.ParserError) as error:
@@ -161,7 +163,9 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
             f"does not know (it knows {', '.join(NETWORKS)})."
         )
     if config["arguments"].get("n_genes") != len(genes):
-        raise ModelError(f"Model '{directory.name}' lists another number of genes than it predicts.")
+        raise ModelError(
+            f"Model '{directory.name}' lists another number of genes than it predicts."
+        )
     return ModelPackage(directory, config, genes)
 
 

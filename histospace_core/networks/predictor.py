@@ -24,9 +24,8 @@ class Predictor:
         self, package: ModelPackage, device: str = "auto", batch_size: int | None = None
     ) -> None:
         self.device = pick_device(device)
-        self.network = package.load_network().to(
-            self.device, memory_format=torch.channels_last
-        )
+        self.network = package.load_network().to(self.device)
+        self.network.to(memory_format=torch.channels_last)
         self.domain = Domain.from_config(package.config.get("domain"))
         self.batch_size = batch_size or (2048 if self.device.type == "cuda" else 64)
 
@@ -43,9 +42,7 @@ class Predictor:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def __call__(
-        self, tiles: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __call__(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         expression = np.empty((len(tiles), self.network.n_genes), np.float32)
         domain = np.empty(len(tiles), np.float32)
         start = 0
@@ -61,9 +58,7 @@ class Predictor:
         return expression, domain
 
     @torch.inference_mode()
-    def _batch(
-        self, tiles: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _batch(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(tiles)).to(self.device))
         features = self.network.encode(pixels)
         expression = self.network.decode(features)

@@ -1,5 +1,6 @@
 """Training: cohorts, the published network's two stages, cross-validation."""
 
+from histospace_core.training.build import train_from_cohort
 from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
 from histospace_core.training.cross_validate import evaluate_cohort
 from histospace_core.training.fit import Trained, fit_histospace
@@ -24,4 +25,5 @@ __all__ = [
     "make_folds",
     "read_cohort",
     "select_panel",
+    "train_from_cohort",
 ]

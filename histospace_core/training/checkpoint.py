@@ -1,6 +1,6 @@
 """Training state on disk, so that a stopped training goes on where it was.
 
-The order of batches depends on (seed, epoch) alone, so a resumed training ends as an undisturbed one.
+The order of batches depends on (seed, epoch) alone: a resumed training ends as an undisturbed one.
 """
 
 from pathlib import Path

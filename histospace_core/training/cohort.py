@@ -104,6 +104,7 @@ def _load(section: Section, tile_px: int, um_per_px: float, stain: str) -> Secti
         if stain != "none":
             from histospace_core.slides.stain import fit_stain
             from histospace_core.slides.tissue import find_tissue
+
             tiles = fit_stain(stain, slide, find_tissue(slide))(tiles)
     return SectionData(section, tiles, measured)
 
@@ -121,7 +122,9 @@ def _section(table: Path, line: int, row: dict[str, str]) -> Section:
     image, counts = path("image"), path("counts")
     name, patient = (row.get("section") or "").strip(), (row.get("patient") or "").strip()
     if not (name and patient and image and counts):
-        raise CohortError(f"'{table.name}' line {line}: section, patient, image, counts are needed.")
+        raise CohortError(
+            f"'{table.name}' line {line}: section, patient, image, counts are needed."
+        )
     return Section(name, patient, image, counts, path("spots"), _mpp(table, line, row.get("mpp")))
 
 

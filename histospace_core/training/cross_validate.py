@@ -78,12 +78,15 @@ def evaluate_cohort(
     used = {name for fold in plan for name in (*fold.train, *fold.test)}
     data = load_sections(
         [s for s in sections if s.name in used],
-        tile_px=TILE_PX, um_per_px=UM_PER_PX, stain=recipe.stain,
+        tile_px=TILE_PX,
+        um_per_px=UM_PER_PX,
+        stain=recipe.stain,
     )
     protocol = _protocol(table, network, recipe, plan, folds if not (train or test) else "named")
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):
+
         def report(done: int, total: int, message: str, i: int = i, fold: Fold = fold) -> None:
             share = int(1000 * (i + done / total) / len(work))
             on_progress(share, 1000, f"{', '.join(fold.test)}: {message}")
@@ -127,8 +130,14 @@ def run_fold(
         else:
             predicted = predict_tiles(trained.network, torch.from_numpy(section.tiles)).numpy()
         results.append(
-            HeldOut(section.section.name, section.section.patient, trained.panel.genes,
-                    measured, predicted, mean)
+            HeldOut(
+                section.section.name,
+                section.section.patient,
+                trained.panel.genes,
+                measured,
+                predicted,
+                mean,
+            )
         )
     return results, trained
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import mse_loss
 
 from histospace_core.errors import CohortError
 from histospace_core.networks import Domain, HistoSPACE, to_pixels
@@ -54,7 +54,7 @@ def fit_histospace(
     """
     leaky = [*train, *test] if recipe.mends.panel_from == "all" else train
     panel = select_panel([s.measured for s in leaky])
-    tiles, targets = gather(train, panel, recipe.expression_unit)
+    tiles, targets = gather(train, panel, recipe)
     key = _key(tiles, targets, recipe)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
     autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
@@ -78,15 +78,22 @@ def fit_histospace(
 
 
 def gather(
-    sections: Sequence[SectionData], panel: Panel, how: str
+    sections: Sequence[SectionData], panel: Panel, recipe: Recipe
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Pool the spots that are kept: tiles (n, s, s, 3) and expression (n, G)."""
-    kept = [panel.kept_spots(s.measured) for s in sections]
+    kept = [_kept(s, panel, recipe) for s in sections]
+    how = recipe.expression_unit
     tiles = np.concatenate([s.tiles[k] for s, k in zip(sections, kept, strict=True)])
     values = [panel.expression(s.measured, how)[k] for s, k in zip(sections, kept, strict=True)]
     if len(tiles) < 2:
-        raise CohortError("Fewer than two training spots have half of the genes; nothing to learn.")
+        raise CohortError("Fewer than two training spots can be used; there is nothing to learn.")
     return tiles, np.concatenate(values)
+
+
+def _kept(section: SectionData, panel: Panel, recipe: Recipe) -> NDArray[np.bool_]:
+    if recipe.mends.all_spots:
+        return np.ones(section.n_spots, bool)
+    return panel.kept_spots(section.measured)
 
 
 @dataclass(frozen=True)
@@ -110,14 +117,14 @@ def _split(
     if recipe.mends.checkpoint == "last":
         return everything, None
     if recipe.mends.checkpoint == "test":
-        tiles, targets = gather(test, panel, recipe.expression_unit)
+        tiles, targets = gather(test, panel, recipe)
         device = pixels.device
         return everything, _Spots(
             torch.from_numpy(tiles).to(device), torch.from_numpy(targets).to(device)
         )
     # inner: the last training section where there are several, else a fifth of the spots
     n = len(pixels)
-    last = int(panel.kept_spots(train[-1].measured).sum()) if len(train) > 1 else n // 5
+    last = int(_kept(train[-1], panel, recipe).sum()) if len(train) > 1 else n // 5
     return _Spots(pixels[:-last], truth[:-last]), _Spots(pixels[-last:], truth[-last:])
 
 
@@ -142,15 +149,17 @@ def _fit_head(
         losses = []
         for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch):
             batch = batch.to(train.truth.device)
-            seen = features[batch] if features is not None else _encode(network, train.pixels[batch])
-            loss = F.mse_loss(network.decode(seen), train.truth[batch])
+            seen = (
+                features[batch] if features is not None else _encode(network, train.pixels[batch])
+            )
+            loss = mse_loss(network.decode(seen), train.truth[batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             losses.append(loss.detach())
         message = f"predictor, loss {float(torch.stack(losses).mean()):.4f}"
         if held is not None:
-            error = float(F.mse_loss(predict_tiles(network, held.pixels), held.truth))
+            error = float(mse_loss(predict_tiles(network, held.pixels), held.truth))
             message += f", held-out loss {error:.4f}"
             if error < best:
                 best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())

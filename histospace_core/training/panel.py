@@ -65,7 +65,7 @@ def select_panel(sections: Sequence[AnnData]) -> Panel:
     keep = frequent & named if (frequent & named).any() else frequent
     if not keep.any():
         raise CohortError(
-            "No gene is counted in more than half of the training spots; the counts are too shallow "
-            "to train on."
+            "No gene is counted in more than half of the training spots; the counts are too "
+            "shallow to train on."
         )
     return Panel(tuple(index[keep]), tuple(ids[keep]))

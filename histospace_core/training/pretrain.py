@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
+from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
 from histospace_core.training.checkpoint import Checkpoint
@@ -25,7 +25,8 @@ def pretrain(
         Moved to the device once.
     """
     torch.manual_seed(recipe.seed)
-    network = Autoencoder(recipe.mends.input_range).to(device, memory_format=torch.channels_last)
+    network = Autoencoder(recipe.mends.input_range).to(device)
+    network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
     data = torch.from_numpy(tiles).to(device)
     for epoch in range(checkpoint.restore(network, optimiser), recipe.autoencoder_epochs):
@@ -34,7 +35,7 @@ def pretrain(
         for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch):
             with torch.autocast(device.type, torch.bfloat16):
                 rebuilt, target = network(to_pixels(data[batch.to(device)]))
-                loss = F.mse_loss(rebuilt.float(), target)
+                loss = mse_loss(rebuilt.float(), target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

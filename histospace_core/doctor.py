@@ -1,0 +1,85 @@
+"""Is this installation able to work? One finding a check."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from histospace_core.errors import HistospaceError
+from histospace_core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at, whether it is well, and what was found."""
+
+    name: str
+    ok: bool
+    finding: str
+
+
+def check_installation(settings: Settings) -> list[Check]:
+    """Look at Python, the slide readers, the device, the store, the catalog and the models."""
+    checks: dict[str, Callable[[Settings], str]] = {
+        "python": lambda _: platform.python_version(),
+        "slide readers": _readers,
+        "device": _device,
+        "store": _store,
+        "catalog": _catalog,
+        "models": _models,
+    }
+    return [_run(name, check, settings) for name, check in checks.items()]
+
+
+def _run(name: str, check: Callable[[Settings], str], settings: Settings) -> Check:
+    try:
+        return Check(name, True, check(settings))
+    except (HistospaceError, ImportError, OSError) as error:
+        return Check(name, False, str(error))
+
+
+def _readers(_: Settings) -> str:
+    import openslide
+    import pyvips
+    import tiffslide
+
+    return (
+        f"OpenSlide {openslide.__library_version__}, tiffslide {tiffslide.__version__}, "
+        f"libvips {pyvips.version(0)}.{pyvips.version(1)}"
+    )
+
+
+def _device(_: Settings) -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}"
+    return f"CPU, {os.cpu_count()} cores, torch {torch.__version__}"
+
+
+def _store(settings: Settings) -> str:
+    settings.store.mkdir(parents=True, exist_ok=True)
+    probe = settings.store / f".doctor-{os.getpid()}"
+    probe.write_bytes(b"")
+    probe.unlink()
+    return f"{settings.store}, {shutil.disk_usage(settings.store).free / 1e9:.0f} GB free"
+
+
+def _catalog(settings: Settings) -> str:
+    from histospace_core.catalog import Catalog
+
+    catalog = Catalog(settings.catalog_url)
+    catalog.migrate()
+    return f"{len(catalog.slides())} slides, {len(catalog.runs())} runs"
+
+
+def _models(settings: Settings) -> str:
+    from histospace_core.networks import list_packages
+
+    packages = list_packages([settings.models, settings.trained_dir])
+    if not packages:
+        raise HistospaceError(f"no model package in {settings.models}")
+    for package in packages:
+        package.load_network()
+    return ", ".join(p.name for p in packages)

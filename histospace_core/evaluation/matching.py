@@ -1,0 +1,56 @@
+"""Bring predicted tiles and measured spots to the same places."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+MIN_COVER = 0.5
+"""Share of a spot-centred tile that predicted tiles must cover for the spot to be compared."""
+
+
+def tile_weights(
+    centres: NDArray[np.float64], spots: NDArray[np.float64], side: float, stride: float
+) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+    """Weights that turn predicted tiles into the prediction at each spot.
+
+    The model sees one tile around a spot; here it saw the tiles of a grid. A tile-sized square
+    centred on the spot overlaps up to four of them, and each counts by the area it shares
+    (bilinear interpolation on a gapless grid).
+
+    Parameters
+    ----------
+    centres, spots
+        Tile centres (n, 2) and spot centres (m, 2), level-0 px.
+    side, stride
+        Side of a tile and distance between tile centres, level-0 px.
+
+    Returns
+    -------
+    weights : (m, n)
+        Rows sum to 1 where any tile overlaps.
+    cover : (m,)
+        Share of the square that tiles cover, in [0, 1].
+    """
+    reach = max(side, stride)
+    near = cKDTree(centres).query_ball_point(spots, r=reach * np.sqrt(2))
+    rows = np.repeat(np.arange(len(spots)), [len(n) for n in near])
+    columns = np.array([i for n in near for i in n], dtype=np.intp)
+    offset = np.abs(centres[columns] - spots[rows])
+    area = np.clip(1 - offset / reach, 0, 1).prod(1)
+    weights = sparse.csr_matrix((area, (rows, columns)), shape=(len(spots), len(centres)))
+    total = np.asarray(weights.sum(1)).ravel()
+    expected = max(1.0, (side / stride) ** 2)
+    scaled = sparse.diags(1 / np.maximum(total, 1e-12)) @ weights
+    return sparse.csr_matrix(scaled), np.minimum(total / expected, 1.0)
+
+
+def tile_mask(
+    centres: NDArray[np.float64], stride: float, size: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Where the tiles lie, as a mask (h, w) of one pixel a stride over an image of `size`."""
+    shape = (int(np.ceil(size[1] / stride)) + 1, int(np.ceil(size[0] / stride)) + 1)
+    mask = np.zeros(shape, bool)
+    columns, rows = np.floor(centres / stride).astype(int).T
+    mask[np.clip(rows, 0, shape[0] - 1), np.clip(columns, 0, shape[1] - 1)] = True
+    return mask

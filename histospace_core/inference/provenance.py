@@ -1,0 +1,104 @@
+"""What went into a run, what ran and what came out: the content of `run.json`."""
+
+import platform
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from histospace_core import __version__
+from histospace_core.networks import ModelPackage, Predictor
+from histospace_core.slides.open import Slide
+from histospace_core.slides.stain import StainNormaliser
+from histospace_core.slides.tiles import TilePlan
+
+OUTSIDE_DOMAIN = 0.99
+"""A tile with a higher domain score lies outside the training tissue."""
+
+RESEARCH_USE = "Research use only. Not for diagnosis."
+
+
+def run_key(slide: Slide, model: ModelPackage, plan: TilePlan, stain: str) -> dict[str, Any]:
+    """Identify a run: two runs of one key give the same prediction."""
+    return {
+        "slide_sha256": slide.sha256(),
+        "mpp": slide.mpp,
+        "model_sha256": model.sha256,
+        "n_tiles": plan.n_tiles,
+        "stride_um": plan.stride_um,
+        "stain": stain,
+        "version": __version__,
+    }
+
+
+def provenance(
+    slide: Slide,
+    model: ModelPackage,
+    plan: TilePlan,
+    normalise: StainNormaliser,
+    predict: Predictor,
+    obs: pd.DataFrame,
+) -> dict[str, Any]:
+    """Assemble the record of a run; the caller adds its timings."""
+    p = slide.properties
+    outside = float((obs["domain_score"] > OUTSIDE_DOMAIN).mean())
+    return {
+        "software": "HistoSPACE",
+        "notice": RESEARCH_USE,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "slide": {
+            "name": slide.path.name,
+            "sha256": slide.sha256(),
+            "width": slide.width,
+            "height": slide.height,
+            "mpp": slide.mpp,
+            "mpp_source": p.mpp_source,
+            "vendor": p.vendor,
+            "reader": p.reader,
+        },
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "network": model.config["network"],
+            "expression_unit": model.config["expression_unit"],
+            "training_sections": model.config.get("training_sections", []),
+        },
+        "settings": {
+            "stain": normalise.name,
+            "stain_parameters": normalise.parameters,
+            "stride_um": plan.stride_um,
+            "tile_px": plan.tile_px,
+            "um_per_px": plan.um_per_px,
+            "device": predict.device.type,
+        },
+        "tiles": {
+            "total": plan.n_tiles,
+            "side_level0_px": plan.tile_level0,
+            "stride_level0_px": plan.stride_um / slide.mpp,
+            "by_reason": {k: int(n) for k, n in sorted(Counter(obs["qc"]).items())},
+            "excluded": dict(plan.excluded),
+        },
+        "domain": {
+            "share_outside": outside,
+            "median_score": float(np.nanmedian(obs["domain_score"])),
+            "warning": _domain_warning(outside),
+        },
+        "notes": list(plan.notes),
+        "versions": {
+            "histospace": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _domain_warning(share_outside: float) -> str:
+    if share_outside <= 0.5:
+        return ""
+    return (
+        f"{share_outside:.0%} of the tiles look unlike the tissue this model was trained on; "
+        "do not trust the predictions on this slide."
+    )

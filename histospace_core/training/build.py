@@ -1,0 +1,183 @@
+"""From a cohort to a model package: scores by cross-validation, then weights from every section."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from histospace_core import __version__
+from histospace_core.errors import CohortError, ModelError
+from histospace_core.evaluation import bootstrap_pearson, mse_ratio_per_gene, per_gene_pearson
+from histospace_core.networks import (
+    GENE_COLUMNS,
+    TILE_PX,
+    UM_PER_PX,
+    ModelPackage,
+    n_parameters,
+    pick_device,
+    save_package,
+)
+from histospace_core.training.card import model_card
+from histospace_core.training.cohort import SectionData, load_sections, read_cohort
+from histospace_core.training.cross_validate import HeldOut, run_fold
+from histospace_core.training.fit import Trained, fit_histospace
+from histospace_core.training.folds import Fold, make_folds
+from histospace_core.training.recipe import MENDED, Progress, Recipe, no_progress
+
+TRAINABLE = ("histospace",)
+RELIABLE = (
+    "the lower end of the 95 % interval of the held-out correlation is above 0 and the held-out "
+    "error is below the mean profile's (MSE ratio < 1)"
+)
+
+
+def train_from_cohort(
+    table: Path,
+    out: Path,
+    *,
+    network: str = "histospace",
+    recipe: Recipe = MENDED,
+    device: str = "auto",
+    on_progress: Progress = no_progress,
+) -> ModelPackage:
+    """Train on every section of a cohort and pack the model with its held-out scores.
+
+    Scores come from leaving one patient out; from leaving one section out where there is one
+    patient (and the card says so); with a single section there are none and no gene is reliable.
+    An interrupted training goes on from its last checkpoint.
+
+    Parameters
+    ----------
+    out
+        The package's folder, new.
+
+    Raises
+    ------
+    CohortError, ModelError
+    """
+    if network not in TRAINABLE:
+        raise CohortError(f"'{network}' cannot be trained; choose {', '.join(TRAINABLE)}.")
+    if out.exists():
+        raise ModelError(f"'{out.name}' exists already; choose another name or delete it.")
+    sections = read_cohort(table)
+    data = load_sections(sections, tile_px=TILE_PX, um_per_px=UM_PER_PX, stain=recipe.stain)
+    folds = _folds(data)
+    work = out.with_name(out.name + ".work")
+    steps = len(folds) + 1
+    held: list[HeldOut] = []
+    for i, fold in enumerate(folds):
+        label = f"fold {i + 1} of {len(folds)}, held out {', '.join(fold.test)}"
+        held += run_fold(
+            network,
+            fold,
+            data,
+            recipe,
+            device,
+            work=work / f"fold{i}",
+            on_progress=_part(on_progress, i, steps, label),
+        )[0]
+    trained = fit_histospace(
+        list(data.values()),
+        recipe,
+        pick_device(device),
+        work=work / "final",
+        on_progress=_part(on_progress, steps - 1, steps, "all sections"),
+    )
+    genes = score_panel(trained, held)
+    config = _config(network, recipe, trained, data, folds, genes)
+    package = save_package(out, trained.network, config, genes, model_card(out.name, config))
+    for folder in sorted(work.glob("**/"), reverse=True):
+        folder.rmdir()
+    return package
+
+
+def score_panel(trained: Trained, held: Sequence[HeldOut]) -> pd.DataFrame:
+    """Held-out scores of the panel: sections averaged within a patient, then over patients.
+
+    The interval resamples spots, within sections; a gene that no fold could score has none.
+    """
+    sums: dict[str, list[np.ndarray]] = {g: [] for g in trained.panel.genes}
+    patients = sorted({h.patient for h in held})
+    for patient in patients:
+        for gene, row in _patient_scores([h for h in held if h.patient == patient]).items():
+            if gene in sums:
+                sums[gene].append(row)
+    rows = []
+    for gene, gene_id in zip(trained.panel.genes, trained.panel.gene_ids, strict=True):
+        scores = np.array(sums[gene])
+        r, low, high, ratio = scores.mean(0) if len(scores) else np.full(4, np.nan)
+        rows.append((gene, gene_id, r, low, high, ratio, bool(low > 0 and ratio < 1)))
+    return pd.DataFrame(rows, columns=list(GENE_COLUMNS))
+
+
+def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
+    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections."""
+    r = np.mean([per_gene_pearson(h.measured, h.predicted) for h in held], axis=0)
+    ratio = np.mean(
+        [mse_ratio_per_gene(h.measured, h.predicted, h.mean_profile) for h in held], axis=0
+    )
+    interval = bootstrap_pearson([(h.measured, h.predicted) for h in held])
+    table = np.column_stack([r, interval.low, interval.high, ratio])
+    return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
+
+
+def _folds(data: dict[str, SectionData]) -> list[Fold]:
+    sections = [d.section for d in data.values()]
+    if len({s.patient for s in sections}) > 1:
+        return make_folds(sections, "patient")
+    return make_folds(sections, "section") if len(sections) > 1 else []
+
+
+def _part(on_progress: Progress, i: int, steps: int, label: str) -> Progress:
+    def report(done: int, total: int, message: str) -> None:
+        on_progress(int(1000 * (i + done / total) / steps), 1000, f"{label}: {message}")
+
+    return report
+
+
+def _config(
+    network: str,
+    recipe: Recipe,
+    trained: Trained,
+    data: dict[str, SectionData],
+    folds: list[Fold],
+    genes: pd.DataFrame,
+) -> dict[str, Any]:
+    scored = genes["held_out_pearson"].notna()
+    return {
+        "network": network,
+        "arguments": {"n_genes": len(trained.panel), "input_range": recipe.mends.input_range},
+        "n_parameters": n_parameters(trained.network),
+        "tile_px": TILE_PX,
+        "um_per_px": UM_PER_PX,
+        "expression_unit": recipe.expression_unit,
+        "training_sections": [
+            {"section": d.section.name, "patient": d.section.patient, "n_spots": d.n_spots}
+            for d in data.values()
+        ],
+        "recipe": recipe.to_dict(),
+        "metrics": {
+            "held_out_by": _held_out_by(folds),
+            "n_genes": len(genes),
+            "n_genes_scored": int(scored.sum()),
+            "n_genes_reliable": int(genes["reliable"].sum()),
+            "per_gene_pearson": _mean(genes["held_out_pearson"]),
+            "mse_ratio_to_mean": _mean(genes["mse_ratio_to_mean"]),
+            "mean_profile": {"per_gene_pearson": 0.0, "mse_ratio_to_mean": 1.0},
+            "reliable_rule": RELIABLE,
+        },
+        "domain": trained.domain.to_config(),
+        "histospace_version": __version__,
+    }
+
+
+def _held_out_by(folds: list[Fold]) -> str:
+    if not folds:
+        return "nothing"
+    return "section" if folds[0].same_patient else "patient"
+
+
+def _mean(values: pd.Series) -> float | None:
+    return round(float(values.mean()), 4) if values.notna().any() else None

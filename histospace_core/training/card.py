@@ -1,0 +1,27 @@
+"""The model card: what a model is, what it was trained on, how far it can be trusted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+_DATA_NOTE = (
+    "Licences and consent of the training data are the responsibility of who trained the model."
+)
+
+
+def model_card(name: str, config: Mapping[str, Any], data_note: str = _DATA_NOTE) -> str:
+    """Render the card (Markdown) from a package's `config.json`.
+
+    Parameters
+    ----------
+    data_note
+        Source and licence of the training data.
+    """
+    n_patients = len({s["patient"] for s in config["training_sections"]})
+    loader = PackageLoader("histospace_core.training", "")
+    cards = Environment(loader=loader, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    template = cards.get_template("model_card.md.j2")  # Markdown, not HTML
+    return template.render(
+        name=name, data_note=data_note, m=config["metrics"], n_patients=n_patients, **config
+    )
