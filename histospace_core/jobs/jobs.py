@@ -14,6 +14,7 @@ from histospace_core.jobs.bodies import Body
 from histospace_core.jobs.cluster import connect
 from histospace_core.jobs.identity import identity, is_gone
 from histospace_core.jobs.log import log_to
+from histospace_core.jobs.reserve import keep_reserve
 from histospace_core.jobs.work import perform
 from histospace_core.settings import Settings
 
@@ -56,6 +57,7 @@ class Jobs:
                 raise JobError("The app is shutting down: start it again, then the run.")
             if self._client is None:
                 log_to(self._settings.store)
+                keep_reserve(self._settings.store)
                 self._client, self._cluster = connect(self._settings)
             if self._watchdog is None:
                 self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -137,7 +139,7 @@ class Jobs:
         ):
             raise JobError("This run has ended already: there is nothing to cancel.")
 
-    def resume(self, run_id: str) -> None:
+    def resume(self, run_id: str, body: Body | None = None) -> None:
         """Queue an interrupted, cancelled or failed run again; it goes on where it stopped.
 
         Raises
@@ -145,10 +147,11 @@ class Jobs:
         JobError
             The run is done or under way.
         """
-        values = {"worker": self._identity, "error": None}
-        if not self._catalog.set_state(run_id, State.QUEUED, only_from=RESUMABLE, **values):
+        if not self._catalog.set_state(
+            run_id, State.QUEUED, only_from=RESUMABLE, worker=self._identity, error=None
+        ):
             raise JobError("Only a run that was interrupted, cancelled or failed can be resumed.")
-        self._send(run_id)
+        self._send(run_id, body)
 
     def _submit(
         self,
@@ -194,16 +197,20 @@ class Jobs:
     def _watch(self) -> None:
         """Every second or so: the queue beats, and runs without a living process are found."""
         period = min(1.0, self._settings.heartbeat_s)
-        last_beat = time.monotonic()
+        last_beat, complaint = time.monotonic(), ""
         while not self._closed.wait(period):
             try:
                 self._settle_futures()
                 if time.monotonic() - last_beat >= self._settings.heartbeat_s:
                     last_beat = time.monotonic()
                     self._catalog.beat_queued(list(self._futures))
+                    keep_reserve(self._settings.store)
                 self.recover()
-            except HistospaceError:
-                _log.warning("The watchdog could not look after the runs", exc_info=True)
+                complaint = ""
+            except HistospaceError as error:
+                if str(error) != complaint:  # said once, not every second
+                    complaint = str(error)
+                    _log.warning("The watchdog could not look after the runs", exc_info=True)
 
     def _settle_futures(self) -> None:
         """Drop what has ended; a future that died without its row knowing interrupts the run."""

@@ -6,14 +6,16 @@ id, so that it may be any process on any machine that reaches the catalog and th
 
 import errno
 import logging
+from functools import partial
 from typing import Any
 
 from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
-from histospace_core.errors import Cancelled, HistospaceError
+from histospace_core.errors import Cancelled, HistospaceError, StoreError
 from histospace_core.jobs import bodies
 from histospace_core.jobs.heart import Heart
 from histospace_core.jobs.identity import identity
 from histospace_core.jobs.log import log_to
+from histospace_core.jobs.reserve import use_reserve
 from histospace_core.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -46,20 +48,19 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) ->
     try:
         with Heart(catalog, run, settings.heartbeat_s) as heart:
             outcome = body(bodies.Task(settings, catalog, run, heart.on_progress))
+        end = partial(catalog.finish, provenance=outcome.provenance, timings=outcome.timings)
     except Cancelled:
-        cancelled = [State.CANCELLING.value]
-        catalog.set_state(run.id, State.CANCELLED, attempt=run.attempt, only_from=cancelled)
+        cancelling = [State.CANCELLING.value]
+        end = partial(catalog.set_state, state=State.CANCELLED, only_from=cancelling)
     except HistospaceError as error:
-        catalog.fail(run.id, _named(str(error), run), attempt=run.attempt)
+        end = partial(catalog.fail, sentence=_named(str(error), run))
     except Exception as error:
-        catalog.fail(run.id, _sentence(error, run), attempt=run.attempt)
-    else:
-        catalog.finish(
-            run.id,
-            attempt=run.attempt,
-            provenance=outcome.provenance,
-            timings=outcome.timings,
-        )
+        end = partial(catalog.fail, sentence=_sentence(error, run))
+    try:
+        end(run.id, attempt=run.attempt)
+    except StoreError:  # most likely the disk is full
+        use_reserve(settings.store)
+        end(run.id, attempt=run.attempt)
     _log.info("Run %s ended: %s", run.id, catalog.run(run.id).state)
 
 

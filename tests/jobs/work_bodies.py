@@ -1,0 +1,52 @@
+"""Bodies that worker processes import: real work of a kind that tests can steer."""
+
+import os
+import time
+
+from histospace_core.errors import SlideError
+from histospace_core.jobs.bodies import Outcome, Task
+
+
+def count(task: Task) -> Outcome:
+    """Take `steps` steps of `pause` seconds, each noted in the run's folder; go on from there."""
+    task.run.directory.mkdir(parents=True, exist_ok=True)
+    file = task.run.directory / "steps"
+    steps: int = task.run.settings["steps"]
+    done = len(file.read_text().split()) if file.exists() else 0
+    while done < steps:
+        time.sleep(task.run.settings["pause"])
+        with file.open("a") as out:
+            out.write(f"{os.getpid()}\n")
+        done += 1
+        task.on_progress(done, steps, f"step {done}")
+    return Outcome({"pid": os.getpid()}, {"seconds": 1.5})
+
+
+def sleep(task: Task) -> Outcome:
+    """One long step that reports nothing."""
+    time.sleep(task.run.settings["seconds"])
+    return Outcome()
+
+
+def refuse(task: Task) -> Outcome:
+    """Fail as the core fails."""
+    raise SlideError(f"{task.run.slide.file.name}: no tissue; scan it again.")
+
+
+def crash(task: Task) -> Outcome:
+    """Fail as nobody foresaw."""
+    raise ZeroDivisionError("a secret detail")
+
+
+def fill_disk(task: Task) -> Outcome:
+    """Write until the disk is full, and leave the half result."""
+    task.run.directory.mkdir(parents=True)
+    with (task.run.directory / "half").open("wb", buffering=0) as out:
+        while True:
+            out.write(b"\0" * 65536)
+
+
+def exhaust_memory(task: Task) -> Outcome:
+    """Ask for more memory than any machine has."""
+    bytearray(1 << 60)
+    return Outcome()
