@@ -36,7 +36,10 @@ def main(wheel: Path) -> None:
     )
     # MGI also lists markers that are no annotated genes: an Ensembl id tells them apart, and
     # MGI keeps former symbols among the synonyms.
-    genes = mgi[(mgi["ensembl"] != "") & ~mgi["symbol"].duplicated(keep=False)]
+    genes = mgi[mgi["ensembl"] != ""]
+    genes = genes[
+        ~genes["symbol"].duplicated(keep=False) & ~genes["ensembl"].duplicated(keep=False)
+    ]
     mouse = pd.DataFrame(
         {
             "symbol": genes["symbol"],

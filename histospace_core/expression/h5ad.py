@@ -46,8 +46,7 @@ def read_h5ad(path: Path) -> RawCounts:
     notes: list[str] = []
     under = np.ones(len(obs), dtype=bool)
     if "in_tissue" in obs:
-        under = pd.to_numeric(obs["in_tissue"].astype(str).replace({"True": 1, "False": 0})) == 1
-        under = under.to_numpy()
+        under = obs["in_tissue"].astype(str).isin(["1", "1.0", "True"]).to_numpy()
         if not under.all():
             notes.append(f"{(~under).sum()} spots are not under tissue and left out.")
     return RawCounts(
