@@ -1,0 +1,97 @@
+"""Start, housekeeping and stop of the app's own parts."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from histospace_core.catalog import State
+from histospace_core.errors import HistospaceError, StoreError
+from histospace_core.settings import get_settings
+from histospace_core.web import close_context, get_context, intake, lifespan
+from histospace_core.web.lifespan import tidy
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HISTOSPACE_STORE", str(tmp_path / "store"))
+    get_settings.cache_clear()
+    yield tmp_path / "store"
+    close_context()
+    get_settings.cache_clear()
+
+
+def test_the_context_is_one_and_ready() -> None:
+    context = get_context()
+    assert get_context() is context
+    assert list(context.catalog.slides()) == []
+    close_context()
+    assert get_context() is not context
+
+
+def test_start_and_stop() -> None:
+    async def live() -> None:
+        async with lifespan(None) as state:
+            assert state["context"] is get_context()
+            for _ in range(200):
+                if get_context().jobs._client is not None:
+                    return
+                await asyncio.sleep(0.05)
+            pytest.fail("the workers did not start")
+
+    context = get_context()
+    asyncio.run(live())
+    assert context.jobs._client is None
+
+
+def test_a_start_finds_the_runs_that_a_crash_left(store: Path) -> None:
+    catalog = get_context().catalog
+    run = catalog.add_run(None, "m", {}, runs_dir=store, worker="elsewhere/1/0")
+    catalog.claim(run.id, worker=f"{os.uname().nodename}/999999999/0")
+    close_context()
+    assert get_context().catalog.run(run.id).state == State.INTERRUPTED
+
+
+def test_a_broken_store_does_not_keep_the_app_from_starting(store: Path) -> None:
+    store.mkdir()
+    (store / "catalog.db").write_bytes(b"no catalog" * 1000)
+
+    async def live() -> None:
+        async with lifespan(None) as state:
+            assert state == {}
+
+    asyncio.run(live())
+    with pytest.raises(StoreError, match="is no catalog: restore it"):  # what the pages show
+        get_context()
+
+
+def test_measured_expression_is_kept_a_day_or_with_its_slide(store: Path) -> None:
+    context = get_context()
+    ids = []
+    for name in ("young.tsv", "old.tsv.gz", "attached.tsv"):
+        store.joinpath("part").write_text(name)
+        ids.append(intake.accept_measured(context.settings, store / "part", name))
+    young, old, attached = ids
+    for measured_id in (old, attached):
+        long_ago = time.time() - 90_000
+        os.utime(store / "measured" / measured_id, (long_ago, long_ago))
+    slide = _slide(context, store)
+    context.catalog.attach_measured(slide, intake.measured_file(context.settings, attached))
+    tidy(context)
+    assert intake.measured_file(context.settings, young).read_text() == "young.tsv"
+    assert intake.measured_file(context.settings, attached).name == "measured.tsv"
+    for missing in (old, "../..", ""):
+        with pytest.raises(HistospaceError, match="upload it again"):
+            intake.measured_file(context.settings, missing)
+
+
+def _slide(context, store: Path) -> str:
+    from types import SimpleNamespace
+
+    (store / "a.svs").touch()
+    properties = SimpleNamespace(
+        width=1, height=1, mpp=None, mpp_source=None, vendor="v", reader="openslide"
+    )
+    return context.catalog.add_slide(store / "a.svs", "a.svs", "ab", properties).id
