@@ -2,13 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from histospace_core.catalog.database import Database
 from histospace_core.catalog.tables import ModelRow, utc_now
 from histospace_core.errors import ModelError
+
+if TYPE_CHECKING:  # the catalog itself never needs torch
+    from histospace_core.networks import ModelPackage
+
+_SUMMARY = (
+    "network",
+    "training_sections",
+    "expression_unit",
+    "tile_px",
+    "um_per_px",
+    "metrics",
+)
 
 
 class ModelTable(Database):
@@ -33,6 +45,12 @@ class ModelTable(Database):
             row.registered_at = utc_now()
             session.flush()
             return row
+
+    def register(self, package: "ModelPackage") -> ModelRow:
+        """Register an opened package, with what a list of models shows of it."""
+        summary = {key: package.config[key] for key in _SUMMARY if key in package.config}
+        summary["n_genes"] = len(package.genes)
+        return self.add_model(package.name, package.sha256, package.directory, summary)
 
     def models(self) -> Sequence[ModelRow]:
         """Return all registered packages by name."""

@@ -65,39 +65,53 @@ def predict(task: Task) -> Outcome:
 
 def train(task: Task) -> Outcome:
     """Train a network on a cohort and register the package it makes."""
+    from histospace_core.networks import load_package
     from histospace_core.training import train_from_cohort
 
-    options = dict(task.run.settings)
-    cohort = Path(options.pop("cohort"))
-    folder = task.settings.trained_dir / f"{task.run.model_name}-{task.run.id[:8]}"
     started = time.monotonic()
-    model = train_from_cohort(
-        cohort,
-        network=task.run.model_name,
-        out=folder,
-        on_progress=task.on_progress,
-        **options,
-    )
-    task.catalog.add_model(model.name, model.sha256, model.directory, dict(model.config))
+    cohort, recipe, options = _training_options(task.run)
+    folder = task.settings.trained_dir / f"{task.run.model_name}-{task.run.id[:8]}"
+    if folder.exists():  # an earlier attempt was stopped after it had packed the model
+        model = load_package(folder)
+    else:
+        model = train_from_cohort(
+            cohort,
+            folder,
+            network=task.run.model_name,
+            recipe=recipe,
+            on_progress=task.on_progress,
+            **options,
+        )
+    task.catalog.register(model)
     provenance = {"model": model.name, "model_sha256": model.sha256, "cohort": cohort.name}
     return Outcome(provenance, {"seconds": time.monotonic() - started})
 
 
 def evaluate(task: Task) -> Outcome:
     """Cross-validate a network on a cohort into the run's folder."""
-    from histospace_core.training.cross_validate import evaluate_cohort
+    from histospace_core.training import evaluate_cohort
 
-    options = dict(task.run.settings)
-    cohort = Path(options.pop("cohort"))
     started = time.monotonic()
+    cohort, recipe, options = _training_options(task.run)
     summary = evaluate_cohort(
         cohort,
         task.run.directory,
         network=task.run.model_name,
+        recipe=recipe,
         on_progress=task.on_progress,
         **options,
     )
     return Outcome(summary, {"seconds": time.monotonic() - started})
+
+
+def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
+    """Return the cohort, the recipe and what else the core's function is called with."""
+    from histospace_core.training import RECIPES
+
+    options = dict(run.settings)
+    cohort = Path(options.pop("cohort"))
+    recipe = RECIPES[options.pop("recipe")].with_(**options.pop("changes"))
+    return cohort, recipe, options
 
 
 BODIES: dict[Kind, Body] = {Kind.PREDICT: predict, Kind.TRAIN: train, Kind.EVALUATE: evaluate}

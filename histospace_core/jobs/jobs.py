@@ -102,11 +102,23 @@ class Jobs:
         return self._submit(Kind.PREDICT, slide_id, model_name, settings, model_sha256, note)
 
     def submit_training(
-        self, cohort: Path, network: str = "histospace", *, device: str = "auto", **options: Any
+        self,
+        cohort: Path,
+        network: str = "histospace",
+        *,
+        recipe: str = "mended",
+        device: str = "auto",
+        **changes: Any,
     ) -> str:
-        """Queue a training on a cohort table; `options` go to `train_from_cohort`."""
-        settings = {"cohort": str(cohort.resolve()), "device": device, **options}
-        return self._submit(Kind.TRAIN, None, network, settings)
+        """Queue a training on a cohort table.
+
+        Parameters
+        ----------
+        recipe, changes
+            A name in `training.RECIPES`, and fields of it to change, such as `epochs` or `seed`.
+        """
+        settings = {"cohort": str(cohort.resolve()), "recipe": recipe, "device": device}
+        return self._submit(Kind.TRAIN, None, network, {**settings, "changes": changes})
 
     def submit_evaluation(
         self,
@@ -114,13 +126,25 @@ class Jobs:
         network: str = "histospace",
         *,
         folds: str = "patient",
+        train: Sequence[str] = (),
+        test: Sequence[str] = (),
         seeds: Sequence[int] = (0,),
+        recipe: str = "mended",
         device: str = "auto",
-        **options: Any,
+        **changes: Any,
     ) -> str:
-        """Queue a cross-validation on a cohort table; `options` go to `evaluate_cohort`."""
-        settings = {"cohort": str(cohort.resolve()), "folds": folds, "seeds": list(seeds)}
-        return self._submit(Kind.EVALUATE, None, network, {**settings, "device": device, **options})
+        """Queue a cross-validation on a cohort table; arguments as `evaluate_cohort` takes them."""
+        settings = {
+            "cohort": str(cohort.resolve()),
+            "folds": folds,
+            "train": list(train),
+            "test": list(test),
+            "seeds": list(seeds),
+            "recipe": recipe,
+            "device": device,
+            "changes": changes,
+        }
+        return self._submit(Kind.EVALUATE, None, network, settings)
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; one that still waits is cancelled at once.

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,19 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 def _prepare(context: Context) -> None:
-    try:
-        context.jobs.start()
-    except HistospaceError:
-        _log.exception("The workers could not be started; the next run will try again")
+    for step in (context.jobs.start, partial(register_models, context)):
+        try:
+            step()
+        except HistospaceError:
+            _log.exception("A step of the start failed; the pages say so where it matters")
+
+
+def register_models(context: Context) -> None:
+    """Enter the model packages that ship, and those trained here, in the catalog."""
+    from histospace_core.networks import list_packages  # loads torch: seconds, in the background
+
+    for package in list_packages([context.settings.models, context.settings.trained_dir]):
+        context.catalog.register(package)
 
 
 async def _tidy_hourly(context: Context) -> None:
