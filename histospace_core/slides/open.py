@@ -13,9 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from histospace_core.errors import SlideError
-from histospace_core.slides.formats import read_tiff_facts, sniff
 from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
-from histospace_core.slides.readers import OpenSlideReader, Reader, TiffSlideReader, VipsReader
+from histospace_core.slides.readers import open_reader, slide_files
 
 RGB = npt.NDArray[np.uint8]
 
@@ -50,7 +49,7 @@ class Slide:
     def __init__(self, path: Path, mpp: float | None = None) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._reader = _open_reader(path)
+        self._reader = open_reader(path)
         try:
             value, source, absurd = settle_mpp(path, self._reader.mpp, mpp)
         except Exception:
@@ -104,7 +103,7 @@ class Slide:
     @cached_property
     def _sha256(self) -> str:
         digest = hashlib.sha256()
-        for path in _files(self.path):
+        for path in slide_files(self.path):
             with path.open("rb") as file:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
@@ -196,60 +195,4 @@ class Slide:
     def _reopen(self) -> None:
         """Get a fresh handle: OpenSlide answers every later read with the first error."""
         self._reader.close()
-        self._reader = _open_reader(self.path)
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the files that make up a slide."""
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.is_file())
-    folder = path.with_suffix("")
-    if path.suffix.lower() == ".mrxs" and folder.is_dir():
-        return [path, *sorted(p for p in folder.iterdir() if p.is_file())]
-    return [path]
-
-
-def _open_reader(path: Path) -> Reader:
-    """Choose the library by what the file contains."""
-    try:
-        file = _dicom_instance(path) if path.is_dir() else path
-        kind = sniff(file)
-    except FileNotFoundError:
-        raise SlideError(f"{path.name}: there is no such file; check the path.") from None
-    except PermissionError:
-        raise SlideError(f"{path.name}: may not be read; check its permissions.") from None
-    except (OSError, ValueError) as error:
-        raise SlideError(f"{path.name[:80]!a}: cannot be opened ({error}).") from None
-    facts = read_tiff_facts(file) if kind == "tiff" else None
-    try:
-        if facts and facts.is_ome:
-            return TiffSlideReader(file, facts)
-        import openslide
-
-        try:
-            return OpenSlideReader(file)
-        except openslide.OpenSlideUnsupportedFormatError:
-            if path.suffix.lower() == ".mrxs":
-                raise SlideError(
-                    f"{path.name}: the folder {path.stem} that belongs to it is missing or "
-                    "incomplete; put it beside the file."
-                ) from None
-            if kind is None:
-                raise
-            return VipsReader(file, kind)
-    except SlideError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise SlideError(
-            f"{path.name}: not a slide that can be read ({reason}); "
-            "export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG."
-        ) from error
-
-
-def _dicom_instance(folder: Path) -> Path:
-    """Return one instance of a DICOM slide; OpenSlide finds the others in its folder."""
-    instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
-    if not instances:
-        raise SlideError(f"{folder.name}: a folder without DICOM files; give the slide's file.")
-    return instances[0]
+        self._reader = open_reader(self.path)

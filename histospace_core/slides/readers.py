@@ -13,7 +13,13 @@ import numpy as np
 from PIL import Image
 
 from histospace_core.errors import SlideError
-from histospace_core.slides.formats import FlatKind, TiffFacts, ome_pixel_size
+from histospace_core.slides.formats import (
+    FlatKind,
+    TiffFacts,
+    ome_pixel_size,
+    read_tiff_facts,
+    sniff,
+)
 
 MAX_FLAT_PIXELS = 2_000_000_000
 """Largest flat image accepted; it must be decoded to a temporary file before a region is read."""
@@ -159,3 +165,65 @@ class VipsReader:
 
     def close(self) -> None:
         del self._image
+
+
+def slide_files(path: Path) -> list[Path]:
+    """Return the files that make up a slide."""
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.is_file())
+    folder = path.with_suffix("")
+    if path.suffix.lower() == ".mrxs" and folder.is_dir():
+        return [path, *sorted(p for p in folder.iterdir() if p.is_file())]
+    return [path]
+
+
+def open_reader(path: Path) -> Reader:
+    """Choose the library by what the file contains, and open the file with it.
+
+    Raises
+    ------
+    SlideError
+        If no library can, or the file is no slide of 8-bit colour.
+    """
+    try:
+        file = _dicom_instance(path) if path.is_dir() else path
+        kind = sniff(file)
+    except FileNotFoundError:
+        raise SlideError(f"{path.name}: there is no such file; check the path.") from None
+    except PermissionError:
+        raise SlideError(f"{path.name}: may not be read; check its permissions.") from None
+    except (OSError, ValueError) as error:
+        raise SlideError(f"{path.name[:80]!a}: cannot be opened ({error}).") from None
+    facts = read_tiff_facts(file) if kind == "tiff" else None
+    try:
+        if facts and facts.is_ome:
+            return TiffSlideReader(file, facts)
+        import openslide
+
+        try:
+            return OpenSlideReader(file)
+        except openslide.OpenSlideUnsupportedFormatError:
+            if path.suffix.lower() == ".mrxs":
+                raise SlideError(
+                    f"{path.name}: the folder {path.stem} that belongs to it is missing or "
+                    "incomplete; put it beside the file."
+                ) from None
+            if kind is None:
+                raise
+            return VipsReader(file, kind)
+    except SlideError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise SlideError(
+            f"{path.name}: not a slide that can be read ({reason}); "
+            "export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG."
+        ) from error
+
+
+def _dicom_instance(folder: Path) -> Path:
+    """Return one instance of a DICOM slide; OpenSlide finds the others in its folder."""
+    instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
+    if not instances:
+        raise SlideError(f"{folder.name}: a folder without DICOM files; give the slide's file.")
+    return instances[0]

@@ -1,0 +1,187 @@
+"""Where the tissue lies."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.color import rgb2hsv
+from skimage.filters import threshold_otsu
+from skimage.morphology import closing, disk, opening
+
+from histospace_core.errors import TissueError
+from histospace_core.slides.open import RGB, Slide
+
+Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.float64]
+
+MIN_OBJECT_MM2 = 0.05
+"""Smaller pieces are debris: less than seven tiles of 88 um."""
+
+_SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
+_TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
+_OBJECT_TEXTURE = 0.04
+_MAX_MASK_PIXELS = 25_000_000
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """A mask of the tissue over the whole slide.
+
+    Attributes
+    ----------
+    mask : bool array (h, w)
+    downsample_x, downsample_y : float
+        Level-0 px per px of the mask.
+    um_per_px : float
+        Pixel size of the mask.
+    """
+
+    mask: Mask
+    downsample_x: float
+    downsample_y: float
+    um_per_px: float
+
+    @property
+    def fraction(self) -> float:
+        """Share of the slide that is tissue."""
+        return float(self.mask.mean())
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the tissue, mm2."""
+        return float(self.mask.sum()) * self.um_per_px**2 / 1e6
+
+    def contains(self, centres: npt.ArrayLike) -> Mask:
+        """Tell for each position (n, 2), level-0 px, whether it lies on tissue."""
+        points = np.asarray(centres, dtype=np.float64).reshape(-1, 2)
+        column = np.floor(points[:, 0] / self.downsample_x)
+        row = np.floor(points[:, 1] / self.downsample_y)
+        h, w = self.mask.shape
+        inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+        found = np.zeros(len(points), dtype=bool)
+        found[inside] = self.mask[row[inside].astype(int), column[inside].astype(int)]
+        return found
+
+    def overlap(self, centres: npt.ArrayLike, side: float) -> npt.NDArray[np.float32]:
+        """Return the share of tissue in squares around positions.
+
+        Parameters
+        ----------
+        centres : array (n, 2)
+            Level-0 px.
+        side : float
+            Side of the squares, level-0 px; what lies outside the slide is no tissue.
+
+        Returns
+        -------
+        float32 array (n,), exact to the mask's pixels: summed-area table, read between its nodes.
+        """
+        points = np.asarray(centres, dtype=np.float64).reshape(-1, 2)
+        half = np.array([side / 2 / self.downsample_x, side / 2 / self.downsample_y])
+        middle = points / [self.downsample_x, self.downsample_y]
+        (left, top), (right, bottom) = (middle - half).T, (middle + half).T
+
+        def area(y: Positions, x: Positions) -> Positions:
+            return ndimage.map_coordinates(self._sums, [y, x], order=1, mode="nearest")
+
+        total = area(bottom, right) - area(top, right) - area(bottom, left) + area(top, left)
+        return np.clip(total / (4 * half[0] * half[1]), 0, 1).astype(np.float32)
+
+    @cached_property
+    def _sums(self) -> Positions:
+        sums = np.zeros((self.mask.shape[0] + 1, self.mask.shape[1] + 1))
+        sums[1:, 1:] = self.mask.cumsum(0, dtype=np.int64).cumsum(1)
+        return sums
+
+
+def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
+    """Find the tissue of a slide.
+
+    Raises
+    ------
+    TissueError
+        If there is none.
+    PixelSizeError
+        If the slide's pixel size is not known.
+    """
+    mpp = slide.mpp
+    least = mpp * (slide.width * slide.height / _MAX_MASK_PIXELS) ** 0.5
+    shrink = mpp / max(um_per_px, least)
+    w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
+    image = slide.read(0, 0, slide.width, slide.height, w, h)
+    mask = tissue_mask(image, mpp / shrink)
+    if not mask.any():
+        raise TissueError(
+            f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
+            f"tissue on it and that {mpp:g} um/px is right."
+        )
+    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink)
+
+
+def tissue_mask(image: RGB, um_per_px: float) -> Mask:
+    """Tell tissue from glass on an overview of a slide.
+
+    Tissue is what is more saturated than Otsu's threshold (Otsu 1979, doi
+    10.1109/TSMC.1979.4310076), or textured (Otsu on the local contrast of optical density) and
+    more saturated than midway between glass and that threshold. Colour alone loses pale fat and
+    stroma; texture alone takes fiducials and dust for tissue; each threshold has a floor, so that
+    bare glass is not split into tissue and glass, and a cap, so that a field full of tissue is not
+    either. Pieces are then closed, their holes filled, and thrown away where they are debris or
+    as smooth as a stain that ran over the glass.
+
+    Parameters
+    ----------
+    image : uint8 RGB (h, w, 3)
+    um_per_px : float
+        Its pixel size, about 8.
+
+    Returns
+    -------
+    bool (h, w)
+    """
+    saturation = ndimage.gaussian_filter(rgb2hsv(image)[..., 1].astype(np.float32), 8 / um_per_px)
+    contrast = _contrast(image, 16 / um_per_px)
+    strong = _otsu(saturation, _SATURATION_FLOOR, _SATURATION_CAP)
+    glass = _mode(saturation, strong)
+    rough = np.exp(_otsu(np.log(contrast + 0.01), -np.inf, np.inf)) - 0.01
+    rough = float(np.clip(rough, _TEXTURE_FLOOR, _TEXTURE_CAP))
+    mask = (saturation > strong) | ((contrast > rough) & (saturation > (glass + strong) / 2))
+    mask = closing(mask, disk(max(1, round(24 / um_per_px))))
+    mask = opening(ndimage.binary_fill_holes(mask), disk(max(1, round(16 / um_per_px))))
+    return _without_debris(mask, contrast, um_per_px)
+
+
+def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
+    """Return the local standard deviation of the optical density, over the three channels."""
+    density = -np.log((image.astype(np.float32) + 1) / 256)
+    variance = np.zeros(image.shape[:2], dtype=np.float32)
+    for channel in range(3):
+        plane = density[..., channel]
+        mean = ndimage.gaussian_filter(plane, sigma)
+        variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
+    return np.sqrt(variance)
+
+
+def _otsu(values: npt.NDArray[np.float32], floor: float, cap: float) -> float:
+    if float(np.ptp(values)) < 1e-6:
+        return cap if np.isfinite(cap) else float(values.flat[0])
+    return float(np.clip(threshold_otsu(values), floor, cap))
+
+
+def _mode(saturation: npt.NDArray[np.float32], below: float) -> float:
+    """Return the commonest saturation below the threshold: the glass, tinted or not."""
+    counts, edges = np.histogram(saturation, bins=max(1, round(below * 100)), range=(0, below))
+    most = int(counts.argmax())
+    return float(edges[most] + edges[most + 1]) / 2
+
+
+def _without_debris(mask: Mask, contrast: npt.NDArray[np.float32], um_per_px: float) -> Mask:
+    pieces, n = ndimage.label(mask)
+    size = np.bincount(pieces.ravel(), minlength=n + 1)
+    texture = np.bincount(pieces.ravel(), weights=contrast.ravel(), minlength=n + 1)
+    keep = size * um_per_px**2 / 1e6 >= MIN_OBJECT_MM2
+    keep &= texture >= _OBJECT_TEXTURE * size
+    keep[0] = False
+    return keep[pieces]
