@@ -1,0 +1,100 @@
+"""Tables as CSV that pandas, R and a spreadsheet read alike, and that run nothing.
+
+Form: RFC 4180 (comma, CRLF, quotes where needed), UTF-8 without a byte-order mark, header in the
+first line and no comment lines, since those break readers. What must travel with the numbers, the
+run, the model, the unit and "research use only", is therefore in columns of every row.
+
+Text that a spreadsheet would take for a formula (it begins with ``= + - @``, TAB, CR or LF) gets a
+leading apostrophe; numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from histospace_core.inference import RESEARCH_USE, Prediction
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Nine significant digits give back every float32 exactly.
+_FLOAT: Final = "%.9g"
+
+
+def defused(text: object) -> object:
+    """Return `text` so that no spreadsheet evaluates it; what is no text comes back as it is."""
+    if isinstance(text, str) and text.startswith(_FORMULA):
+        return "'" + text
+    return text
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """Write a table, its index left out, with every text cell and column name defused."""
+    safe = table.copy(deep=False)
+    for position, kind in enumerate(safe.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            column = safe.iloc[:, position].astype(object).map(defused)
+            safe.isetitem(position, column)
+    safe.columns = pd.Index([defused(str(name)) for name in table.columns])
+    return safe.to_csv(index=False, float_format=_FLOAT, lineterminator="\r\n").encode()
+
+
+def map_csv(
+    prediction: Prediction,
+    genes: Sequence[str],
+    selection: npt.NDArray[np.intp] | Sequence[int] | None = None,
+) -> bytes:
+    """Write predicted expression, one row per tile.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        An opened run.
+    genes : sequence of str
+        One column each, in the unit that the column ``unit`` names.
+    selection : sequence of int, optional
+        Tiles to write; all of them where not given.
+
+    Returns
+    -------
+    bytes
+        Columns ``tile, x_px, y_px, x_um, y_um, qc``, the genes, ``unit, model, slide_sha256,
+        use``. Positions are tile centres, in level-0 px and um. Values are exact to float32; a
+        tile that could not be read has none.
+
+    Raises
+    ------
+    StoreError
+        When the model does not predict one of the genes.
+    """
+    rows = np.arange(prediction.n_tiles) if selection is None else np.asarray(selection, np.intp)
+    centres, facts = prediction.centres[rows], prediction.provenance
+    columns: dict[str, Any] = {
+        "tile": prediction.obs.index.to_numpy(dtype=str)[rows],
+        "x_px": centres[:, 0],
+        "y_px": centres[:, 1],
+        "x_um": centres[:, 0] * prediction.mpp,
+        "y_um": centres[:, 1] * prediction.mpp,
+        "qc": prediction.obs["qc"].to_numpy(dtype=str)[rows],
+    }
+    columns |= {gene: prediction.gene(gene)[rows] for gene in genes}
+    columns |= {
+        "unit": facts["model"]["expression_unit"],
+        "model": facts["model"]["name"],
+        "slide_sha256": facts["slide"]["sha256"],
+        "use": RESEARCH_USE,
+    }
+    return to_csv(pd.DataFrame(columns))
+
+
+def genes_csv(genes: pd.DataFrame) -> bytes:
+    """Write a table of genes (the scores of a model or of a comparison), one row per gene."""
+    table = genes if "gene" in genes.columns else genes.rename_axis("gene").reset_index()
+    return to_csv(table.assign(use=RESEARCH_USE))
+
+
+def file_name(*parts: str) -> str:
+    """Return a file name ending in ``.csv`` made of `parts`, safe on every system."""
+    return "-".join(re.sub(r"[^\w.]+", "_", part).strip("_.") or "x" for part in parts) + ".csv"

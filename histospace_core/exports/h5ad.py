@@ -1,0 +1,28 @@
+"""A prediction as one .h5ad file, for scanpy, squidpy and whatever reads AnnData."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from histospace_core.exports.part import whole
+from histospace_core.inference import Prediction
+
+
+def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
+    """Write tiles x genes with positions, scores and provenance.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        An opened run; its provenance, "research use only" among it, is ``uns["histospace"]``.
+    genes : sequence of str
+        Become the variables, in this order.
+    out : pathlib.Path
+        A new file.
+
+    Raises
+    ------
+    StoreError
+        When the file exists or cannot be written.
+    """
+    with whole(out) as part:
+        prediction.to_anndata()[:, list(genes)].copy().write_h5ad(part, compression="gzip")

@@ -1,0 +1,60 @@
+"""What a prediction would do, before it is run: tissue, tiles, rough time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from histospace_core.catalog import Catalog, SlideRow, State
+from histospace_core.figures.thumbnail import outlined
+from histospace_core.slides.open import open_slide
+from histospace_core.slides.tiles import plan_tiles
+from histospace_core.slides.tissue import find_tissue
+
+#: Tiles per second assumed where no earlier run tells: a laptop's CPU, slide reading included.
+ASSUMED_SPEED = 40.0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Tissue and tiles of a slide.
+
+    Attributes
+    ----------
+    picture : ndarray of uint8, (h, w, 3)
+        Overview with the outline of the tissue.
+    tissue_mm2 : float
+    n_tiles : int
+    excluded : dict
+        Number of tiles left out, by reason.
+    """
+
+    picture: npt.NDArray[np.uint8]
+    tissue_mm2: float
+    n_tiles: int
+    excluded: dict[str, int]
+
+
+def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float | None) -> Preview:
+    """Find the tissue of a slide and plan its tiles, as the run will.
+
+    Raises
+    ------
+    SlideError
+        The slide cannot be read, its pixel size is not known, or it has no tissue.
+    """
+    with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
+        tissue = find_tissue(opened)
+        plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
+        area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2
+        picture = outlined(opened.thumbnail(720), tissue.mask)
+    return Preview(picture, area_um2 / 1e6, plan.n_tiles, dict(plan.excluded))
+
+
+def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
+    """Return a rough time for `n_tiles`, from the newest finished run of the same model."""
+    for run in catalog.runs(states=[State.DONE], model_name=model_name, limit=1):
+        seconds = float(run.timings.get("seconds", 0.0))
+        if run.total and seconds > 0:
+            return n_tiles * seconds / run.total
+    return 5.0 + n_tiles / ASSUMED_SPEED

@@ -1,0 +1,46 @@
+"""A prediction as a finished run leaves it, written by the real writer."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference.store import PredictionWriter
+
+GENES = ["ERBB2", "=1+1", "COL1A1"]
+
+
+@pytest.fixture
+def prediction(tmp_path: Path) -> Prediction:
+    """Six tiles of 50 um at 0.5 um/px, the last one unreadable; one gene has a hostile name."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.1, 1.0, (6, 3)).astype(np.float32)
+    values[5] = np.nan
+    values[0] = [1 / 3, -2.5, 1e-7]
+    x, y = np.meshgrid([50.0, 150.0, 250.0], [50.0, 150.0])
+    centres = np.column_stack([x.ravel(), y.ravel()])
+    obs = pd.DataFrame({"qc": ["ok"] * 5 + ["unreadable"], "domain_score": np.float32(0.5)})
+    var = pd.DataFrame(
+        {
+            "gene_id": "",
+            "held_out_pearson": [0.3, 0.1, np.nan],
+            "ci_low": 0.0,
+            "ci_high": 0.4,
+            "mse_ratio_to_mean": [0.9, 1.1, 1.0],
+            "reliable": [True, False, False],
+            "training_mean": np.float32(0.2),
+        },
+        index=pd.Index(GENES, name="gene"),
+    )
+    record = {
+        "notice": RESEARCH_USE,
+        "slide": {"name": "s", "sha256": "ab" * 32, "width": 300, "height": 200, "mpp": 0.5},
+        "model": {"name": "small", "expression_unit": "log10_cp10k"},
+        "tiles": {"side_level0_px": 100.0, "stride_level0_px": 100.0},
+    }
+    with PredictionWriter(tmp_path / "run", 6, 3, {"test": 1}) as out:
+        out.write(values, obs)
+        out.finish(out.obs(), var, centres, record)
+    return open_prediction(tmp_path / "run")
