@@ -1,15 +1,13 @@
 """Measured spatial transcriptomics, whatever the format, in one AnnData form."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from anndata import AnnData
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
-from histospace_core.expression.h5ad import read_h5ad
+from histospace_core.expression.isolated import read_isolated
 from histospace_core.expression.legacy import read_legacy
-from histospace_core.expression.spaceranger import read_spaceranger, read_spaceranger_zip
 
 MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}
 
@@ -45,12 +43,12 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
             f"{path.name}: carries its own positions; leave out --spots {Path(spots).name}, which "
             "belongs to a legacy ST table."
         )
-    readers: dict[str, Callable[[Path], RawCounts]] = {
-        "folder": read_spaceranger,
-        "zip": read_spaceranger_zip,
-        "hdf5": _read_hdf5,
-    }
-    return assemble(readers[kind](path))
+    if kind == "hdf5" and path.suffix == ".h5":
+        raise MeasurementError(
+            f"{path.name}: a 10x matrix has no positions; give the Space Ranger folder (or a zip "
+            "of it) that holds this file and the `spatial` folder."
+        )
+    return assemble(read_isolated(path, kind))
 
 
 def _kind(path: Path) -> str:
@@ -64,15 +62,6 @@ def _kind(path: Path) -> str:
     if not start:
         raise MeasurementError(f"{path.name}: the file is empty.")
     return MAGIC.get(start, "table")
-
-
-def _read_hdf5(path: Path) -> RawCounts:
-    if path.suffix == ".h5":
-        raise MeasurementError(
-            f"{path.name}: a 10x matrix has no positions; give the Space Ranger folder (or a zip "
-            "of it) that holds this file and the `spatial` folder."
-        )
-    return read_h5ad(path)
 
 
 def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
