@@ -60,7 +60,7 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             facts = TiffFacts(tiff.is_ome, str(page.description), len(spans), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(
-            f"{path.name}: its TIFF header cannot be read ({_one_line(error)}); "
+            f"{path.name}: its TIFF header cannot be read{because(error, path)}; "
             "the file is damaged or incomplete, export it again."
         ) from error
     if bits != 8 or sample_format != 1 or planes < 3:
@@ -103,5 +103,7 @@ def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, floa
     return None
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def because(error: BaseException, path: Path) -> str:
+    """Return a library's reason in brackets, on one line, without the folder of the file."""
+    words = " ".join(str(error).replace(f"{path.parent}/", "").split())[:120]
+    return f" ({words})" if len(words) > 8 else ""

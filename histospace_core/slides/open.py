@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.formats import because
 from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
 from histospace_core.slides.readers import open_reader, slide_files
 
@@ -138,9 +139,9 @@ class Slide:
             except Exception as error:  # each library has exceptions of its own
                 self._reopen()
                 raise SlideError(
-                    f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read "
-                    f"({' '.join(str(error).split())[:120]}); the file is damaged or incomplete, "
-                    "export it again."
+                    f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read"
+                    f"{because(error, self.path)}; the file is damaged or incomplete, export it "
+                    "again."
                 ) from error
 
     def thumbnail(self, max_px: int = 1024) -> RGB:

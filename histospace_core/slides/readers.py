@@ -152,7 +152,7 @@ class VipsReader:
                 f"({image.interpretation}) is no colour image of 8 bits a channel; "
                 "save the H&E scan as 8-bit RGB."
             )
-        self._image = image if image.bands == 3 else image.flatten(background=[255, 255, 255])
+        self._image: Any = image.flatten(background=[255, 255, 255]) if image.bands == 4 else image
         self.vendor: str = kind
         self.size = (image.width, image.height)
         self.mpp: tuple[float, float] | None = None
@@ -164,7 +164,7 @@ class VipsReader:
         return self.size
 
     def close(self) -> None:
-        del self._image
+        self._image = None
 
 
 def slide_files(path: Path) -> list[Path]:
@@ -214,9 +214,8 @@ def open_reader(path: Path) -> Reader:
     except SlideError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
         raise SlideError(
-            f"{path.name}: not a slide that can be read ({reason}); "
+            f"{path.name}: not a slide that can be read{because(error, file)}; "
             "export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG."
         ) from error
 
