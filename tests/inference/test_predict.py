@@ -1,0 +1,153 @@
+"""The main path on a real small slide: content, order, resume, refusal."""
+
+import json
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+from packages import GENES, make_package
+from slidefiles import MPP, make_slide
+
+from histospace_core.errors import Cancelled, StoreError
+from histospace_core.inference import layout, open_prediction, predict_slide
+from histospace_core.networks import ModelPackage, Predictor
+from histospace_core.slides.open import open_slide
+from histospace_core.slides.tiles import tiles_at
+
+
+@pytest.fixture(scope="module")
+def slide_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_slide(tmp_path_factory.mktemp("slide") / "slide.png")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    return make_package(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def run_dir(
+    slide_file: Path, package: ModelPackage, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with open_slide(slide_file, MPP) as slide:
+        predict_slide(slide, package, run)
+    return run
+
+
+def test_each_tile_holds_what_the_network_says_of_the_pixels_around_its_centre(
+    slide_file: Path, package: ModelPackage, run_dir: Path
+) -> None:
+    prediction = open_prediction(run_dir)
+    with open_slide(slide_file, MPP) as slide, Predictor(package, "cpu") as predict:
+        expected, domain = predict(tiles_at(slide, prediction.centres))
+    np.testing.assert_allclose(prediction.matrix(), expected, atol=1e-4)
+    np.testing.assert_allclose(prediction.obs["domain_score"], domain, atol=1e-3)
+
+
+def test_one_gene_is_its_column(run_dir: Path) -> None:
+    prediction = open_prediction(run_dir)
+    for i, gene in enumerate(GENES):
+        np.testing.assert_array_equal(prediction.gene(gene), prediction.matrix()[:, i])
+    with pytest.raises(StoreError, match="no gene 'XYZ'"):
+        prediction.gene("XYZ")
+
+
+def test_one_gene_is_read_without_the_others(run_dir: Path) -> None:
+    """Damage the bytes of the last gene: the first still reads, the last does not."""
+    import shutil
+
+    copy = run_dir.with_name("damaged")
+    shutil.copytree(run_dir, copy)
+    shard = next(p for p in (layout.store_path(copy) / "X").rglob("*") if p.parent.name == "c" or
+                 (p.is_file() and p.name != "zarr.json"))
+    files = [p for p in (layout.store_path(copy) / "X" / "c").rglob("*") if p.is_file()]
+    assert shard and len(files) == 1
+    data = bytearray(files[0].read_bytes())
+    index = 16 * len(GENES) + 4
+    entries = np.frombuffer(data[-index:-4], "<u8").reshape(-1, 2)
+    offset, size = (int(v) for v in entries[-1])
+    data[offset : offset + size] = bytes(size)
+    files[0].write_bytes(bytes(data))
+    assert np.isfinite(open_prediction(copy).gene(GENES[0])).all()
+    with pytest.raises(Exception, match=r".+"):
+        open_prediction(copy).gene(GENES[-1])
+
+
+def test_it_is_an_anndata_store_with_scores_and_provenance(run_dir: Path) -> None:
+    adata = anndata.read_zarr(layout.store_path(run_dir))
+    assert adata.shape == (open_prediction(run_dir).n_tiles, len(GENES))
+    assert adata.var_names.tolist() == list(GENES)
+    assert {"held_out_pearson", "mse_ratio_to_mean", "reliable", "training_mean"} <= set(adata.var)
+    assert (adata.obs["qc"] == "ok").all()
+    record = json.loads((run_dir / "run.json").read_text())
+    assert adata.uns["histospace"]["slide"]["sha256"] == record["slide"]["sha256"]
+    assert record["slide"]["mpp"] == MPP
+    assert record["slide"]["mpp_source"] == "user"
+    assert record["tiles"]["by_reason"] == {"ok": adata.n_obs}
+    assert record["model"]["sha256"]
+    assert record["timings"]["seconds"] > 0
+    assert "Research use only" in record["notice"]
+
+
+def test_a_run_is_never_overwritten(slide_file: Path, package: ModelPackage, run_dir: Path) -> None:
+    before = (run_dir / "run.json").read_bytes()
+    with open_slide(slide_file, MPP) as slide, pytest.raises(StoreError, match="never overwritten"):
+        predict_slide(slide, package, run_dir)
+    assert (run_dir / "run.json").read_bytes() == before
+
+
+def test_a_cancelled_run_resumes_to_the_same_result(
+    slide_file: Path,
+    package: ModelPackage,
+    run_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("histospace_core.inference.store.ROWS_PER_SHARD", 7)
+
+    def stop(done: int, total: int) -> None:
+        if done > total / 2:
+            raise Cancelled("stopped")
+
+    run = tmp_path / "run"
+    with open_slide(slide_file, MPP) as slide:
+        with pytest.raises(Cancelled):
+            predict_slide(slide, package, run, on_progress=stop)
+        with pytest.raises(StoreError, match="no finished prediction"):
+            open_prediction(run)
+        resumed = predict_slide(slide, package, run)
+    assert resumed.record["timings"]["tiles_from_earlier_attempt"] >= 7
+    again, whole = open_prediction(run), open_prediction(run_dir)
+    np.testing.assert_allclose(again.matrix(), whole.matrix(), atol=1e-5)
+    np.testing.assert_array_equal(again.centres, whole.centres)
+    assert again.obs.equals(whole.obs)
+    assert [p.name for p in sorted(run.iterdir())] == ["prediction.zarr", "run.json"]
+
+
+def test_an_unfinished_run_of_other_settings_is_refused(
+    slide_file: Path, package: ModelPackage, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int) -> None:
+        raise Cancelled("stopped")
+
+    with open_slide(slide_file, MPP) as slide:
+        with pytest.raises(Cancelled):
+            predict_slide(slide, package, tmp_path / "run", on_progress=stop)
+        with pytest.raises(StoreError, match="another slide, model or setting"):
+            predict_slide(slide, package, tmp_path / "run", stride_um=44.16)
+
+
+def test_a_smaller_stride_gives_more_tiles_on_the_same_tissue(
+    slide_file: Path, package: ModelPackage, run_dir: Path, tmp_path: Path
+) -> None:
+    with open_slide(slide_file, MPP) as slide:
+        dense = predict_slide(slide, package, tmp_path / "dense", stride_um=44.16)
+    assert 3 < dense.n_tiles / open_prediction(run_dir).n_tiles < 5
+    assert dense.record["tiles"]["stride_level0_px"] == pytest.approx(64)
+
+
+def test_no_prediction_and_damage_are_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no finished prediction"):
+        open_prediction(tmp_path)
