@@ -55,13 +55,13 @@ class Jobs:
         with self._lock:
             if self._closed.is_set():
                 raise JobError("The app is shutting down: start it again, then the run.")
-            if self._client is None:
+            if self._watchdog is None:
                 log_to(self._settings.store)
                 keep_reserve(self._settings.store)
-                self._client, self._cluster = connect(self._settings)
-            if self._watchdog is None:
                 self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._watchdog.start()
+            if self._client is None:
+                self._client, self._cluster = connect(self._settings)
 
     def close(self) -> None:
         """Stop all that `start` started; runs under way become "interrupted"."""

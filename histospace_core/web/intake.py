@@ -7,6 +7,7 @@ from pathlib import Path
 from histospace_core.catalog import Catalog, SlideRow, new_id
 from histospace_core.errors import HistospaceError, SlideError
 from histospace_core.settings import Settings
+from histospace_core.slides.probe import probe_slide
 from histospace_core.web.names import display_name, suffix
 
 _FOLDER_FORMATS = {
@@ -31,7 +32,7 @@ def accept_slide(
     Parameters
     ----------
     file
-        The complete file, on the store's file system; it is moved, or deleted if refused.
+        The complete file; it is moved into the store, or deleted if refused.
     name
         What the user called it, for display and for its file type.
 
@@ -40,11 +41,10 @@ def accept_slide(
     SlideError
         It is no slide that can be predicted on; the sentence names the user's file.
     """
-    from histospace_core.slides.probe import probe_slide
-
     name = display_name(name)
     kind = suffix(name)
     if kind in _FOLDER_FORMATS:
+        file.unlink()
         raise SlideError(
             f"{name} {_FOLDER_FORMATS[kind]}, and only slides of one file can be uploaded: convert "
             "it to a pyramidal TIFF, or use `histospace predict` where the files lie."
@@ -57,7 +57,7 @@ def accept_slide(
     staging, folder = settings.uploads_dir / slide_id, settings.slides_dir / slide_id
     try:
         staging.mkdir(parents=True)
-        probed = file.rename(staging / f"slide{kind}")  # readers go by the file's type
+        probed = Path(shutil.move(file, staging / f"slide{kind}"))  # readers go by the type
         properties = probe_slide(probed, mpp)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging.rename(folder)

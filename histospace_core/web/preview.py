@@ -8,7 +8,7 @@ import numpy.typing as npt
 from histospace_core.catalog import Catalog, SlideRow, State
 from histospace_core.figures.thumbnail import outlined
 from histospace_core.slides.open import open_slide
-from histospace_core.slides.tiles import plan_tiles
+from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
 
 #: Tiles per second assumed where no earlier run tells: a laptop's CPU, slide reading included.
@@ -27,12 +27,15 @@ class Preview:
     n_tiles : int
     excluded : dict
         Number of tiles left out, by reason.
+    notes : tuple of str
+        What the reader should know before the run, a sentence each.
     """
 
     picture: npt.NDArray[np.uint8]
     tissue_mm2: float
     n_tiles: int
     excluded: dict[str, int]
+    notes: tuple[str, ...]
 
 
 def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float | None) -> Preview:
@@ -48,7 +51,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
         area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2
         picture = outlined(opened.thumbnail(720), tissue.mask)
-    return Preview(picture, area_um2 / 1e6, plan.n_tiles, dict(plan.excluded))
+    return Preview(picture, area_um2 / 1e6, plan.n_tiles, dict(plan.excluded), tuple(plan.notes))
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:

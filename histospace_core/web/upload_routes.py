@@ -14,7 +14,7 @@ import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -67,7 +67,7 @@ async def create(request: Request) -> Response:
     """Begin an upload."""
     about = await _small_json(request)
     name, size, kind = about.get("name"), about.get("size"), about.get("kind")
-    if not isinstance(name, str) or type(size) is not int or kind not in KINDS:
+    if not isinstance(name, str) or not _is_size(size) or kind not in KINDS:
         raise UploadError(400, "An upload needs a name, a size in bytes and a known kind.")
     upload = await asyncio.to_thread(get_context().uploads.create, name, size, kind)
     return JSONResponse({"id": upload.id, "offset": 0}, 201)
@@ -85,7 +85,7 @@ async def append(request: Request) -> Response:
     """Take a piece of the file as it comes, writing at most a megabyte at a time."""
     upload = _find(request)
     start = request.headers.get("upload-offset", "")
-    if not (start.isascii() and start.isdigit()):
+    if not (start.isascii() and start.isdigit() and len(start) < 20):
         raise UploadError(400, "The header Upload-Offset is missing or no number.")
     turn = await upload.begin(int(start))
     if int(request.headers.get("content-length", 0)) > upload.size - upload.offset:
@@ -163,6 +163,10 @@ async def _receive(request: Request, upload: Upload, turn: int) -> None:
     finally:
         if pending:  # what arrived before a break need not be sent again
             await upload.append(bytes(pending), turn)
+
+
+def _is_size(size: Any) -> TypeGuard[int]:
+    return type(size) is int and abs(size) < 1 << 63
 
 
 def _find(request: Request) -> Upload:

@@ -136,7 +136,7 @@ class Uploads:
         parts = [f.stat().st_size for f in self._folder.glob("*/part")]
         if len(parts) >= MOST_OPEN:
             raise UploadError(503, "Too many uploads are unfinished: try again later.")
-        promised = sum(upload.size - upload.offset for upload in self._open.values())
+        promised = sum(upload.size - upload.offset for upload in list(self._open.values()))
         free = shutil.disk_usage(self._folder).free
         if free - promised - self._reserve_bytes < size:
             raise UploadError(507, _no_room(name))

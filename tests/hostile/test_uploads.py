@@ -83,6 +83,8 @@ def test_a_preflight_from_elsewhere_is_granted_nothing(server: Server) -> None:
         b'{"name": "a", "size": true, "kind": "slide"}',
         b'{"name": "a", "size": 1.5, "kind": "slide"}',
         b'{"name": "a", "size": 10, "kind": "model"}',
+        b'{"name": "a", "size": 1' + b"0" * 400 + b', "kind": "slide"}',
+        b'{"name": "a", "size": 1' + b"0" * 5000 + b', "kind": "slide"}',
         b"\xff\xfe",
     ],
 )
@@ -116,7 +118,7 @@ def test_more_bytes_than_named(server: Server, with_length: bool) -> None:
     assert part.stat().st_size <= 1000
 
 
-@pytest.mark.parametrize("offset", ["", "-1", "x", "1e3", "²", "9" * 30])
+@pytest.mark.parametrize("offset", ["", "-1", "x", "1e3", "²", "9" * 30, "9" * 5000])
 def test_offsets_that_are_none(server: Server, offset: str) -> None:
     upload_id = server.create("a.svs", 1000).json()["id"]
     headers = {"Upload-Offset": offset.encode()}

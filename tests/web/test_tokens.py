@@ -32,7 +32,7 @@ def test_a_signed_link_works_and_only_as_signed(tokens: Tokens) -> None:
     assert not verify(tokens, "/api/slides/ab/image.jpg?max=2048")
 
 
-@pytest.mark.parametrize("token", ["", ".", "x.y", "9" * 40 + ".x", "²³.x", "1.x"])
+@pytest.mark.parametrize("token", ["", ".", "x.y", "9" * 40 + ".x", "9" * 5000 + ".x", "²³.x"])
 def test_junk_tokens(tokens: Tokens, token: str) -> None:
     assert not tokens.allows("upload", token)
 

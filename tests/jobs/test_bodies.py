@@ -1,0 +1,118 @@
+"""Real predictions, trainings and evaluations, run as the app runs them."""
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from jobs.conftest import Workshop
+from packages import make_package
+
+from histospace_core.catalog import State
+from histospace_core.inference import open_prediction
+from histospace_core.sample.phantom import Phantom, make_phantom
+from histospace_core.slides.open import open_slide
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
+    return make_phantom(tmp_path_factory.mktemp("phantom"))
+
+
+@pytest.fixture
+def slide_id(own_shop: Workshop, phantom: Phantom) -> str:
+    with open_slide(phantom.image) as slide:
+        return own_shop.catalog.add_slide(
+            phantom.image, "phantom.tif", slide.sha256(), slide.properties
+        ).id
+
+
+def test_a_prediction_is_killed_resumed_and_equal_to_one_in_a_piece(
+    own_shop: Workshop, slide_id: str
+) -> None:
+    model = own_shop.catalog.register(make_package(own_shop.settings.models))
+    submit = own_shop.jobs.submit_prediction
+    run_id = submit(slide_id, model.name, stride_um=44)
+    assert submit(slide_id, model.name, stride_um=44) == run_id  # a double click
+    run = own_shop.wait(run_id, lambda run: 0 < run.done < run.total, seconds=120)
+    os.kill(int(run.worker.split("/")[1]), signal.SIGKILL)
+    assert own_shop.wait_end(run_id).state == State.INTERRUPTED
+    own_shop.jobs.resume(run_id)
+    run = own_shop.wait_end(run_id, seconds=300)
+    assert (run.state, run.error, run.attempt) == (State.DONE, None, 2)
+    assert run.done == run.total > 0
+    assert run.model_sha256 == model.sha256
+    assert run.provenance == json.loads((run.directory / "run.json").read_text())
+    whole_id = submit(slide_id, model.name, stride_um=44)
+    assert whole_id != run_id
+    whole = own_shop.wait_end(whole_id, seconds=300)
+    pieces, piece = open_prediction(run.directory), open_prediction(whole.directory)
+    assert pieces.n_tiles == piece.n_tiles == run.total
+    for gene in piece.genes:
+        assert pieces.gene(gene) == pytest.approx(piece.gene(gene), abs=1e-5)
+
+
+def test_a_prediction_is_cancelled(own_shop: Workshop, slide_id: str) -> None:
+    make_package(own_shop.settings.models)
+    run_id = own_shop.jobs.submit_prediction(slide_id, "small", stride_um=30)
+    own_shop.wait(run_id, lambda run: run.done > 0, seconds=120)
+    own_shop.jobs.cancel(run_id)
+    run = own_shop.wait_end(run_id, seconds=30)
+    assert run.state == State.CANCELLED
+    assert run.done < run.total
+
+
+def test_a_model_that_changed_meanwhile_is_not_used(own_shop: Workshop, slide_id: str) -> None:
+    make_package(own_shop.settings.models)
+    run_id = own_shop.jobs.submit_prediction(slide_id, "small", model_sha256="0" * 64)
+    run = own_shop.wait_end(run_id, seconds=60)
+    assert run.state == State.FAILED
+    assert run.error == "Model small has changed since the run began: start a new run."
+
+
+@pytest.fixture
+def cohort(tmp_path: Path, phantom: Phantom) -> Path:
+    """Two sections of a few spots each."""
+    table = tmp_path / "cohort.csv"
+    header, *spots = phantom.spots.read_text().splitlines(keepends=True)
+    few = tmp_path / "spots.tsv"
+    few.write_text("".join([header, *spots[::4]]))
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["section", "patient", "image", "counts", "spots", "mpp"])
+        for name in ("P1", "Q1"):
+            rows.writerow([name, name[0], phantom.image, phantom.counts, few, ""])
+    return table
+
+
+def test_a_training_makes_a_registered_model(own_shop: Workshop, cohort: Path) -> None:
+    run_id = own_shop.jobs.submit_training(cohort, epochs=1, autoencoder_epochs=1, device="cpu")
+    run = own_shop.wait_end(run_id, seconds=300)
+    assert (run.state, run.error) == (State.DONE, None)
+    assert run.stage
+    model = own_shop.catalog.model(run.provenance["model"])
+    assert model.sha256 == run.provenance["model_sha256"]
+    assert (Path(model.folder) / "model.safetensors").exists()
+    assert Path(model.folder).parent == own_shop.settings.trained_dir
+
+
+def test_an_evaluation_leaves_its_summary(own_shop: Workshop, cohort: Path) -> None:
+    run_id = own_shop.jobs.submit_evaluation(
+        cohort, train=["P1"], test=["Q1"], epochs=1, autoencoder_epochs=1, device="cpu"
+    )
+    run = own_shop.wait_end(run_id, seconds=300)
+    assert (run.state, run.error) == (State.DONE, None)
+    assert run.provenance["folds"][0]["test"] == "Q1"
+    summary = json.loads((run.directory / "summary.json").read_text())
+    assert summary["folds"] == run.provenance["folds"]
+
+
+def test_a_cohort_that_is_not_there(own_shop: Workshop, tmp_path: Path) -> None:
+    run_id = own_shop.jobs.submit_training(tmp_path / "none.csv")
+    run = own_shop.wait_end(run_id, seconds=60)
+    assert run.state == State.FAILED
+    assert "none.csv" in run.error
