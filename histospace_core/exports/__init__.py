@@ -4,13 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from histospace_core.errors import StoreError
-from histospace_core.exports.csv import file_name, genes_csv, map_csv
+from histospace_core.exports.csv import file_name, genes_csv, map_csv, spots_csv
 from histospace_core.exports.geojson import write_geojson
 from histospace_core.exports.h5ad import write_h5ad
 from histospace_core.exports.part import whole
 from histospace_core.inference import open_prediction
 
-__all__ = ["export_run", "file_name", "genes_csv", "map_csv", "write_geojson", "write_h5ad"]
+__all__ = [
+    "export_run",
+    "file_name",
+    "genes_csv",
+    "map_csv",
+    "spots_csv",
+    "write_geojson",
+    "write_h5ad",
+]
 
 
 def export_run(run_dir: Path, kind: str, out: Path, genes: Sequence[str] = ()) -> None:

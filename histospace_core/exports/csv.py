@@ -9,12 +9,13 @@ leading apostrophe; numbers stay numbers. https://owasp.org/www-community/attack
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from anndata import AnnData
 
 from histospace_core.inference import RESEARCH_USE, Prediction
 
@@ -87,6 +88,37 @@ def map_csv(
         "use": RESEARCH_USE,
     }
     return to_csv(pd.DataFrame(columns))
+
+
+def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
+    """Write one gene of a comparison, one row per matched spot.
+
+    Parameters
+    ----------
+    spots : AnnData
+        ``Comparison.spots``: layers ``measured`` and ``predicted``.
+    gene : str
+    summary : mapping
+        ``Comparison.summary``.
+
+    Returns
+    -------
+    bytes
+        Columns ``spot, x_px, y_px, gene, measured, predicted, unit, model, use``.
+    """
+    column = spots.var_names.get_loc(gene)
+    table = {
+        "spot": spots.obs_names.to_numpy(dtype=str),
+        "x_px": spots.obsm["spatial"][:, 0],
+        "y_px": spots.obsm["spatial"][:, 1],
+        "gene": gene,
+        "measured": np.asarray(spots.layers["measured"][:, column]).ravel(),
+        "predicted": np.asarray(spots.layers["predicted"][:, column]).ravel(),
+        "unit": summary["expression_unit"],
+        "model": summary["model"],
+        "use": RESEARCH_USE,
+    }
+    return to_csv(pd.DataFrame(table))
 
 
 def genes_csv(genes: pd.DataFrame) -> bytes:

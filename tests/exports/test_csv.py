@@ -1,6 +1,7 @@
 import csv
 import io
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histospace_core.errors import StoreError
-from histospace_core.exports.csv import defused, file_name, genes_csv, map_csv, to_csv
+from histospace_core.exports.csv import defused, file_name, genes_csv, map_csv, spots_csv, to_csv
 from histospace_core.inference import RESEARCH_USE
 
 
@@ -108,3 +109,20 @@ def test_gene_tables_are_written_from_index_or_column(prediction):
 def test_file_names_are_safe():
     assert file_name("map", "../../etc/passwd", "HLA-DRA") == "map-etc_passwd-HLA_DRA.csv"
     assert file_name("") == "x.csv"
+
+
+def test_spots_of_a_comparison_equal_its_layers():
+    rng = np.random.default_rng(0)
+    layers = {name: rng.random((4, 2), dtype=np.float32) for name in ("measured", "predicted")}
+    spots = anndata.AnnData(
+        obs=pd.DataFrame(index=["1x1", "1x2", "=2x1", "2x2"]),
+        var=pd.DataFrame(index=["A", "B"]),
+        obsm={"spatial": rng.random((4, 2))},
+        layers=layers,
+    )
+    table = read(spots_csv(spots, "B", {"expression_unit": "log10_cp10k", "model": "small"}))
+    for name, layer in layers.items():
+        np.testing.assert_array_equal(table[name].astype("float32"), layer[:, 1])
+    np.testing.assert_allclose(table[["x_px", "y_px"]], spots.obsm["spatial"], rtol=1e-8)
+    assert list(table["spot"]) == ["1x1", "1x2", "'=2x1", "2x2"]
+    assert set(table["use"]) == {RESEARCH_USE}

@@ -1,0 +1,26 @@
+"""Entry of the app: the frame around every page, and the navigation."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from histospace_core.web.parts import NOTICE
+
+STATIC = Path(__file__).parents[1] / "histospace_core" / "web" / "static"
+
+PAGES = [
+    st.Page("start.py", title="Home", icon=":material/home:", default=True),
+    st.Page("slides.py", title="Slides", icon=":material/image:"),
+    st.Page("predict.py", title="Predict", icon=":material/play_circle:"),
+    st.Page("gene_map.py", title="Gene map", icon=":material/grid_on:"),
+    st.Page("compare.py", title="Compare", icon=":material/compare:"),
+    st.Page("runs.py", title="Runs", icon=":material/list:"),
+    st.Page("models.py", title="Models", icon=":material/model_training:"),
+]
+
+# An icon of our own: for a page's Material icon the browser would ask a font server outside.
+st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
+st.logo(str(STATIC / "logo.svg"), size="large")
+page = st.navigation(PAGES, position="top")
+st.badge(NOTICE, icon=":material/science:", color="violet")
+page.run()

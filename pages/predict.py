@@ -1,0 +1,202 @@
+"""Predict: choose slide and model, see what would be done, run, watch, cancel."""
+
+import streamlit as st
+
+from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
+from histospace_core.errors import HistospaceError
+from histospace_core.web import get_context
+from histospace_core.web.parts import (
+    ask_pixel_size,
+    duration_text,
+    empty_state,
+    guarded,
+    model_card,
+    pixel_size_text,
+    plain,
+    run_text,
+    slide_picker,
+    state_badge,
+)
+from histospace_core.web.preview import Preview, expected_seconds, preview
+
+STAINS = {
+    "none": "none (as scanned)",
+    "vahadane": "Vahadane (as published)",
+    "macenko": "Macenko",
+    "reinhard": "Reinhard",
+}
+
+
+@guarded
+def predict() -> None:
+    """Show a run if the URL names one, else the form for a new one."""
+    st.title("Predict")
+    run_id = st.query_params.get("run")
+    if run_id:
+        _show_run(get_context().catalog.run(run_id))
+    else:
+        _new_run()
+
+
+def _new_run() -> None:
+    context = get_context()
+    slides = context.catalog.slides()
+    if not slides:
+        empty_state("There is no slide to predict yet.", "slides.py", "Upload a slide")
+        return
+    choice, picture = st.columns([3, 2], gap="large")
+    with choice:
+        slide = slide_picker(slides)
+        st.caption(pixel_size_text(slide))
+        if slide.mpp is None:
+            ask_pixel_size(slide)
+            return
+        model = _model()
+        if model is None:
+            return
+        stain, stride_um, device = _settings(model)
+    with picture:
+        seen = _preview(slide, model, stride_um)
+    with choice:
+        _facts(seen, model)
+        if st.button("Run", type="primary", icon=":material/play_arrow:"):
+            st.query_params["run"] = context.jobs.submit_prediction(
+                slide.id,
+                model.name,
+                stain=stain,
+                stride_um=stride_um,
+                device=device,
+                model_sha256=model.sha256,
+            )
+            del st.query_params["slide"]
+            st.rerun()
+
+
+def _model() -> ModelRow | None:
+    models = {model.name: model for model in get_context().catalog.models()}
+    if not models:
+        st.info("No model is here yet; just after the start they take a moment to be found.")
+        st.button("Look again")
+        return None
+    model = models[st.selectbox("Model", list(models))]
+    model_card(model)
+    return model
+
+
+def _settings(model: ModelRow) -> tuple[str, float | None, str]:
+    stain = st.selectbox(
+        "Stain normalisation",
+        list(STAINS),
+        format_func=STAINS.__getitem__,
+        help="Brings the colours of the slide to those of a template. Fitted once on its tissue.",
+    )
+    tile_um = model.summary["tile_px"] * model.summary["um_per_px"]
+    with st.expander("Advanced"):
+        stride_um = st.number_input(
+            "Distance between tiles, µm",
+            min_value=5.0,
+            max_value=1000.0,
+            value=None,
+            placeholder=f"{tile_um:.0f}, tiles side by side",
+            help=f"A tile is {tile_um:.0f} µm wide. Less gives a finer map and takes longer.",
+        )
+        device = st.selectbox("Compute on", ["auto", "cpu", "cuda"])
+    return stain, stride_um, device
+
+
+@st.cache_data(show_spinner="Looking for tissue…", max_entries=20)
+def _cached_preview(
+    slide_id: str, mpp: float, tile_px: int, um_per_px: float, stride_um: float | None
+) -> Preview | str:
+    """Return the preview, or the sentence that says why there is none; both are kept."""
+    try:
+        slide = get_context().catalog.slide(slide_id)
+        return preview(slide, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
+    except HistospaceError as error:
+        return str(error)
+
+
+def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None) -> Preview:
+    facts = model.summary
+    seen = _cached_preview(
+        slide.id, slide.mpp or 0.0, facts["tile_px"], facts["um_per_px"], stride_um
+    )
+    if isinstance(seen, str):
+        raise HistospaceError(seen)
+    st.image(
+        seen.picture,
+        caption="Tissue that will be predicted is outlined in green.",
+        alt=f"Overview of {slide.name} with the outline of its tissue",
+    )
+    return seen
+
+
+def _facts(seen: Preview, model: ModelRow) -> None:
+    seconds = expected_seconds(get_context().catalog, model.name, seen.n_tiles)
+    with st.container(horizontal=True):
+        st.metric("Tissue", f"{seen.tissue_mm2:.1f} mm²", width="content")
+        st.metric("Tiles", f"{seen.n_tiles:,}", width="content")
+        st.metric("Time, roughly", duration_text(seconds), width="content")
+    for reason, number in seen.excluded.items():
+        if number:
+            st.caption(f"{number:,} tiles left out: {plain(reason)}")
+    for note in seen.notes:
+        st.warning(plain(note))
+
+
+def _show_run(run: RunRow) -> None:
+    st.markdown(f"**{plain(run_text(run))}**")
+    if run.is_active:
+        _live(run.id)
+        return
+    state_badge(run)
+    if run.state == State.DONE:
+        _done(run)
+    else:
+        _stopped(run)
+    st.page_link("predict.py", label="New prediction", icon=":material/add:")
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def _live(run_id: str) -> None:
+    """Progress, once a second; it is read from the catalog, so a reload loses nothing."""
+    run = get_context().catalog.run(run_id)
+    if not run.is_active:
+        st.rerun()
+    words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
+    stage = words.get(State(run.state), run.stage or "starting")
+    tiles = f", {run.done:,} of {run.total:,} tiles" if run.total else ""
+    st.progress(run.progress, f"{plain(stage)}{tiles}")
+    st.caption("You may close this page; the run goes on. It is listed under Runs.")
+    if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
+        get_context().jobs.cancel(run.id)
+        st.rerun(scope="fragment")
+
+
+def _done(run: RunRow) -> None:
+    tiles = run.provenance.get("tiles", {}).get("total", run.total)
+    took = duration_text(float(run.timings.get("seconds", 0)))
+    st.success(f"{tiles:,} tiles predicted in {took}.", icon=":material/check:")
+    warning = run.provenance.get("domain", {}).get("warning")
+    if warning:
+        st.warning(plain(warning))
+    with st.container(horizontal=True):
+        link = {"query_params": {"run": run.id}}
+        st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
+        st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+
+
+def _stopped(run: RunRow) -> None:
+    if run.error:
+        st.error(plain(run.error))
+    elif run.state == State.INTERRUPTED:
+        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
+    else:
+        st.info("This run was cancelled.")
+    if st.button("Resume", type="primary", icon=":material/resume:"):
+        get_context().jobs.resume(run.id)
+        st.rerun()
+
+
+predict()

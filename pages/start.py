@@ -1,0 +1,65 @@
+"""Home: what the app does, and three ways to begin."""
+
+import streamlit as st
+
+from histospace_core.web import get_context
+from histospace_core.web.parts import guarded, plain, run_text, state_badge
+from histospace_core.web.samples import add_her2st, add_phantom
+
+
+@guarded
+def start() -> None:
+    """Say what the app does, and offer three ways to begin."""
+    st.title("From an H&E slide to gene expression")
+    st.markdown(
+        "HistoSPACE predicts the expression of genes over the tissue of a slide, and tells for "
+        "each gene how far its map can be trusted. No pixel leaves this machine."
+    )
+    sample, upload, recent = st.columns(3, gap="medium")
+    with sample.container(border=True, height="stretch"):
+        _sample()
+    with upload.container(border=True, height="stretch"):
+        st.subheader("2 · Use your own slide")
+        st.markdown("SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG, of any size. It stays here.")
+        st.page_link("slides.py", label="Upload a slide", icon=":material/upload:")
+    with recent.container(border=True, height="stretch"):
+        _recent()
+
+
+def _sample() -> None:
+    st.subheader("1 · Try it")
+    st.markdown("A drawn section with known expression, made on this machine.")
+    if st.button("Try the sample", type="primary", icon=":material/play_arrow:"):
+        with st.spinner("Drawing the sample section…"):
+            slide = add_phantom(get_context())
+        st.switch_page("predict.py", query_params={"slide": slide.id})
+    with st.popover("Or a real section", icon=":material/download:"):
+        st.markdown(
+            "Section C5 of the public her2st data (HER2-positive breast cancer, Andersson et al. "
+            "2021), image and measured expression, 4.6 MB. **This uses the network.**"
+        )
+        if st.button("Download a real her2st section"):
+            _download()
+
+
+@guarded
+def _download() -> None:
+    bar = st.progress(0.0, "Downloading…")
+    slide = add_her2st(get_context(), "C5", lambda done, total: bar.progress(done / total))
+    st.switch_page("predict.py", query_params={"slide": slide.id})
+
+
+def _recent() -> None:
+    st.subheader("3 · Go on")
+    runs = get_context().catalog.runs(kinds=["predict"], limit=4)
+    if not runs:
+        st.markdown("Your latest predictions will be listed here.")
+    for run in runs:
+        page = "gene_map.py" if run.state == "done" else "predict.py"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(page, label=plain(run_text(run)), query_params={"run": run.id})
+            if run.state != "done":
+                state_badge(run)
+
+
+start()
