@@ -58,7 +58,7 @@ def lay_out(rng: np.random.Generator, size: tuple[int, int]) -> Histology:
     nests = soft(noise(rng, shape, 13) + 0.35 * noise(rng, shape, 5) + 0.05, 9)
     tumour = bed * nests * (1 - fat)
     border = np.exp(-((bed - 0.45) ** 2) / 0.08)  # lymphocytes gather where the tumour ends
-    foci = soft(noise(rng, shape, 11) - 1.15, 9)
+    foci = soft(noise(rng, shape, 12) - 0.95, 9)
     immune = np.clip(border * foci * 1.6, 0, 1) * (1 - fat) * (1 - 0.7 * tumour)
     stroma = np.clip(1 - tumour - immune - fat, 0, 1)
     stack = np.stack([tumour, stroma, immune, fat]) * tissue

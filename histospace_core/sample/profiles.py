@@ -54,8 +54,8 @@ def expression_profiles(rng: np.random.Generator) -> pd.DataFrame:
         rates[gene] = rng.lognormal(0.0, 0.8) * np.exp(rng.normal(0, 0.12, len(REGIONS)))
     for region, genes in MARKERS.items():
         for gene in genes.split():
-            level = rng.lognormal(0.1, 0.8)
-            leak = level * rng.uniform(0.03, 0.15, len(REGIONS))
+            level = rng.lognormal(1.0, 0.6)
+            leak = level * rng.uniform(0.02, 0.10, len(REGIONS))
             leak[REGIONS.index(region)] = level
             rates[gene] = leak
     profiles = pd.DataFrame(rates, index=list(REGIONS)).T

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from scipy.ndimage import binary_closing
-from skimage.filters import threshold_otsu
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression import check_alignment, read_measured
+from histospace_core.expression import Alignment, check_alignment
 from histospace_core.expression.align import ORIENTATIONS, orient
+from histospace_core.expression.legacy import read_spots
+from histospace_core.slides.open import open_slide
+from histospace_core.slides.tissue import Tissue, find_tissue
 
 SIZE = (2000.0, 1200.0)  # width, height
 
@@ -101,39 +101,34 @@ def test_no_spots() -> None:
         check_alignment(np.zeros((0, 2)), np.ones((5, 5), dtype=bool), (10, 10))
 
 
-@pytest.fixture(autouse=True)
-def _large_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # these are known
-
-
-def mask_of(path: Path, shrink: int) -> tuple[np.ndarray, tuple[float, float], tuple[int, int]]:
-    """A rough mask, by saturation; the slides package has the real one."""
-    image = Image.open(path)
-    size = image.size
-    image.draft("RGB", (size[0] // shrink, size[1] // shrink))
-    pixels = np.asarray(image.convert("HSV").resize((size[0] // shrink, size[1] // shrink)))
-    saturation = pixels[..., 1]
-    mask = binary_closing(saturation > threshold_otsu(saturation), iterations=5)
-    return mask, (size[0] / mask.shape[1], size[1] / mask.shape[0]), size
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("section", ["C2", "C3", "C4", "C5"])
-def test_her2st_spots_lie_on_tissue(shared: Path, section: str) -> None:
-    folder = shared / "her2st"
-    adata = read_measured(
-        folder / f"ST-cnts/{section}.tsv.gz", folder / f"ST-spotfiles/{section}_selection.tsv"
-    )
-    image = next((folder / f"ST-imgs/C/{section}").glob("*.jpg"))
-    found = check_alignment(adata.obsm["spatial"], *mask_of(image, 16))
-    assert found.verdict == "aligned"
-    assert found.on_tissue > 0.8
+def real_section(shared: Path, name: str) -> tuple[np.ndarray, Alignment, Tissue, tuple[int, int]]:
+    """Spots of a real section and how they lie on the tissue of its real image."""
+    if name == "bulb":
+        folder = shared / "mouse_olfactory_bulb"
+        spots, image, mpp = "Rep9_selection.tsv", "Rep9.jpg", 2.8
+    else:
+        folder, mpp = shared / "her2st", 0.69
+        spots = f"ST-spotfiles/{name}_selection.tsv"
+        image = next((folder / f"ST-imgs/{name[0]}/{name}").glob("*.jpg")).as_posix()
+    table = read_spots(folder / spots)
+    centres = table.loc[table["selected"] == 1, ["pixel_x", "pixel_y"]].to_numpy()
+    with open_slide(folder / image, mpp=mpp) as slide:
+        tissue, size = find_tissue(slide), (slide.width, slide.height)
+    downsample = (tissue.downsample_x, tissue.downsample_y)
+    return centres, check_alignment(centres, tissue.mask, downsample, size), tissue, size
 
 
 @pytest.mark.shared
-def test_olfactory_bulb_spots_lie_on_tissue(shared: Path) -> None:
-    folder = shared / "mouse_olfactory_bulb"
-    adata = read_measured(folder / "Rep9.tsv.gz", folder / "Rep9_selection.tsv")
-    found = check_alignment(adata.obsm["spatial"], *mask_of(folder / "Rep9.jpg", 4))
-    assert found.verdict == "aligned"
-    assert found.on_tissue > 0.9
+@pytest.mark.parametrize("name", ["B4", "C2", "C3", "C4", "C5", "bulb"])
+def test_real_spots_lie_on_tissue_and_a_flip_is_found(shared: Path, name: str) -> None:
+    centres, as_given, tissue, size = real_section(shared, name)
+    assert as_given.verdict == "aligned"
+    assert as_given.on_tissue >= 0.98
+    for flip in list(ORIENTATIONS)[1:4]:
+        found = check_alignment(
+            orient(centres, flip, size),
+            tissue.mask,
+            (tissue.downsample_x, tissue.downsample_y),
+            size,
+        )
+        assert (found.verdict, found.best) == ("misaligned", flip)

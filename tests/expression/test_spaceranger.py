@@ -17,15 +17,15 @@ from expression.builders import (
     write_10x_mtx,
     write_positions,
 )
-from PIL import Image
 from scipy import sparse
-from skimage.filters import threshold_otsu
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import check_alignment, read_measured
 from histospace_core.expression.spaceranger import POSITIONS as VARIANTS
 from histospace_core.expression.spaceranger import read_positions, read_spaceranger
 from histospace_core.expression.tenx import read_10x_h5
+from histospace_core.slides.open import open_slide
+from histospace_core.slides.tissue import find_tissue
 
 MATRIX = "filtered_feature_bc_matrix"
 
@@ -180,13 +180,13 @@ def test_visium_brain_loads_with_spots_on_tissue(shared: Path, tmp_path: Path) -
     assert (adata.var["how"] != "unknown").mean() > 0.99
     assert adata.uns["histospace"]["spot_diameter_px"] == pytest.approx(89.44, abs=0.01)
 
-    grey = np.asarray(Image.open(source / "V1_Adult_Mouse_Brain_image_small.tif").convert("L"))
-    mask = grey < threshold_otsu(grey)
-    crop = check_alignment(adata.obsm["spatial"], mask, (10.0, 10.0))
-    assert crop.on_tissue > 0.9
     positions = read_positions(source / "tissue_positions_list.csv")
     under = positions[positions["in_tissue"] == 1]
-    centres = under[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy()
-    whole = check_alignment(centres, mask, (10.0, 10.0))
-    assert whole.on_tissue > 0.85
-    assert whole.best == "as given"
+    whole = under[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy()
+    with open_slide(source / "V1_Adult_Mouse_Brain_image_small.tif", mpp=3.9) as slide:
+        tissue, size = find_tissue(slide), (slide.width * 10, slide.height * 10)
+    downsample = (10 * tissue.downsample_x, 10 * tissue.downsample_y)
+    assert check_alignment(adata.obsm["spatial"], tissue.mask, downsample, size).on_tissue > 0.98
+    found = check_alignment(whole, tissue.mask, downsample, size)
+    assert found.verdict == "aligned"
+    assert found.on_tissue > 0.98
