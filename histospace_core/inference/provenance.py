@@ -89,7 +89,7 @@ def provenance(
         "notes": list(plan.notes),
         "versions": {
             "histospace": __version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
     }
