@@ -21,9 +21,16 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """A client that hangs up is what some tests are about."""
+
+    def handle_error(self, *args: object) -> None:
+        """Say nothing."""
+
+
 def serve(folder: Path) -> Iterator[str]:
     handler = partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
