@@ -20,8 +20,6 @@ from anndata import AnnData
 from histospace_core.inference import RESEARCH_USE, Prediction
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-#: Nine significant digits give back every float32 exactly.
-_FLOAT: Final = "%.9g"
 
 
 def defused(text: object) -> object:
@@ -32,14 +30,17 @@ def defused(text: object) -> object:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Write a table, its index left out, with every text cell and column name defused."""
+    """Write a table, its index left out, with every text cell and column name defused.
+
+    Numbers get the fewest digits that give back the same float32 or float64.
+    """
     safe = table.copy(deep=False)
     for position, kind in enumerate(safe.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
             column = safe.iloc[:, position].astype(object).map(defused)
             safe.isetitem(position, column)
     safe.columns = pd.Index([defused(str(name)) for name in table.columns])
-    return safe.to_csv(index=False, float_format=_FLOAT, lineterminator="\r\n").encode()
+    return safe.to_csv(index=False, lineterminator="\r\n").encode()
 
 
 def map_csv(
@@ -76,8 +77,8 @@ def map_csv(
         "tile": prediction.obs.index.to_numpy(dtype=str)[rows],
         "x_px": centres[:, 0],
         "y_px": centres[:, 1],
-        "x_um": centres[:, 0] * prediction.mpp,
-        "y_um": centres[:, 1] * prediction.mpp,
+        "x_um": np.round(centres[:, 0] * prediction.mpp, 3),
+        "y_um": np.round(centres[:, 1] * prediction.mpp, 3),
         "qc": prediction.obs["qc"].to_numpy(dtype=str)[rows],
     }
     columns |= {gene: prediction.gene(gene)[rows] for gene in genes}

@@ -1,7 +1,7 @@
 """A file that appears whole or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from histospace_core.errors import StoreError
@@ -29,4 +29,5 @@ def whole(out: Path) -> Iterator[Path]:
             "choose another folder."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # never written, or its folder is none
+            part.unlink()

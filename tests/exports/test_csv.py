@@ -91,6 +91,11 @@ def test_no_text_begins_like_a_formula_and_nothing_else_is_changed(text):
     assert not safe.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
+def test_digits_are_as_few_as_will_do():
+    table = pd.DataFrame({"a": np.float32([0.1]), "b": [0.1]})
+    assert to_csv(table) == b"a,b\r\n0.1,0.1\r\n"
+
+
 def test_form_is_rfc_4180():
     table = pd.DataFrame({"name": ['say "hi", please', "two\nlines"], "n": [1, 2]})
     data = to_csv(table)
