@@ -16,6 +16,7 @@ from histospace_core.errors import SlideError
 from histospace_core.slides.formats import (
     FlatKind,
     TiffFacts,
+    because,
     ome_pixel_size,
     read_tiff_facts,
     sniff,
