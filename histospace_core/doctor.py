@@ -40,12 +40,13 @@ def _run(name: str, check: Callable[[Settings], str], settings: Settings) -> Che
 
 
 def _readers(_: Settings) -> str:
+    from importlib.metadata import version
+
     import openslide
     import pyvips
-    import tiffslide
 
     return (
-        f"OpenSlide {openslide.__library_version__}, tiffslide {tiffslide.__version__}, "
+        f"OpenSlide {openslide.__library_version__}, tiffslide {version('tiffslide')}, "
         f"libvips {pyvips.version(0)}.{pyvips.version(1)}"
     )
 

@@ -37,5 +37,5 @@ class JobError(HistospaceError):
     """A job cannot be submitted, cancelled or resumed in its present state."""
 
 
-class Cancelled(HistospaceError):
+class Cancelled(HistospaceError):  # noqa: N818 - not an error
     """The user asked for the work to stop; nothing is wrong."""

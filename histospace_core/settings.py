@@ -14,7 +14,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
 
-    store: Path = Field(PROJECT / "data" / "store", description="folder of slides, runs, catalog")
+    store: Path = Field(PROJECT / "data/store", description="folder of slides, runs, catalog")
     models: Path = Field(PROJECT / "models", description="folder of the model packages that ship")
     reference: Path = Field(PROJECT / "data", description="folder of the reference tables")
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")

@@ -20,9 +20,7 @@ def histospace(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_predict_then_export(tmp_path: Path) -> None:
     slide = make_slide(tmp_path / "slide.png")
     model = make_package(tmp_path).directory
-    done = histospace(
-        "predict", slide, "--mpp", 0.69, "--model", model, "--out", tmp_path / "run", "--device", "cpu"
-    )
+    done = histospace("predict", slide, "--mpp", 0.69, "--model", model, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["tiles"]["total"] > 10
     done = histospace("export", tmp_path / "run", "--to", "csv", "--out", tmp_path / "map.csv")
@@ -35,7 +33,7 @@ def test_predict_then_export(tmp_path: Path) -> None:
     [
         (("predict", "{slide}", "--model", "{model}", "--out", "{out}"), "pixel size"),
         (("predict", "{slide}", "--mpp", "nan", "--model", "{model}", "--out", "{out}"), "um/px"),
-        (("predict", "{text}", "--mpp", "0.5", "--model", "{model}", "--out", "{out}"), "notes.svs"),
+        (("predict", "{text}", "--mpp", "1", "--model", "{model}", "--out", "{out}"), "notes.svs"),
         (("predict", "{slide}", "--mpp", "0.69", "--model", "none", "--out", "{out}"), "no model"),
         (("predict", "absent.svs", "--model", "{model}", "--out", "{out}"), "absent.svs"),
         (("compare", "{tmp}", "--measured", "absent.tsv", "--out", "{out}"), "absent.tsv"),

@@ -106,10 +106,11 @@ class PredictionWriter:
             shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
             shell.uns[UNS_KEY] = _plain(provenance)
             group = self._group
-            for name in ("obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
-                element = getattr(shell, name)
-                table = isinstance(element, pd.DataFrame)
-                anndata.io.write_elem(group, name, element if table else dict(element))
+            with anndata.settings.override(auto_shard_zarr_v3=False):
+                for name in ("obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
+                    element = getattr(shell, name)
+                    table = isinstance(element, pd.DataFrame)
+                    anndata.io.write_elem(group, name, element if table else dict(element))
             group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
             for extra in [self._path / _PLAN, *self._path.glob("rows-*.parquet")]:
                 extra.unlink()
