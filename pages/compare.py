@@ -207,6 +207,7 @@ def _table(comparison: Comparison) -> None:
         ["gene", "pearson", "mse_ratio_to_mean", "held_out_pearson", "spearman", "rmse",
          "p_value", "q_value", "n_spots", "note"]
     ]  # fmt: skip
+    table = table.assign(note=table["note"].fillna(""))
     names = {
         "pearson": "r", "mse_ratio_to_mean": "error ratio to mean profile (1)",
         "held_out_pearson": "held-out r", "p_value": "p", "q_value": "q", "n_spots": "spots",

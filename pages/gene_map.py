@@ -22,11 +22,14 @@ from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, plain, run_
 def gene_map() -> None:
     """Show the map of one gene of one run."""
     st.title("Gene map")
-    run = run_picker()
+    left, right = st.columns(2)
+    with left:
+        run = run_picker()
     if run is None:
         return
     prediction = _open(run.id)
-    gene = _gene_picker(prediction)
+    with right:
+        gene = _gene_picker(prediction)
     values = prediction.gene(gene)
     warning = prediction.provenance["domain"]["warning"]
     if warning:
@@ -59,7 +62,7 @@ def _gene_picker(prediction: Prediction) -> str:
         return f"{gene}   {score}" + ("" if row.reliable else " · unreliable")
 
     gene = st.selectbox(
-        f"Gene ({len(genes):,}, type to search; most reliable first)",
+        f"Gene, of {len(genes):,}: type to search, most reliable first",
         genes,
         index=chosen("gene", genes),
         format_func=label,

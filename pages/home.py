@@ -21,6 +21,8 @@ PAGES = [
 # An icon of our own: for a page's Material icon the browser would ask a font server outside.
 st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
 st.logo(str(STATIC / "logo.svg"), size="large")
+# Streamlit leaves a tenth of a laptop's screen empty above the page; maps need the room.
+st.html("<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}</style>")
 page = st.navigation(PAGES, position="top")
 st.badge(NOTICE, icon=":material/science:", color="violet")
 page.run()

@@ -181,10 +181,10 @@ def _done(run: RunRow) -> None:
     warning = run.provenance.get("domain", {}).get("warning")
     if warning:
         st.warning(plain(warning))
-    with st.container(horizontal=True):
-        link = {"query_params": {"run": run.id}}
-        st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
-        st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+    link = {"query_params": {"run": run.id}}
+    if st.button("Open the gene map", type="primary", icon=":material/grid_on:"):
+        st.switch_page("gene_map.py", **link)
+    st.page_link("compare.py", label="Compare with measured", icon=":material/compare:", **link)
 
 
 def _stopped(run: RunRow) -> None:

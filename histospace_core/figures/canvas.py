@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+#: The toolbar without a slab behind it, legible on light and dark pages and on the slide.
+MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": "#8c8794", "activecolor": "#8a3a7b"}
+
 Box = tuple[float, float, float, float]
 
 
@@ -65,7 +68,7 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
     view in data units, so it stays true when the reader zooms.
     """
     x0, y0, x1, y1 = view
-    foot = 0.07 * (y1 - y0)
+    foot = 0.09 * (y1 - y0)
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -75,6 +78,7 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"align": "left"},
+        modebar=MODEBAR,
     )
     hidden: dict[str, Any] = {
         "visible": False,
@@ -104,7 +108,7 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
 def _add_scale_bar(figure: go.Figure, view: Box, mpp: float) -> None:
     x0, y0, x1, y1 = view
     length_um = bar_length_um((x1 - x0) * mpp)
-    y = y1 + 0.03 * (y1 - y0)
+    y = y1 + 0.055 * (y1 - y0)
     start = x0 + 0.01 * (x1 - x0)
     figure.add_shape(
         type="line",

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from .canvas import Canvas, slide_figure, view_box
+from .canvas import MODEBAR, Canvas, slide_figure, view_box
 from .colours import INSIDE, OUTSIDE, robust_limits
 
 #: Width in screen px that a map beside another usually has; sets how large a spot is drawn.
@@ -126,6 +126,7 @@ def scatter(
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         showlegend=False,
         dragmode="select",
+        modebar=MODEBAR,
         xaxis_title=f"{gene} measured, {unit}",
         yaxis_title=f"{gene} predicted, {unit}",
     )
