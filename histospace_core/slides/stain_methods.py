@@ -19,7 +19,7 @@ RUIFROK = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
 """Optical density of haematoxylin and eosin: Ruifrok & Johnston 2001, PMID 11531144."""
 
 
-_LEARNT = 20_000  # pixels; more only cost time: the dictionary has converged
+_LEARNT = 10_000  # pixels; more cost time and change the vectors in the third decimal
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,20 @@ def _separation(pixels: Floats, stains: Floats) -> StainDescription:
 def describe_vahadane(pixels: Floats, seed: int) -> StainDescription:
     """Separate stains by sparse non-negative dictionary learning (Vahadane et al. 2016).
 
-    doi 10.1109/TMI.2016.2529665; its sparsity, 0.1. Learning starts from Ruifrok's vectors, so
-    that it ends at haematoxylin and eosin and not at their mixture.
+    doi 10.1109/TMI.2016.2529665. Learning starts from Ruifrok's vectors, so that it ends at
+    haematoxylin and eosin and not at their mixture. The sparsity is 0.02: at the paper's 0.1 the
+    two vectors of a weakly eosinophilic tissue (mouse olfactory bulb) all but coincide.
     """
     from sklearn.decomposition import MiniBatchDictionaryLearning
     from sklearn.exceptions import ConvergenceWarning
 
     learning = MiniBatchDictionaryLearning(
         n_components=2,
-        alpha=0.1,
-        max_iter=10,
-        batch_size=512,
+        alpha=0.02,
+        max_iter=5,
+        tol=0.0,
+        max_no_improvement=None,
+        batch_size=256,
         fit_algorithm="cd",
         positive_code=True,
         positive_dict=True,
