@@ -137,16 +137,24 @@ def train(
     recipe: Annotated[str, typer.Option(help="mended, or published (with its faults)")] = "mended",
     seed: int = 0,
     device: Device = Device.auto,
+    data_note: Annotated[str, typer.Option(help="Source and licence of the data.")] = "",
 ) -> None:
     """Train a model package on a cohort, with held-out scores by cross-validation."""
     from histospace_core.training import train_from_cohort
+    from histospace_core.training.card import DATA_NOTE
 
     settings = _recipe(recipe).with_(
         epochs=epochs, autoencoder_epochs=autoencoder_epochs, seed=seed
     )
     with _bar("training") as report:
         package = train_from_cohort(
-            cohort, to, network=network, recipe=settings, device=device.value, on_progress=report
+            cohort,
+            to,
+            network=network,
+            recipe=settings,
+            device=device.value,
+            data_note=data_note or DATA_NOTE,
+            on_progress=report,
         )
     metrics = package.config["metrics"]
     out.print(

@@ -19,7 +19,7 @@ from histospace_core.networks import (
     pick_device,
     save_package,
 )
-from histospace_core.training.card import model_card
+from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.cross_validate import HeldOut, run_fold
 from histospace_core.training.fit import Trained, fit_histospace
@@ -40,6 +40,7 @@ def train_from_cohort(
     network: str = "histospace",
     recipe: Recipe = MENDED,
     device: str = "auto",
+    data_note: str = DATA_NOTE,
     on_progress: Progress = no_progress,
 ) -> ModelPackage:
     """Train on every section of a cohort and pack the model with its held-out scores.
@@ -52,6 +53,8 @@ def train_from_cohort(
     ----------
     out
         The package's folder, new.
+    data_note
+        Source and licence of the training data, for the model card.
 
     Raises
     ------
@@ -87,7 +90,9 @@ def train_from_cohort(
     )
     genes = score_panel(trained, held)
     config = _config(network, recipe, trained, data, folds, genes)
-    package = save_package(out, trained.network, config, genes, model_card(out.name, config))
+    package = save_package(
+        out, trained.network, config, genes, model_card(out.name, config, data_note)
+    )
     for folder in sorted(work.glob("**/"), reverse=True):
         folder.rmdir()
     return package

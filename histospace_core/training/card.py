@@ -5,12 +5,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-_DATA_NOTE = (
+DATA_NOTE = (
     "Licences and consent of the training data are the responsibility of who trained the model."
 )
 
 
-def model_card(name: str, config: Mapping[str, Any], data_note: str = _DATA_NOTE) -> str:
+def model_card(name: str, config: Mapping[str, Any], data_note: str = DATA_NOTE) -> str:
     """Render the card (Markdown) from a package's `config.json`.
 
     Parameters

@@ -142,7 +142,7 @@ def run_fold(
     return results, trained
 
 
-def score(held: HeldOut, section: SectionData, trained: Trained) -> dict[str, Any]:
+def score(network: str, held: HeldOut, section: SectionData, trained: Trained) -> dict[str, Any]:
     """The row of one held-out section in `summary.json`, with the per-gene scores beside it."""
     r = per_gene_pearson(held.measured, held.predicted)
     varies = np.isfinite(r)
@@ -156,7 +156,7 @@ def score(held: HeldOut, section: SectionData, trained: Trained) -> dict[str, An
         "patient": held.patient,
         "n_spots": len(held.measured),
         "n_genes": int(varies.sum()),
-        "n_parameters": n_parameters(trained.network),
+        "n_parameters": n_parameters(trained.network) if network != "mean-profile" else 0,
         "per_gene_pearson": float(r[varies].mean()),
         "per_gene_pearson_hvg50": float(np.nanmean(hvg)),
         "mse_ratio_to_mean": mse_ratio_to_mean(x, y, mean),
@@ -201,7 +201,7 @@ def _fold_rows(
     seconds = round(time.perf_counter() - started, 1)
     rows = [
         {
-            **score(held, data[held.section], trained),
+            **score(network, held, data[held.section], trained),
             "train_sections": list(fold.train),
             "same_patient_in_training": fold.same_patient,
             "seed": recipe.seed,

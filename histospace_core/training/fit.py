@@ -165,7 +165,7 @@ def _fit_head(
                 best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())
         elif (epoch + 1) % _CHECKPOINT_EVERY == 0:
             checkpoint.save(network, optimiser, epoch + 1)
-        on_progress(epoch + 1, recipe.epochs, message)
+        on_progress(recipe.autoencoder_epochs + epoch + 1, recipe.all_epochs, message)
     if best_state is not None:
         network.load_state_dict(best_state)
     return best_epoch

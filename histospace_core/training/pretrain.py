@@ -42,7 +42,7 @@ def pretrain(
             losses.append(loss.detach())
         checkpoint.save(network, optimiser, epoch + 1)
         error = float(torch.stack(losses).mean())
-        on_progress(epoch + 1, recipe.autoencoder_epochs, f"autoencoder, loss {error:.4f}")
+        on_progress(epoch + 1, recipe.all_epochs, f"autoencoder, loss {error:.4f}")
     return network.eval()
 
 

@@ -60,6 +60,11 @@ class Recipe:
     seed: int = 0
     mends: Mends = Mends()
 
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of both stages: the length of the progress bar."""
+        return self.autoencoder_epochs + self.epochs
+
     def with_(self, **changes: Any) -> "Recipe":
         """Return a copy with some settings changed; None means unchanged."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})

@@ -1,0 +1,114 @@
+"""From a cohort table to a package, and from a cohort to a summary, on small real files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cohorts import N_GENES, make_section
+from PIL import Image
+
+from histospace_core.errors import CohortError, ModelError
+from histospace_core.networks import load_package
+from histospace_core.training import MENDED, evaluate_cohort, train_from_cohort
+
+QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=6, batch=8, lr=1e-3)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two patients, three sections, as PNG, counts and spots on disk."""
+    folder = tmp_path_factory.mktemp("cohort")
+    rows = ["section,patient,image,counts,spots,mpp"]
+    for name in ("A1", "A2", "B1"):
+        section = make_section(name, name[0], n=16)
+        width = 300 * 16 + 400
+        image = np.full((400, width, 3), 240, np.uint8)
+        centres = section.measured.obsm["spatial"].copy()
+        centres[:, 1] = 200
+        for tile, (x, y) in zip(section.tiles, centres.astype(int), strict=True):
+            image[y - 64 : y + 64, x - 64 : x + 64] = tile
+        Image.fromarray(image).save(folder / f"{name}.png")
+        names = [f"{i}x1" for i in range(16)]
+        counts = section.measured.X.toarray().astype(int)
+        pd.DataFrame(counts, names, section.measured.var_names).to_csv(
+            folder / f"{name}.tsv", sep="\t"
+        )
+        spots = pd.DataFrame({"x": range(16), "y": 1, "new_x": range(16), "new_y": 1})
+        spots["pixel_x"], spots["pixel_y"] = centres.T
+        spots.assign(selected=1).to_csv(folder / f"{name}_spots.tsv", sep="\t", index=False)
+        rows.append(f"{name},{name[0]},{name}.png,{name}.tsv,{name}_spots.tsv,0.69")
+    (folder / "cohort.csv").write_text("\n".join(rows) + "\n")
+    return folder / "cohort.csv"
+
+
+def test_a_package_with_scores_from_unseen_patients(cohort: Path, tmp_path: Path) -> None:
+    stages: list[int] = []
+    package = train_from_cohort(
+        cohort,
+        tmp_path / "model",
+        recipe=QUICK,
+        device="cpu",
+        data_note="Made for a test.",
+        on_progress=lambda done, total, message: stages.append(done),
+    )
+    assert stages == sorted(stages)
+    assert load_package(tmp_path / "model").sha256 == package.sha256
+    assert len(package.genes) == N_GENES
+    assert package.config["metrics"]["held_out_by"] == "patient"
+    assert package.genes["held_out_pearson"].mean() > 0.5
+    assert (package.genes["ci_low"] <= package.genes["held_out_pearson"]).all()
+    assert "Made for a test." in package.card
+    assert "Research use only" in package.card
+    assert [s["section"] for s in package.config["training_sections"]] == ["A1", "A2", "B1"]
+    assert not (tmp_path / "model.work").exists()
+    with pytest.raises(ModelError, match="exists already"):
+        train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
+
+
+def test_summary_of_an_evaluation_follows_the_contract(cohort: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evaluation"
+    arguments = {"recipe": QUICK, "seeds": (0, 1), "device": "cpu"}
+    summary = evaluate_cohort(cohort, out, train=["A1", "A2"], test=["B1"], **arguments)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    assert summary["n_parameters"] == 2_338_944 + 257 * N_GENES
+    keys = {
+        "test", "patient", "n_spots", "n_genes", "per_gene_pearson", "per_gene_pearson_hvg50",
+        "mse_ratio_to_mean", "per_spot_pearson", "mean_profile_per_spot_pearson", "noise_ceiling",
+        "train_seconds",
+    }  # fmt: skip
+    for seed, row in enumerate(summary["folds"]):
+        assert keys <= set(row)
+        assert (row["test"], row["patient"], row["n_spots"], row["seed"]) == ("B1", "B", 16, seed)
+        assert row["per_gene_pearson"] > 0.5
+        assert row["mse_ratio_to_mean"] < 1
+    assert summary["protocol"]["leaks"] == []
+    assert len(pd.read_csv(out / "genes.csv")) == 2 * N_GENES
+    again = evaluate_cohort(cohort, out, train=["A1", "A2"], test=["B1"], **arguments)
+    assert again["folds"] == summary["folds"], "a finished fold is not computed again"
+
+
+def test_the_baseline_scores_one_and_nothing(cohort: Path, tmp_path: Path) -> None:
+    (row,) = evaluate_cohort(
+        cohort, tmp_path / "mean", network="mean-profile", train=["A1", "A2"], test=["B1"]
+    )["folds"]
+    assert row["mse_ratio_to_mean"] == pytest.approx(1)
+    assert row["per_gene_pearson"] == 0
+    assert row["n_parameters"] == 0
+    assert row["per_spot_pearson"] == pytest.approx(row["mean_profile_per_spot_pearson"])
+
+
+def test_sections_of_a_training_patient_are_marked(cohort: Path, tmp_path: Path) -> None:
+    summary = evaluate_cohort(
+        cohort, tmp_path / "e", recipe=QUICK.with_(epochs=1), train=["A1", "B1"], test=["A2"]
+    )
+    assert summary["folds"][0]["same_patient_in_training"]
+    assert summary["protocol"]["leaks"] == ["a patient is on both sides"]
+
+
+def test_unknown_networks(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="Unknown network"):
+        evaluate_cohort(cohort, tmp_path / "x", network="hist2st")
+    with pytest.raises(CohortError, match="cannot be trained"):
+        train_from_cohort(cohort, tmp_path / "x", network="mean-profile")
