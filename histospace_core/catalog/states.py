@@ -1,6 +1,6 @@
 """How a run passes from state to state. Its row is the truth about it; Dask only lends hands."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -67,12 +67,12 @@ class RunStates(Database):
                     setattr(run, name, value)
             return run.state
 
-    def beat_queued(self, run_ids: Collection[str]) -> None:
-        """Say that these runs still wait in a live queue."""
+    def beat_queued(self, worker: str) -> None:
+        """Say that the runs which this process has queued still wait in a live queue."""
         with self.write() as session:
             session.execute(
                 update(RunRow)
-                .where(RunRow.id.in_(run_ids), RunRow.state == State.QUEUED.value)
+                .where(RunRow.worker == worker, RunRow.state == State.QUEUED.value)
                 .values(heartbeat=utc_now())
             )
 

@@ -2,29 +2,36 @@
 
 import os
 import socket
+from pathlib import Path
 
 import psutil
 
-_SAME_START_S = 2.0  # a process's start is derived from the boot time, which drifts a little
-
 
 def identity() -> str:
-    """Return this process as "host/pid/start", start in seconds since the epoch."""
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()}/{os.getpid()}/{started:.0f}"
+    """Return this process as "host/pid/start"."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}"
 
 
 def is_gone(who: str) -> bool:
     """Whether a process of this host has ended; of other hosts only the heartbeat tells."""
-    try:
-        host, pid, started = who.split("/")
-        if host != socket.gethostname():
-            return False
-        process = psutil.Process(int(pid))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        return abs(process.create_time() - float(started)) > _SAME_START_S
-    except psutil.NoSuchProcess:
-        return True
-    except (ValueError, psutil.AccessDenied):
+    host, _, process = who.partition("/")
+    pid, _, start = process.partition("/")
+    if host != socket.gethostname() or not pid.isdigit():
         return False
+    return _start(int(pid)) != start
+
+
+def _start(pid: int) -> str | None:
+    """Return when a living process began, or None.
+
+    In clock ticks since the boot where /proc tells: times of day shift when the clock is set, and
+    a living process must never look like another one.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        if Path("/proc/self/stat").exists():
+            state, *fields = stat.read_text().rpartition(")")[2].split()
+            return None if state in "ZX" else fields[18]
+        return f"{psutil.Process(pid).create_time():.0f}"
+    except (OSError, psutil.Error):
+        return None

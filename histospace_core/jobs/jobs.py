@@ -83,7 +83,7 @@ class Jobs:
         stale_after_s = STALE_AFTER_BEATS * self._settings.heartbeat_s
         lost = self._catalog.recover(stale_after_s, lambda run: is_gone(run.worker))
         for run_id in lost:
-            _log.warning("Run %s is interrupted: its process has ended", run_id)
+            _log.warning("Run %s is interrupted: no living process answers for it", run_id)
         return lost
 
     def submit_prediction(
@@ -99,6 +99,9 @@ class Jobs:
     ) -> str:
         """Queue a prediction and return its run's id; the same one under way is returned as is."""
         settings = {"stain": stain, "stride_um": stride_um, "device": device}
+        if model_sha256 is None:  # what is registered now is what the user chose
+            known = {model.name: model.sha256 for model in self._catalog.models()}
+            model_sha256 = known.get(model_name)
         return self._submit(Kind.PREDICT, slide_id, model_name, settings, model_sha256, note)
 
     def submit_training(
@@ -227,7 +230,7 @@ class Jobs:
                 self._settle_futures()
                 if time.monotonic() - last_beat >= self._settings.heartbeat_s:
                     last_beat = time.monotonic()
-                    self._catalog.beat_queued(list(self._futures))
+                    self._catalog.beat_queued(self._identity)
                     keep_reserve(self._settings.store)
                 self.recover()
                 complaint = ""

@@ -130,9 +130,11 @@ def test_recover_interrupts_what_nobody_answers_for(catalog: Catalog, fill) -> N
     assert set(states.values()) == {State.INTERRUPTED}
 
 
-def test_a_waiting_queue_beats(catalog: Catalog, fill) -> None:
-    run = fill.run()
-    catalog.beat_queued([run.id])
+def test_a_waiting_queue_beats(catalog: Catalog, fill, tmp_path: Path) -> None:
+    run = catalog.add_run(fill.slide().id, "m", {}, runs_dir=tmp_path, worker="app")
+    catalog.beat_queued("another app")
+    assert catalog.run(run.id).heartbeat == run.heartbeat
+    catalog.beat_queued("app")
     assert catalog.run(run.id).heartbeat > run.heartbeat
     assert catalog.run(run.id).state == State.QUEUED
 

@@ -36,8 +36,8 @@ def test_a_prediction_is_killed_resumed_and_equal_to_one_in_a_piece(
 ) -> None:
     model = own_shop.catalog.register(make_package(own_shop.settings.models))
     submit = own_shop.jobs.submit_prediction
-    run_id = submit(slide_id, model.name, stride_um=44)
-    assert submit(slide_id, model.name, stride_um=44) == run_id  # a double click
+    run_id = submit(slide_id, model.name, stride_um=70)
+    assert submit(slide_id, model.name, stride_um=70) == run_id  # a double click
     run = own_shop.wait(run_id, lambda run: 0 < run.done < run.total, seconds=120)
     os.kill(int(run.worker.split("/")[1]), signal.SIGKILL)
     assert own_shop.wait_end(run_id).state == State.INTERRUPTED
@@ -47,7 +47,7 @@ def test_a_prediction_is_killed_resumed_and_equal_to_one_in_a_piece(
     assert run.done == run.total > 0
     assert run.model_sha256 == model.sha256
     assert run.provenance == json.loads((run.directory / "run.json").read_text())
-    whole_id = submit(slide_id, model.name, stride_um=44)
+    whole_id = submit(slide_id, model.name, stride_um=70)
     assert whole_id != run_id
     whole = own_shop.wait_end(whole_id, seconds=300)
     pieces, piece = open_prediction(run.directory), open_prediction(whole.directory)

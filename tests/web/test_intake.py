@@ -2,12 +2,14 @@
 
 import hashlib
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from web.serving import Server
 
+from histospace_core.catalog import Catalog
 from histospace_core.errors import SlideError, StoreError
 from histospace_core.web import intake
 from histospace_core.web.intake import accept_slide
@@ -87,17 +89,17 @@ def test_a_truncated_slide_is_refused_or_whole_where_it_matters(
     assert answer.json()["error"].startswith("cut.svs")
 
 
-def test_a_catalog_that_fails_keeps_no_file(
-    server: Server, slides: Path, tmp_path: Path, monkeypatch
-) -> None:
-    def locked(*_: object, **__: object) -> None:
-        raise StoreError("The catalog catalog.db is in use by another program: try again.")
-
-    monkeypatch.setattr(server.context.catalog, "add_slide", locked)
+def test_a_catalog_that_fails_keeps_no_file(server: Server, slides: Path, tmp_path: Path) -> None:
+    settings = server.context.settings
     file = Path(shutil.copy(slides / "CMU-1-Small-Region.svs", tmp_path / "a.svs"))
-    context = server.context
+    impatient = Catalog(settings.catalog_url, busy_timeout_s=0.1)
+    other = sqlite3.connect(settings.store / "catalog.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="in use by another program"):
-        accept_slide(context.settings, context.catalog, file, "a.svs", "ab")
+        accept_slide(settings, impatient, file, "a.svs", "ab")
+    other.execute("ROLLBACK")
+    other.close()
+    impatient.close()
     assert slide_folders(server) == set()
     assert server.leftovers() == []
 
@@ -116,3 +118,4 @@ def test_an_archive_is_refused(server: Server, tmp_path: Path) -> None:
     context = server.context
     with pytest.raises(SlideError, match=r"slides\.zip is a zip archive"):
         intake.accept_slide(context.settings, context.catalog, file, "slides.zip", "ab")
+    assert not file.exists()

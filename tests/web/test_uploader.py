@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,9 +83,9 @@ class App:
         return list(self.store.glob(pattern))
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    app = App(tmp_path)
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = App(tmp_path_factory.mktemp("app"))
     app.start()
     yield app
     app.stop()
@@ -92,6 +93,8 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 @pytest.fixture
 def page(app: App) -> Iterator["sync_api.Page"]:
+    for folder in ("uploads", "measured"):
+        shutil.rmtree(app.store / folder, ignore_errors=True)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         page = browser.new_page()

@@ -60,9 +60,12 @@ class Upload {
     }
     const { name, size } = this.file;
     const body = JSON.stringify({ name, size, kind: this.root.data.kind });
-    const answer = await this.insist(() => this.ask("POST", "", { body }));
+    // Not to be aborted: an upload whose id we never learn could not be cancelled.
+    const { signal } = new AbortController();
+    const answer = await this.insist(() => this.ask("POST", "", { body, signal }));
     [this.id, this.offset] = [answer.id, 0];
     localStorage.setItem(this.memory, this.id);
+    if (this.signal.aborted) throw new DOMException("cancelled", "AbortError");
   }
 
   async send() {
