@@ -3,13 +3,13 @@
 import streamlit as st
 
 from histospace_core.catalog import SlideRow
-from histospace_core.sample import LABEL
 from histospace_core.web import get_context, slide_uploader
 from histospace_core.web.parts import (
     ask_pixel_size,
     guarded,
     pixel_size_text,
     plain,
+    sample_note,
     size_text,
     thumbnail,
     when,
@@ -60,10 +60,7 @@ def _card(slide: SlideRow) -> None:
             thumbnail(slide)
         with facts:
             st.markdown(f"##### {plain(slide.name)}", anchors=False)
-            if slide.is_sample:
-                st.badge("sample", icon=":material/science:", color="blue")
-                if slide.name.startswith("phantom"):
-                    st.caption(LABEL)
+            sample_note(slide)
             st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
             st.caption(f"Added {when(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
             with st.container(horizontal=True, vertical_alignment="center"):

@@ -15,6 +15,7 @@ import streamlit as st
 
 from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
 from histospace_core.errors import HistospaceError
+from histospace_core.sample.phantom import IMAGE, LABEL
 from histospace_core.web.context import get_context
 from histospace_core.web.links import slide_image_url
 
@@ -78,6 +79,7 @@ def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
         format_func=lambda key: f"{by_id[key].name} · {size_text(by_id[key])}",
     )
     st.query_params["slide"] = picked
+    sample_note(by_id[picked])
     return by_id[picked]
 
 
@@ -102,7 +104,15 @@ def run_picker() -> RunRow | None:
         format_func=lambda key: run_text(by_id[key]),
     )
     st.query_params["run"] = picked
+    sample_note(by_id[picked].slide)
     return by_id[picked]
+
+
+def sample_note(slide: SlideRow | None) -> None:
+    """Say of a sample that it is one, wherever it is shown."""
+    if slide is not None and slide.is_sample:
+        what = LABEL if slide.name == IMAGE else "public research data"
+        st.badge(f"sample: {what}", icon=":material/science:", color="blue")
 
 
 def run_text(run: RunRow) -> str:
