@@ -48,11 +48,14 @@ def _prepare(context: Context) -> None:
 
 
 def register_models(context: Context) -> None:
-    """Enter the model packages that ship, and those trained here, in the catalog."""
+    """Enter the model packages that ship and those trained here; forget what has been removed."""
     from histospace_core.networks import list_packages  # loads torch: seconds, in the background
 
     for package in list_packages([context.settings.models, context.settings.trained_dir]):
         context.catalog.register(package)
+    for model in context.catalog.models():
+        if not Path(model.folder).is_dir():
+            context.catalog.forget_model(model.name)
 
 
 async def _tidy_hourly(context: Context) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from packages import make_package
 
 from histospace_core.catalog import State
 from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.settings import get_settings
 from histospace_core.web import close_context, get_context, intake, lifespan
-from histospace_core.web.lifespan import tidy
+from histospace_core.web.lifespan import register_models, tidy
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,22 @@ def test_a_start_finds_the_runs_that_a_crash_left(store: Path) -> None:
     catalog.claim(run.id, worker=f"{os.uname().nodename}/999999999/0")
     close_context()
     assert get_context().catalog.run(run.id).state == State.INTERRUPTED
+
+
+def test_models_on_disk_are_the_models_listed(store: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HISTOSPACE_MODELS", str(store / "shipped"))
+    get_settings.cache_clear()
+    make_package(store / "shipped", "first")
+    make_package(store / "models", "trained-here")
+    context = get_context()
+    register_models(context)
+    models = {model.name: model for model in context.catalog.models()}
+    assert set(models) == {"first", "trained-here"}
+    assert models["first"].summary["n_genes"] == 5
+    assert "domain" not in models["first"].summary
+    shutil.rmtree(store / "shipped" / "first")
+    register_models(context)
+    assert [model.name for model in context.catalog.models()] == ["trained-here"]
 
 
 def test_a_broken_store_does_not_keep_the_app_from_starting(store: Path) -> None:
