@@ -125,6 +125,9 @@ def compare(
     out.print(table)
     out.print(f"{summary['n_spots']} spots, {summary['n_genes_scored']:,} genes: {to}")
     out.print(summary["alignment"]["message"])
+    for warning in (summary["training_warning"], summary["domain_warning"]):
+        if warning:
+            out.print(f"[yellow]{warning}[/yellow]")
 
 
 @app.command()

@@ -111,6 +111,7 @@ def compare_run(run_dir: Path, measured: anndata.AnnData, out: Path) -> Comparis
         "slide": prediction.provenance["slide"]["name"],
         "model": prediction.provenance["model"]["name"],
         "trained_on": prediction.provenance["model"]["training_sections"],
+        "training_warning": _training_warning(prediction),
         "expression_unit": unit,
         "n_spots_measured": measured.n_obs,
         "n_spots": spots.n_obs,
@@ -199,6 +200,15 @@ def _at_spots(
     values = prediction.matrix(good[used])[:, columns]
     estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)
     return estimate, cover >= MIN_COVER
+
+
+def _training_warning(prediction: Prediction) -> str:
+    if not prediction.provenance["model"].get("slide_was_trained_on"):
+        return ""
+    return (
+        "The model was trained on this very slide: these scores do not say how well it does on a "
+        "new patient; the held-out scores do."
+    )
 
 
 def _overall(spots: anndata.AnnData) -> dict[str, Any]:

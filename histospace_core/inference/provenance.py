@@ -44,6 +44,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Assemble the record of a run; the caller adds its timings."""
     p = slide.properties
+    trained_on = model.config.get("training_sections", [])
     outside = float((obs["domain_score"] > OUTSIDE_DOMAIN).mean())
     return {
         "software": "HistoSPACE",
@@ -64,7 +65,8 @@ def provenance(
             "sha256": model.sha256,
             "network": model.config["network"],
             "expression_unit": model.config["expression_unit"],
-            "training_sections": model.config.get("training_sections", []),
+            "training_sections": [s["section"] for s in trained_on],
+            "slide_was_trained_on": slide.sha256() in {s.get("image_sha256") for s in trained_on},
         },
         "settings": {
             "stain": normalise.name,

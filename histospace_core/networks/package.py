@@ -118,6 +118,7 @@ def save_package(
     weights = partial / "model.safetensors"
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     save_file(state, weights)
+    weights.chmod(0o644)  # safetensors writes for the owner alone
     full = {**config, "weights_sha256": file_sha256(weights)}
     (partial / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
     genes[list(GENE_COLUMNS)].to_csv(

@@ -15,6 +15,7 @@ from histospace_core.networks import (
     TILE_PX,
     UM_PER_PX,
     ModelPackage,
+    file_sha256,
     n_parameters,
     pick_device,
     save_package,
@@ -159,7 +160,12 @@ def _config(
         "um_per_px": UM_PER_PX,
         "expression_unit": recipe.expression_unit,
         "training_sections": [
-            {"section": d.section.name, "patient": d.section.patient, "n_spots": d.n_spots}
+            {
+                "section": d.section.name,
+                "patient": d.section.patient,
+                "n_spots": d.n_spots,
+                "image_sha256": file_sha256(d.section.image),
+            }
             for d in data.values()
         ],
         "recipe": recipe.to_dict(),
