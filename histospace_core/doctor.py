@@ -82,5 +82,5 @@ def _models(settings: Settings) -> str:
     if not packages:
         raise HistospaceError(f"no model package in {settings.models}")
     for package in packages:
-        package.load_network()
+        package.load()
     return ", ".join(p.name for p in packages)

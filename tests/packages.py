@@ -28,8 +28,13 @@ def make_package(folder: Path, name: str = "small", genes: tuple[str, ...] = GEN
         "um_per_px": 0.69,
         "expression_unit": "log10_cp10k",
         "training_sections": [{"section": "T1", "patient": "T", "n_spots": 10}],
-        "metrics": {"n_genes": len(genes), "n_genes_reliable": 3, "per_gene_pearson": 0.2,
-                    "mse_ratio_to_mean": 0.95, "held_out_by": "patient"},
-        "domain": Domain.fit(features).to_config(),
+        "metrics": {
+            "n_genes": len(genes),
+            "n_genes_reliable": 3,
+            "per_gene_pearson": 0.2,
+            "mse_ratio_to_mean": 0.95,
+            "held_out_by": "patient",
+        },
     }
-    return save_package(folder / name, network, config, table, f"# {name}\n")
+    domain = Domain.fit(features)
+    return save_package(folder / name, network, domain, config, table, f"# {name}\n")

@@ -1,57 +1,75 @@
 """How far a tile lies from the tissue a model was trained on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-_QUANTILES = 101
+_COMPONENTS = 16
+_SHARES = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Centre and spread of the training tiles' pooled encoder features.
+    """A Gaussian over the training tiles' pooled encoder features, and their distances to it.
 
-    The distance of a tile is the root mean square of its standardised features (a Mahalanobis
-    distance with a diagonal covariance); its score is the share of training tiles that are nearer.
+    Features are standardised; their covariance is that of probabilistic PCA (Tipping & Bishop
+    1999, J. R. Stat. Soc. B 61:611): 16 components with their own variance, one variance for all
+    other directions. The distance of a tile is its Mahalanobis distance; its score is the share
+    of training tiles that are nearer.
 
     Attributes
     ----------
     centre, spread : shape (c,)
+    components : shape (16, c)
+    variances : shape (17,)
+        Of the components, then of every other direction.
     distances : shape (101,)
         Percentiles of the training tiles' own distances.
     """
 
-    centre: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    distances: NDArray[np.float64]
+    centre: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    components: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    distances: NDArray[np.float32]
 
     @classmethod
     def fit(cls, features: NDArray[np.floating]) -> Self:
         """Learn from the pooled features (n, c) of the training tiles."""
-        centre = features.mean(0, dtype=np.float64)
-        spread = np.maximum(features.std(0, dtype=np.float64), 1e-6)
-        distances = np.sqrt((((features - centre) / spread) ** 2).mean(1))
-        return cls(centre, spread, np.quantile(distances, np.linspace(0, 1, _QUANTILES)))
+        centre, spread = features.mean(0), np.maximum(features.std(0), 1e-6)
+        _, singular, axes = np.linalg.svd((features - centre) / spread, full_matrices=False)
+        variance = np.maximum(singular**2 / len(features), 1e-6)
+        k = min(_COMPONENTS, len(variance) - 1)
+        variances = np.append(variance[:k], variance[k:].mean())
+        learnt = cls(centre, spread, axes[:k], variances, np.zeros(0, np.float32))
+        percentiles = np.quantile(learnt._distance(features), _SHARES)
+        values = (centre, spread, axes[:k], variances, percentiles)
+        return cls(*(v.astype(np.float32) for v in values))
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any] | None) -> Self:
-        """Read what `to_config` wrote; without it every score is NaN (unknown)."""
-        keys = ("centre", "spread", "distances")
-        return cls(*(np.asarray(config[k] if config else [], np.float64) for k in keys))
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> Self | None:
+        """Read what `to_tensors` gave; None if it is not all there."""
+        names = [f.name for f in fields(cls)]
+        if not set(names) <= set(tensors):
+            return None
+        return cls(**{name: tensors[name].numpy() for name in names})
 
-    def to_config(self) -> dict[str, list[float]]:
+    def to_tensors(self) -> dict[str, torch.Tensor]:
         return {
-            key: [float(f"{v:.6g}") for v in getattr(self, key)]
-            for key in ("centre", "spread", "distances")
+            f.name: torch.from_numpy(np.ascontiguousarray(getattr(self, f.name)))
+            for f in fields(self)
         }
 
     def score(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the domain score in [0, 1] of pooled features (n, c)."""
-        if self.centre.size == 0:
-            return np.full(len(features), np.nan, np.float32)
-        distance = np.sqrt((((features - self.centre) / self.spread) ** 2).mean(1))
-        shares = np.linspace(0, 1, len(self.distances))
-        return np.interp(distance, self.distances, shares).astype(np.float32)
+        return np.interp(self._distance(features), self.distances, _SHARES).astype(np.float32)
+
+    def _distance(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
+        standard = (features - self.centre) / self.spread
+        along = (standard @ self.components.T) ** 2
+        rest = np.maximum((standard**2).sum(1) - along.sum(1), 0)
+        return np.sqrt((along / self.variances[:-1]).sum(1) + rest / self.variances[-1])

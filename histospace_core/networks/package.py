@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from histospace_core.errors import ModelError
+from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import HistoSPACE
 
 NETWORKS: dict[str, type[HistoSPACE]] = {"histospace": HistoSPACE}
@@ -31,6 +32,7 @@ GENE_COLUMNS = (
     "mse_ratio_to_mean",
     "reliable",
 )
+_DOMAIN = "domain."
 REQUIRED = ("network", "arguments", "tile_px", "um_per_px", "expression_unit", "weights_sha256")
 
 
@@ -72,8 +74,8 @@ class ModelPackage:
         file = self.directory / "README.md"
         return file.read_text("utf-8") if file.exists() else ""
 
-    def load_network(self) -> HistoSPACE:
-        """Build the network and load its weights, after checking their hash and shapes.
+    def load(self) -> tuple[HistoSPACE, Domain | None]:
+        """Build the network, load its weights after checking hash and shapes, and its domain.
 
         Raises
         ------
@@ -88,18 +90,25 @@ class ModelPackage:
             )
         network = NETWORKS[self.config["network"]](**self.config["arguments"])
         try:
-            network.load_state_dict(load_file(weights))
+            tensors = load_file(weights)
+            domain = {
+                k.removeprefix(_DOMAIN): tensors.pop(k)
+                for k in list(tensors)
+                if k.startswith(_DOMAIN)
+            }
+            network.load_state_dict(tensors)
         except (SafetensorError, RuntimeError) as error:
             raise ModelError(
                 f"The weights of model '{self.name}' do not fit network "
                 f"'{self.config['network']}'; install the package again."
             ) from error
-        return network.eval()
+        return network.eval(), Domain.from_tensors(domain)
 
 
 def save_package(
     directory: Path,
     network: nn.Module,
+    domain: Domain,
     config: Mapping[str, Any],
     genes: pd.DataFrame,
     card: str,
@@ -117,6 +126,7 @@ def save_package(
     partial.mkdir(parents=True, exist_ok=True)
     weights = partial / "model.safetensors"
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    state |= {_DOMAIN + k: v for k, v in domain.to_tensors().items()}
     save_file(state, weights)
     weights.chmod(0o644)  # safetensors writes for the owner alone
     full = {**config, "weights_sha256": file_sha256(weights)}

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from histospace_core.networks.autoencoder import to_pixels
-from histospace_core.networks.domain import Domain
 from histospace_core.networks.package import ModelPackage, pick_device
 
 
@@ -17,16 +16,17 @@ class Predictor:
 
     Calling it with tiles, uint8 (n, 128, 128, 3), returns expression, float32 (n, G), and the
     domain score, float32 (n,): the share of training tiles that lie nearer to the training
-    tissue's centre than this tile does. 1 = farther than every training tile.
+    tissue's centre than this tile does. 1 = farther than every training tile; NaN = no domain in
+    the package.
     """
 
     def __init__(
         self, package: ModelPackage, device: str = "auto", batch_size: int | None = None
     ) -> None:
         self.device = pick_device(device)
-        self.network = package.load_network().to(self.device)
+        network, self.domain = package.load()
+        self.network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)
-        self.domain = Domain.from_config(package.config.get("domain"))
         self.batch_size = batch_size or (2048 if self.device.type == "cuda" else 64)
 
     def __enter__(self) -> Self:
@@ -62,7 +62,9 @@ class Predictor:
         pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(tiles)).to(self.device))
         features = self.network.encode(pixels)
         expression = self.network.decode(features)
-        return expression.cpu().numpy(), self.domain.score(features.mean((2, 3)).cpu().numpy())
+        pooled = features.mean((2, 3)).cpu().numpy()
+        unknown = np.full(len(tiles), np.nan, np.float32)
+        return expression.cpu().numpy(), self.domain.score(pooled) if self.domain else unknown
 
     def _shrink(self, error: Exception) -> bool:
         """Halve the batch after an out-of-memory error; False for any other error."""

@@ -92,7 +92,7 @@ def train_from_cohort(
     genes = score_panel(trained, held)
     config = _config(network, recipe, trained, data, folds, genes)
     package = save_package(
-        out, trained.network, config, genes, model_card(out.name, config, data_note)
+        out, trained.network, trained.domain, config, genes, model_card(out.name, config, data_note)
     )
     for folder in sorted(work.glob("**/"), reverse=True):
         folder.rmdir()
@@ -179,7 +179,6 @@ def _config(
             "mean_profile": {"per_gene_pearson": 0.0, "mse_ratio_to_mean": 1.0},
             "reliable_rule": RELIABLE,
         },
-        "domain": trained.domain.to_config(),
         "histospace_version": __version__,
     }
 

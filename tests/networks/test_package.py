@@ -20,7 +20,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert loaded.genes["gene"].tolist() == list(GENES)
     assert loaded.sha256 == saved.sha256
     assert loaded.tile_um == pytest.approx(88.32)
-    assert torch.allclose(loaded.load_network().mean_profile, torch.linspace(0.1, 1.0, len(GENES)))
+    assert torch.allclose(loaded.load()[0].mean_profile, torch.linspace(0.1, 1.0, len(GENES)))
 
 
 def test_a_gene_named_nan_stays_a_gene(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
     data[-1] ^= 1
     weights.write_bytes(bytes(data))
     with pytest.raises(ModelError, match="SHA-256 differs"):
-        package.load_network()
+        package.load()
 
 
 def _rehash(directory: Path) -> None:
@@ -71,7 +71,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     save_file(state, weights)
     _rehash(package.directory)
     with pytest.raises(ModelError, match="do not fit"):
-        load_package(package.directory).load_network()
+        load_package(package.directory).load()
 
 
 def test_a_pickle_in_place_of_weights_is_never_executed(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_pickle_in_place_of_weights_is_never_executed(tmp_path: Path) -> None:
     (package.directory / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
     _rehash(package.directory)
     with pytest.raises(ModelError, match="do not fit"):
-        load_package(package.directory).load_network()
+        load_package(package.directory).load()
     assert not (tmp_path / "executed").exists()
 
 
