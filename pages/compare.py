@@ -101,8 +101,9 @@ def _headline(comparison: Comparison) -> None:
     """Show the scores, each beside what the mean profile reaches without an image."""
     s = comparison.summary
     st.caption(plain(f"{s['alignment']['message']} {s['genes']}"))
-    if s["domain_warning"]:
-        st.warning(plain(s["domain_warning"]))
+    for warning in (s["training_warning"], s["domain_warning"]):
+        if warning:
+            st.warning(plain(warning))
     scores = (
         ("Mean per-gene r", s["per_gene_pearson"], 0.0, "Does the map of a gene go up and down "
          "where the measurement does? Mean over the genes that vary. A mean profile is flat: 0."),
