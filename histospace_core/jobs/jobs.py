@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class Jobs:
             mine = [run_id for run_id, future in self._futures.items() if not future.done()]
             for closing in (self._client, self._cluster):
                 if closing is not None:
-                    closing.close(timeout=5)
+                    with suppress(TimeoutError):  # a busy machine; the processes end with us
+                        closing.close(timeout=5)
             self._client = self._cluster = None
             self._futures.clear()
         for run_id in mine:
