@@ -1,6 +1,7 @@
 """Gene map: one gene over the slide, how far to trust it, regions, tables."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from histospace_core.figures.distribution import distribution
 from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
 from histospace_core.inference import Prediction, open_prediction
 from histospace_core.web import get_context, selection, slide_image_url
-from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, plain, run_picker
+from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, plain, run_picker, run_text
 
 
 @guarded
@@ -31,9 +32,7 @@ def gene_map() -> None:
     with right:
         gene = _gene_picker(prediction)
     values = prediction.gene(gene)
-    warning = prediction.provenance["domain"]["warning"]
-    if warning:
-        st.warning(plain(warning))
+    _warnings(prediction.provenance)
     figure, facts = st.columns([3, 2], gap="medium")
     with facts:
         _trust(prediction.var.loc[gene])
@@ -43,6 +42,16 @@ def gene_map() -> None:
     with facts:
         _selection(run, prediction, gene, values)
     _downloads(run, prediction, gene)
+
+
+def _warnings(record: dict[str, Any]) -> None:
+    if record["domain"]["warning"]:
+        st.warning(plain(record["domain"]["warning"]))
+    if record["model"].get("slide_was_trained_on"):
+        st.warning(
+            "The model was trained on this very slide: the map shows what it has learnt by heart; "
+            "on a new patient expect the held-out scores."
+        )
 
 
 @st.cache_resource(max_entries=8)
@@ -159,7 +168,7 @@ def _figure(
         config=CHART_CONFIG,
         on_select=partial(selection.keep, run.id, chart, SELECTABLE_TRACE),
         selection_mode=["box", "lasso"],
-        alt=f"Map of predicted {gene} in {unit} over the slide {slide['name']}",
+        alt=f"Map of predicted {gene} in {unit} over {run_text(run)}",
     )
     st.caption(
         f"Each square is one tile of {prediction.tile_level0 * prediction.mpp:.0f} µm, at its "

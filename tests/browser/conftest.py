@@ -1,0 +1,132 @@
+"""The real app in a process of its own, driven by a real chromium."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browser.steps import predict_sample
+from packages import make_package
+
+from histospace_core.settings import PROJECT
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class App:
+    """A running app, and the folder of its store."""
+
+    url: str
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """Serve the app as a user does, with an empty store and the shipped model, if it is there."""
+    folder = tmp_path_factory.mktemp("app")
+    models = PROJECT / "models"
+    if not (models / "histospace-her2st" / "config.json").exists():
+        models = folder / "models"
+        make_package(models)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "HISTOSPACE_STORE": str(folder / "store"),
+                "HISTOSPACE_MODELS": str(models),
+                "HISTOSPACE_HER2ST_URL": "http://127.0.0.1:9",  # no network for this app
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for(f"http://localhost:{port}/_stcore/health", folder / "log")
+        yield App(f"http://localhost:{port}", folder / "store")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def _wait_for(url: str, log: Path) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the app did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["sync_api.Browser"]:
+    """One browser for all tests."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium (apt install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(app: App, chromium: "sync_api.Browser") -> Iterator["sync_api.Page"]:
+    """A fresh visitor. Script errors, and requests to any other machine, fail the test."""
+    context = chromium.new_context(base_url=app.url, viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    outside: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            outside.append(request.url)
+            if urlsplit(request.url).hostname not in ("localhost", None)
+            else None
+        ),
+    )
+    yield page
+    context.close()
+    assert not errors
+    assert not outside, "no pixel and no request leaves the machine"
+
+
+@pytest.fixture(scope="session")
+def sample_run(app: App, chromium: "sync_api.Browser") -> str:
+    """The sample, predicted through the pages once for all tests that need a finished run."""
+    context = chromium.new_context(base_url=app.url)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    run_id = predict_sample(page)
+    context.close()
+    return run_id

@@ -1,0 +1,98 @@
+"""What a user does, step by step."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+RUN_MS = 420_000
+
+
+def parameter(page: "Page", name: str) -> str:
+    """Return a parameter of the page's address."""
+    return parse_qs(urlsplit(page.url).query)[name][0]
+
+
+def predict_sample(page: "Page") -> str:
+    """Home -> sample -> Predict -> Run; return the finished run's id."""
+    page.goto("/")
+    page.get_by_role("button", name="Try the sample").click()
+    page.wait_for_url("**/predict?slide=*")
+    return run(page)
+
+
+def run(page: "Page", wait: bool = True) -> str:
+    """Start the prediction that the page offers; return the run's id."""
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/predict?run=*")
+    if wait:
+        page.get_by_text("tiles predicted in").wait_for(timeout=RUN_MS)
+    return parameter(page, "run")
+
+
+def upload(page: "Page", label: str, file: "Path | dict") -> None:
+    """Give a file to one of our upload fields."""
+    field = page.locator(".uploader").filter(has_text=label)
+    field.locator("input[type=file]").set_input_files(file)
+
+
+def state_pixel_size(page: "Page", mpp: float) -> None:
+    """Answer the question for the pixel size of the slide that was just uploaded."""
+    page.get_by_label("Pixel size, µm per px").first.fill(str(mpp))
+    page.get_by_role("button", name="Save pixel size").first.click()
+
+
+def plot(page: "Page", number: int = 0) -> "Locator":
+    """Return a figure that is drawn and can be used."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    figure = page.locator(".js-plotly-plot").nth(number)
+    figure.locator(".modebar").wait_for(state="attached")
+    figure.locator(".main-svg").first.wait_for()
+    return figure
+
+
+def lasso(page: "Page", figure: "Locator") -> None:
+    """Draw a loop around the middle of a figure."""
+    figure.scroll_into_view_if_needed()
+    figure.hover()
+    figure.locator("[data-title='Lasso Select']").click(force=True)
+    box = figure.locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    half = min(box["width"], box["height"]) / 5
+    loop = [(-1, -1), (1, -1), (1.2, 0), (1, 1), (-1, 1), (-1, -1)]
+    page.mouse.move(x - half, y - half)
+    page.mouse.down()
+    for dx, dy in loop[1:]:
+        page.mouse.move(x + dx * half, y + dy * half, steps=6)
+    page.mouse.up()
+
+
+def selected(page: "Page") -> int:
+    """Return how many tiles or spots the page says are selected."""
+    text = page.get_by_text(re.compile(r"[\d,]+ (tiles|spots) selected")).first
+    text.wait_for()
+    return int(re.sub(r"\D", "", text.inner_text().split(" ")[0]))
+
+
+def choose(page: "Page", label: str, option: str) -> None:
+    """Type into a select box and take the first answer, by keyboard alone."""
+    box = page.get_by_role("combobox", name=re.compile(f"^{label}"))
+    box.focus()
+    box.press("ArrowDown")
+    page.keyboard.type(option)
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+
+
+def download(page: "Page", label: str) -> pd.DataFrame:
+    """Press a download button and read the CSV as pandas does."""
+    with page.expect_download() as event:
+        page.get_by_role("button", name=label).click()
+    return pd.read_csv(BytesIO(Path(event.value.path()).read_bytes()))

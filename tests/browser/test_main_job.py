@@ -1,0 +1,100 @@
+"""The whole job in a browser: slide in, gene map out, compared with measured expression."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import steps
+
+from histospace_core.evaluation.compare import open_comparison
+from histospace_core.inference import RESEARCH_USE, open_prediction
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
+    """Map, lasso, CSV of both; every number is held against the store."""
+    stored = open_prediction(app.store / "runs" / run_id)
+    page.get_by_role("button", name="Open the gene map").click()
+    page.wait_for_url(f"**/gene_map?run={run_id}*")
+    steps.plot(page)
+    steps.choose(page, "Gene", gene)
+    page.wait_for_url(f"**gene={gene}")
+    page.get_by_text(f"{gene}, log10(CP10k+1)").first.wait_for()
+
+    table = steps.download(page, "Map as CSV")
+    assert len(table) == stored.n_tiles
+    np.testing.assert_array_equal(table[gene].astype("float32"), stored.gene(gene))
+    np.testing.assert_array_equal(table[["x_px", "y_px"]], stored.centres)
+    assert set(table["use"]) == {RESEARCH_USE}
+
+    steps.lasso(page, steps.plot(page))
+    count = steps.selected(page)
+    assert 0 < count < stored.n_tiles
+    region = steps.download(page, "Selection as CSV")
+    assert len(region) == count
+    rows = stored.obs.index.get_indexer(region["tile"])
+    np.testing.assert_array_equal(region[gene].astype("float32"), stored.gene(gene)[rows])
+    middle = (stored.centres.min(axis=0) + stored.centres.max(axis=0)) / 2
+    spread = np.ptp(stored.centres, axis=0)
+    assert (np.abs(region[["x_px", "y_px"]] - middle) < 0.4 * spread).all(axis=None), "the middle"
+
+
+def look_at_comparison(app, page, run_id: str) -> None:
+    """Scores beside their baselines, linked selection, CSV against the files of the comparison."""
+    page.get_by_text("Mean per-gene r").wait_for(timeout=180_000)
+    assert page.get_by_text("mean profile: 1", exact=True).is_visible()
+    page.wait_for_url("**comparison=*")
+    (folder,) = (app.store / "runs" / run_id / "comparisons").iterdir()
+    stored = open_comparison(folder)
+
+    table = steps.download(page, "Scores of all genes as CSV")
+    np.testing.assert_allclose(table["pearson"], stored.genes["pearson"])
+    np.testing.assert_allclose(table["mse_ratio_to_mean"], stored.genes["mse_ratio_to_mean"])
+
+    page.wait_for_url("**gene=*")
+    gene = steps.parameter(page, "gene")
+    spots = steps.download(page, "at every spot as CSV")
+    for layer in ("measured", "predicted"):
+        expected = np.asarray(stored.spots[:, gene].layers[layer]).ravel()
+        np.testing.assert_array_equal(spots[layer].astype("float32"), expected.astype("float32"))
+
+    for number in range(3):
+        steps.plot(page, number)
+    steps.lasso(page, steps.plot(page, 0))
+    assert 0 < steps.selected(page) < stored.spots.n_obs
+    for number in range(3):
+        faded = "el => el.data[0].selectedpoints?.length"
+        assert steps.plot(page, number).evaluate(faded) == steps.selected(page), "linked"
+
+
+def test_the_sample_from_start_to_csv(app, page):
+    run_id = steps.predict_sample(page)
+    look_at_map_and_tables(app, page, run_id, "ERBB2")
+    page.get_by_role("link", name="Compare").first.click()
+    page.get_by_role("button", name="Compare with it").click()
+    look_at_comparison(app, page, run_id)
+
+
+@pytest.mark.shared
+@pytest.mark.timeout(1200)
+def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
+    her2st = shared / "her2st"
+    page.goto("/slides")
+    steps.upload(page, "Upload an H&E slide", her2st / "ST-imgs/C/C5/5714_HE_BT_E1.jpg")
+    page.get_by_text("is ready").wait_for(timeout=120_000)
+    assert page.get_by_label("Pixel size, µm per px").first.input_value() == "", "never a guess"
+    steps.state_pixel_size(page, 0.69)
+    page.get_by_text("0.69 µm per px, given by you").wait_for()
+    page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()
+    page.get_by_text("Tissue that will be predicted").wait_for(timeout=120_000)
+    run_id = steps.run(page)
+    look_at_map_and_tables(app, page, run_id, "ERBB2")
+
+    page.goto(f"/compare?run={run_id}")
+    steps.upload(page, "Counts, .h5ad or zip", her2st / "ST-cnts/C5.tsv.gz")
+    page.get_by_text("C5.tsv.gz is uploaded").wait_for()
+    steps.upload(page, "Spot file", her2st / "ST-spotfiles/C5_selection.tsv")
+    page.get_by_text("C5_selection.tsv is uploaded").wait_for()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    look_at_comparison(app, page, run_id)

@@ -1,0 +1,77 @@
+"""Every page, wide and narrow: it fits, says what it is for, and opens by its link."""
+
+import pytest
+from browser import steps
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PAGES = {
+    "/": "From an H&E slide",
+    "/slides": "Slides",
+    "/predict": "Predict",
+    "/gene_map": "Gene map",
+    "/compare": "Compare",
+    "/runs": "Runs",
+    "/models": "Models",
+}
+
+
+def settled(page, path: str, title: str) -> None:
+    page.goto(path)
+    page.get_by_role("heading", name=title, level=1).wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 480])
+def test_every_page_fits_and_says_research_use_only(page, sample_run, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for path, title in PAGES.items():
+        settled(page, path, title)
+        assert page.get_by_text("Research use only. Not for diagnosis.").first.is_visible()
+        assert "Traceback" not in page.inner_text("body")
+        room = page.get_by_test_id("stMain")
+        wide, visible = room.evaluate("el => [el.scrollWidth, el.clientWidth]")
+        assert wide <= visible, f"{path} scrolls sideways"
+        for chart in page.locator(".js-plotly-plot").all():
+            box = chart.bounding_box()
+            assert box is None or box["x"] + box["width"] <= width
+
+
+def test_pictures_and_charts_have_a_text_for_those_who_do_not_see(page, sample_run):
+    for path in ("/slides", "/predict", "/gene_map", "/compare"):
+        settled(page, path, PAGES[path])
+        for picture in page.get_by_test_id("stMain").locator("img").all():
+            assert picture.get_attribute("alt"), path
+    settled(page, f"/gene_map?run={sample_run}", "Gene map")
+    page.locator("[role=figure][aria-label^='Map of predicted']").wait_for()
+
+
+def test_a_link_opens_run_and_gene(page, sample_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=COL1A1")
+    steps.plot(page)
+    page.get_by_text("COL1A1, log10(CP10k+1)").first.wait_for()
+    assert steps.parameter(page, "gene") == "COL1A1"
+
+
+def test_the_selection_stays_when_the_gene_changes(page, sample_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=COL1A1")
+    steps.lasso(page, steps.plot(page))
+    count = steps.selected(page)
+    steps.choose(page, "Gene", "CD74")
+    page.wait_for_url("**gene=CD74")
+    page.get_by_text("CD74, log10(CP10k+1)").first.wait_for()
+    assert steps.selected(page) == count
+    page.get_by_role("button", name="Clear selection").click()
+    page.get_by_text("All tiles").wait_for()
+
+
+def test_runs_are_found_by_text_and_opened(page, sample_run):
+    settled(page, "/runs", "Runs")
+    find = page.get_by_label("Find")
+    find.fill("no such slide")
+    find.press("Enter")
+    page.get_by_text("0 runs").wait_for()
+    find.fill("phantom")
+    find.press("Enter")
+    card = page.get_by_test_id("stVerticalBlock").filter(has_text=sample_run[:8]).last
+    card.get_by_role("link", name="Gene map").click()
+    page.wait_for_url(f"**/gene_map?run={sample_run}*")

@@ -1,0 +1,60 @@
+"""A run under way: it survives a reload, and can be cancelled and resumed."""
+
+import re
+
+import pytest
+from browser import steps
+
+from histospace_core.catalog import Catalog
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def start_long_run(page, stride_um: float) -> str:
+    """Predict the sample with so fine a step that it takes minutes."""
+    page.goto("/")
+    page.get_by_role("button", name="Try the sample").click()
+    page.wait_for_url("**/predict?slide=*")
+    page.get_by_text("Advanced").click()
+    step = page.get_by_label(re.compile("^Distance between tiles"))
+    step.fill(str(stride_um))
+    step.press("Enter")
+    page.get_by_text(re.compile(r"^\d\d,\d\d\d$")).wait_for()  # the number of tiles has followed
+    return steps.run(page, wait=False)
+
+
+def tiles_done(page) -> int:
+    text = page.get_by_text(re.compile(r"[\d,]+ of [\d,]+ tiles"))
+    text.wait_for(timeout=180_000)
+    return int(re.search(r"([\d,]+) of", text.inner_text())[1].replace(",", ""))
+
+
+def catalog(app) -> Catalog:
+    return Catalog(f"sqlite:///{(app.store / 'catalog.db').as_posix()}")
+
+
+def test_progress_survives_a_reload_and_cancel_works(app, page):
+    run_id = start_long_run(page, 14.0)
+    before = tiles_done(page)
+    page.reload()
+    assert tiles_done(page) >= before
+    page.goto("/runs")
+    page.get_by_text("running").first.wait_for()
+    page.goto(f"/predict?run={run_id}")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("This run was cancelled").wait_for(timeout=120_000)
+    assert catalog(app).run(run_id).state == "cancelled"
+    assert page.get_by_role("button", name="Resume").is_visible()
+    assert not (app.store / "runs" / run_id / "prediction.zarr").exists()
+
+    page.get_by_role("button", name="Resume").click()
+    assert tiles_done(page) >= 0
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("This run was cancelled").wait_for(timeout=120_000)
+
+    page.goto("/runs")
+    card = page.get_by_test_id("stVerticalBlock").filter(has_text=run_id[:8]).last
+    card.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete the run").click()
+    page.get_by_text(f"run {run_id[:8]}").wait_for(state="detached")
+    assert run_id not in [run.id for run in catalog(app).runs()]
