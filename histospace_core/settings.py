@@ -18,7 +18,9 @@ class Settings(BaseSettings):
     models: Path = Field(PROJECT / "models", description="folder of the model packages that ship")
     reference: Path = Field(PROJECT / "data", description="folder of the reference tables")
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
-    scheduler: str | None = Field(None, description="address of a Dask scheduler; embedded if unset")
+    scheduler: str | None = Field(
+        None, description="address of a Dask scheduler; embedded if unset"
+    )
     workers: int = Field(1, ge=1, description="worker processes of the embedded cluster")
     upload_max_gb: float = Field(20.0, gt=0, description="largest accepted upload, GB")
     heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a job")

@@ -13,7 +13,7 @@ from histospace_core.errors import CohortError, ModelError
 from histospace_core.networks import load_package
 from histospace_core.training import MENDED, evaluate_cohort, train_from_cohort
 
-QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=20, batch=8)
+QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=30, batch=8, lr=5e-4)
 
 
 @pytest.fixture(scope="module")
