@@ -7,6 +7,7 @@ starts in a fraction of a second.
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ def examine(path: Path, mpp: float | None = None) -> SlideProperties:
     SlideError, PixelSizeError, TissueError
         See `histospace_core.slides.probe.probe_slide`.
     """
+    _refuse_truncated(path)
     with open_slide(path, mpp) as slide:
-        _refuse_truncated(path)
         _read_everywhere(slide)
         _refuse_small(slide)
         check_h_and_e(_overview(slide), path.name)
@@ -99,7 +100,7 @@ def _hue(pixels: RGB) -> npt.NDArray[np.float32]:
 
 
 def _refuse_truncated(path: Path) -> None:
-    if path.is_dir() or sniff(path) != "tiff":
+    if not (path.is_file() and os.access(path, os.R_OK) and sniff(path) == "tiff"):
         return
     facts = read_tiff_facts(path)
     if facts.segments_missing:

@@ -1,9 +1,14 @@
 """What a file is by its content; its name is never trusted."""
 
+import itertools
+import logging
+import operator
 import re
+import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from histospace_core.errors import SlideError
 
@@ -17,14 +22,19 @@ _MAGIC: tuple[tuple[bytes, FlatKind], ...] = (
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
 )
+_MAX_PAGES = 100
+
+# what tifffile warns of comes back as one sentence; it does not go to stderr besides
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _UNIT_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
 
 
 @dataclass(frozen=True)
 class TiffFacts:
-    """Of a TIFF: whether it is OME, its description, and how much of its pixel data is missing."""
+    """Of a TIFF: its kind, its description, and how much of its pixel data is missing."""
 
     is_ome: bool
+    is_tiled: bool
     description: str
     segments: int
     segments_missing: int
@@ -54,10 +64,9 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             page = tiff.pages.first
             bits, sample_format = page.bitspersample, int(page.sampleformat)
             planes = _planes(tiff, page.samplesperpixel)
-            size = path.stat().st_size
-            spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-            missing = sum(offset + count > size for offset, count in spans)
-            facts = TiffFacts(tiff.is_ome, str(page.description), len(spans), missing)
+            ends = _segment_ends(tiff)
+            missing = sum(end > path.stat().st_size for end in ends)
+            facts = TiffFacts(tiff.is_ome, page.is_tiled, page.description, len(ends), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(
             f"{path.name}: its TIFF header cannot be read{because(error, path)}; "
@@ -72,9 +81,31 @@ def read_tiff_facts(path: Path) -> TiffFacts:
     return facts
 
 
-def _planes(tiff: object, samples: int) -> int:
+def _segment_ends(tiff: Any) -> list[int]:
+    """Return where the tiles and strips of all images in the file end, label and macro included.
+
+    A directory that lies beyond the end counts as one segment there.
+    """
+    ends: list[int] = []
+    try:
+        for page in itertools.islice(tiff.pages, _MAX_PAGES):
+            ends += map(operator.add, page.dataoffsets, page.databytecounts)
+            last = page
+        # tifffile takes a directory beyond the end for the end of the list: look for ourselves
+        layout, file = tiff.tiff, tiff.filehandle
+        file.seek(last.offset)
+        (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(last.offset + layout.tagnosize + tags * layout.tagsize)
+        (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+        ends.append(following)
+    except Exception:
+        ends.append(sys.maxsize)
+    return ends
+
+
+def _planes(tiff: Any, samples: int) -> int:
     """Return the channels of the main image; OME may keep each on a page of its own."""
-    series = tiff.series[0] if samples == 1 and tiff.is_ome else None  # type: ignore[attr-defined]
+    series = tiff.series[0] if samples == 1 and tiff.is_ome else None
     if series is None or "C" not in series.axes:
         return samples
     channels = int(series.shape[series.axes.index("C")])

@@ -5,6 +5,7 @@ libvips flat images (PNG, JPEG, striped TIFF), which it decodes once to a tempor
 image is ever whole in memory.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -94,10 +95,9 @@ class OpenSlideReader:
 
 
 class TiffSlideReader:
-    """OME-TIFF, whose pyramid lies in sub-images."""
+    """OME-TIFF, whose pyramid lies in sub-images, and tiled TIFF that OpenSlide does not know."""
 
     name: Literal["tiffslide"] = "tiffslide"
-    vendor = "ome-tiff"
 
     def __init__(self, path: Path, facts: TiffFacts) -> None:
         import tiffslide
@@ -105,7 +105,12 @@ class TiffSlideReader:
         self._slide = tiffslide.TiffSlide(path)
         self.size = self._slide.dimensions
         self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
-        self.mpp = ome_pixel_size(facts.description, self.size)
+        if facts.is_ome:
+            self.vendor: str = "ome-tiff"
+            self.mpp = ome_pixel_size(facts.description, self.size)
+        else:
+            self.vendor = self._slide.properties["tiffslide.vendor"] or "tiff"
+            self.mpp = _stated(self._slide.properties, "tiffslide")
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
         scale = self.downsamples[level]
@@ -141,7 +146,7 @@ class VipsReader:
             "tiff": pyvips.Image.tiffload,
         }
         # fail_on: otherwise a truncated image comes back grey, without a word
-        image = loaders[kind](str(path), access="random", fail_on="truncated")
+        image = loaders[kind](os.fsencode(path), access="random", fail_on="truncated")
         if image.width * image.height > MAX_FLAT_PIXELS:
             raise SlideError(
                 f"{path.name}: {image.width} x {image.height} px is too large for a flat image "
@@ -211,6 +216,8 @@ def open_reader(path: Path) -> Reader:
                 ) from None
             if kind is None:
                 raise
+            if facts and facts.is_tiled:
+                return TiffSlideReader(file, facts)
             return VipsReader(file, kind)
     except SlideError:
         raise

@@ -1,5 +1,6 @@
 """The pixels of tiles: around given centres, or of a whole plan, block after block."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -108,12 +109,11 @@ def stream_blocks(slide: Slide, plan: TilePlan, *, skip_tiles: int = 0) -> Itera
     """
     todo = [block for block in plan.blocks if block.tiles.stop > skip_tiles]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
-        ahead: Future[BlockTiles] | None = None
-        for block, following in zip(todo, [*todo[1:], None], strict=True):
-            current = (ahead or pool.submit(cut, slide, plan, block)).result()
-            if following is not None:
-                ahead = pool.submit(cut, slide, plan, following)
-            yield current.after(max(0, skip_tiles - block.first))
+        ahead: deque[Future[BlockTiles]] = deque()
+        for number, block in enumerate(todo):
+            for following in todo[number + len(ahead) : number + 2]:
+                ahead.append(pool.submit(cut, slide, plan, following))
+            yield ahead.popleft().result().after(max(0, skip_tiles - block.first))
 
 
 def _one_by_one(slide: Slide, plan: TilePlan, block: Block) -> tuple[RGB, npt.NDArray[np.bool_]]:

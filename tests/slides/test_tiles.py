@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from histospace_core.slides.open import RGB, open_slide
+from histospace_core.slides.plan import plan_tiles
+from histospace_core.slides.tiles import cut, stream_blocks, tiles_at
+from histospace_core.slides.tissue import find_tissue
+
+
+def test_tiles_at_are_the_slides_own_pixels(png: Path, pixels: RGB, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        tiles = tiles_at(slide, [[300.4, 512.3], [64, 64], [1400, 1400]])
+    assert np.array_equal(tiles[0], pixels[448:576, 236:364])
+    assert np.array_equal(tiles[1], pixels[:128, :128])
+    assert np.array_equal(tiles[2, :64, :64], pixels[-64:, -64:])
+    assert (tiles[2, 64:] == 255).all()
+
+
+def test_no_centres_no_tiles(png: Path, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        assert tiles_at(slide, np.empty((0, 2))).shape == (0, 128, 128, 3)
+
+
+def test_tiles_are_resampled_to_the_models_pixel_size(png: Path, pixels: RGB, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        tile = tiles_at(slide, [[500, 700]], um_per_px=2 * mpp)[0]
+    box = pixels[572:828, 372:628].astype(float)
+    blocks = box.reshape(128, 2, 128, 2, 3).mean((1, 3))
+    assert np.abs(tile - blocks).mean() < 4
+
+
+@pytest.mark.parametrize("stride_um", [None, 40.0])
+def test_cut_tiles_are_the_slides_own_pixels(
+    png: Path, pixels: RGB, mpp: float, stride_um: float | None
+) -> None:
+    padded = np.pad(pixels, ((0, 200), (0, 200), (0, 0)), constant_values=255)
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide), stride_um=stride_um)
+        seen = 0
+        for block in stream_blocks(slide, plan):
+            assert block.first == seen
+            for tile, centre in zip(block.tiles, plan.centres[seen:], strict=False):
+                x, y = (centre - 64).astype(int)
+                assert np.array_equal(tile, padded[y : y + 128, x : x + 128])
+            seen += len(block.tiles)
+            assert block.readable.all()
+    assert seen == plan.n_tiles
+
+
+def test_a_tile_is_the_same_whatever_its_block(png: Path) -> None:
+    with open_slide(png, 0.5) as slide:
+        plan = plan_tiles(slide, find_tissue(slide))
+        for block in stream_blocks(slide, plan):
+            alone = tiles_at(slide, plan.centres[block.first : block.first + len(block.tiles)])
+            assert np.abs(alone.astype(int) - block.tiles).max() <= 2
+
+
+@pytest.mark.parametrize("skip", [0, 1, 5, 60])
+def test_resuming_goes_on_where_it_stopped(png: Path, mpp: float, skip: int) -> None:
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide), stride_um=60)
+        everything = np.concatenate([b.tiles for b in stream_blocks(slide, plan)])
+        rest = list(stream_blocks(slide, plan, skip_tiles=skip))
+        assert list(stream_blocks(slide, plan, skip_tiles=plan.n_tiles)) == []
+    assert np.array_equal(np.concatenate([b.tiles for b in rest]), everything[skip:])
+    assert rest[0].first == skip
+    assert all(len(values) == len(b.tiles) for b in rest for values in b.quality.values())
+
+
+def test_a_reader_may_stop_early(png: Path, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        stream = stream_blocks(slide, plan_tiles(slide, find_tissue(slide), stride_um=30))
+        next(stream)
+        stream.close()
+
+
+def test_damaged_tiles_are_told_from_the_readable(
+    damaged_tiff: Path, tiled_jpeg_tiff: Path, mpp: float
+) -> None:
+    with open_slide(tiled_jpeg_tiff, mpp) as whole, open_slide(damaged_tiff, mpp) as slide:
+        plan = plan_tiles(whole, find_tissue(whole))
+        expected = np.concatenate([b.tiles for b in stream_blocks(whole, plan)])
+        found = list(stream_blocks(slide, plan))
+    readable = np.concatenate([b.readable for b in found])
+    # the damaged 256 px tile spans 512 to 768: four tiles of 128 px on a grid of 128
+    lost = ((plan.centres > 512) & (plan.centres < 768)).all(1)
+    assert lost.sum() == 4
+    assert np.array_equal(readable, ~lost)
+    tiles = np.concatenate([b.tiles for b in found])
+    assert np.array_equal(tiles[readable], expected[readable])
+    assert (tiles[~readable] == 255).all()
+    sharpness = np.concatenate([b.quality["sharpness"] for b in found])
+    assert np.array_equal(np.isnan(sharpness), ~readable)
+    fraction = np.concatenate([b.quality["tissue_fraction"] for b in found])
+    assert np.array_equal(fraction, plan.tissue_fraction)
+
+
+def test_a_blurred_tile_is_less_sharp(png: Path, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide))
+        sharp = cut(slide, plan, plan.blocks[0]).quality["sharpness"]
+        plan = plan_tiles(slide, find_tissue(slide), um_per_px=mpp / 4)  # four times enlarged
+        blurred = cut(slide, plan, plan.blocks[len(plan.blocks) // 2]).quality["sharpness"]
+    assert blurred.max() < sharp.min()
