@@ -193,6 +193,8 @@ def open_reader(path: Path) -> Reader:
     """
     try:
         file = _dicom_instance(path) if path.is_dir() else path
+        if file.exists() and not file.is_file():
+            raise SlideError(f"{path.name}: neither a file nor a folder of DICOM files.")
         kind = sniff(file)
     except FileNotFoundError:
         raise SlideError(f"{path.name}: there is no such file; check the path.") from None
