@@ -321,20 +321,20 @@ def _names(text: str) -> list[str]:
 
 def _fold_table(folds: list[dict[str, Any]]) -> Table:
     columns = {
-        "test": "{}",
-        "seed": "{}",
-        "n_spots": "{}",
-        "n_genes": "{}",
-        "per_gene_pearson": "{:.3f}",
-        "per_gene_pearson_hvg50": "{:.3f}",
-        "mse_ratio_to_mean": "{:.3f}",
-        "per_spot_pearson": "{:.3f}",
-        "mean_profile_per_spot_pearson": "{:.3f}",
-        "noise_ceiling": "{:.3f}",
+        "test": ("test", "{}"),
+        "seed": ("seed", "{}"),
+        "spots": ("n_spots", "{}"),
+        "genes": ("n_genes", "{}"),
+        "r": ("per_gene_pearson", "{:.3f}"),
+        "r HVG50": ("per_gene_pearson_hvg50", "{:.3f}"),
+        "MSE ratio": ("mse_ratio_to_mean", "{:.3f}"),
+        "spot r": ("per_spot_pearson", "{:.3f}"),
+        "mean profile's": ("mean_profile_per_spot_pearson", "{:.3f}"),
+        "ceiling": ("noise_ceiling", "{:.3f}"),
     }
-    table = Table(*(c.replace("_", " ") for c in columns))
+    table = Table(*columns)
     for fold in folds:
-        table.add_row(*(form.format(fold[c]) for c, form in columns.items()))
+        table.add_row(*(form.format(fold[key]) for key, form in columns.values()))
     return table
 
 

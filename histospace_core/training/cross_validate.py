@@ -100,6 +100,8 @@ def evaluate_cohort(
     }
     _gene_table(out, rows).to_csv(out / "genes.csv", index=False, float_format="%.5g")
     write_json(out / "summary.json", summary)
+    if (out / "work").exists():
+        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
     return summary
 
 
