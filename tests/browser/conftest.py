@@ -103,7 +103,7 @@ def page(app: App, chromium: "sync_api.Browser") -> Iterator["sync_api.Page"]:
     """A fresh visitor. Script errors, and requests to any other machine, fail the test."""
     context = chromium.new_context(base_url=app.url, viewport={"width": 1280, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     errors: list[str] = []
     outside: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -126,7 +126,7 @@ def sample_run(app: App, chromium: "sync_api.Browser") -> str:
     """The sample, predicted through the pages once for all tests that need a finished run."""
     context = chromium.new_context(base_url=app.url)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     run_id = predict_sample(page)
     context.close()
     return run_id

@@ -42,9 +42,15 @@ def upload(page: "Page", label: str, file: "Path | dict") -> None:
     field.locator("input[type=file]").set_input_files(file)
 
 
+def pixel_size(page: "Page") -> "Locator":
+    """Return the first field that asks for a pixel size."""
+    field = page.get_by_test_id("stNumberInput").filter(has_text="Pixel size")
+    return field.locator("input").first
+
+
 def state_pixel_size(page: "Page", mpp: float) -> None:
     """Answer the question for the pixel size of the slide that was just uploaded."""
-    page.get_by_label("Pixel size, µm per px").first.fill(str(mpp))
+    pixel_size(page).fill(str(mpp))
     page.get_by_role("button", name="Save pixel size").first.click()
 
 

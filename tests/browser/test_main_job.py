@@ -83,7 +83,7 @@ def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
     page.goto("/slides")
     steps.upload(page, "Upload an H&E slide", her2st / "ST-imgs/C/C5/5714_HE_BT_E1.jpg")
     page.get_by_text("is ready").wait_for(timeout=120_000)
-    assert page.get_by_label("Pixel size, µm per px").first.input_value() == "", "never a guess"
+    assert steps.pixel_size(page).input_value() == "", "never a guess"
     steps.state_pixel_size(page, 0.69)
     page.get_by_text("0.69 µm per px, given by you").wait_for()
     page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()

@@ -25,7 +25,7 @@ def start_long_run(page, stride_um: float) -> str:
 
 def tiles_done(page) -> int:
     text = page.get_by_text(re.compile(r"[\d,]+ of [\d,]+ tiles"))
-    text.wait_for(timeout=180_000)
+    text.wait_for(timeout=240_000)
     return int(re.search(r"([\d,]+) of", text.inner_text())[1].replace(",", ""))
 
 
@@ -34,7 +34,7 @@ def catalog(app) -> Catalog:
 
 
 def test_progress_survives_a_reload_and_cancel_works(app, page):
-    run_id = start_long_run(page, 14.0)
+    run_id = start_long_run(page, 25.0)
     before = tiles_done(page)
     page.reload()
     assert tiles_done(page) >= before
@@ -42,7 +42,7 @@ def test_progress_survives_a_reload_and_cancel_works(app, page):
     page.get_by_text("running").first.wait_for()
     page.goto(f"/predict?run={run_id}")
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("This run was cancelled").wait_for(timeout=120_000)
+    page.get_by_text("This run was cancelled").wait_for(timeout=240_000)
     assert catalog(app).run(run_id).state == "cancelled"
     assert page.get_by_role("button", name="Resume").is_visible()
     assert not (app.store / "runs" / run_id / "prediction.zarr").exists()
@@ -50,7 +50,7 @@ def test_progress_survives_a_reload_and_cancel_works(app, page):
     page.get_by_role("button", name="Resume").click()
     assert tiles_done(page) >= 0
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("This run was cancelled").wait_for(timeout=120_000)
+    page.get_by_text("This run was cancelled").wait_for(timeout=240_000)
 
     page.goto("/runs")
     card = page.get_by_test_id("stVerticalBlock").filter(has_text=run_id[:8]).last
