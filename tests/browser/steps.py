@@ -65,7 +65,7 @@ def plot(page: "Page", number: int = 0) -> "Locator":
 
 def lasso(page: "Page", figure: "Locator") -> None:
     """Draw a loop around the middle of a figure."""
-    figure.scroll_into_view_if_needed()
+    figure.evaluate("el => el.scrollIntoView({block: 'center'})")  # clear of the page's header
     figure.hover()
     figure.locator("[data-title='Lasso Select']").click(force=True)
     box = figure.locator(".nsewdrag").first.bounding_box()
