@@ -210,11 +210,16 @@ def _table(comparison: Comparison) -> None:
     ]  # fmt: skip
     table = table.assign(note=table["note"].fillna(""))
     names = {
-        "pearson": "r", "mse_ratio_to_mean": "error ratio to mean profile (1)",
+        "pearson": "r", "mse_ratio_to_mean": "error ratio (mean: 1)",
         "held_out_pearson": "held-out r", "p_value": "p", "q_value": "q", "n_spots": "spots",
     }  # fmt: skip
-    numbers = {c: st.column_config.NumberColumn(names.get(c, c), format="%.3f")
-               for c in table.columns if pd.api.types.is_float_dtype(table[c])}  # fmt: skip
+    numbers = {
+        c: st.column_config.NumberColumn(
+            names.get(c, c), format="%.2g" if c in ("p_value", "q_value") else "%.3f"
+        )
+        for c in table.columns
+        if pd.api.types.is_float_dtype(table[c])
+    }
     st.dataframe(table, column_config=numbers, hide_index=True, height=320)
     st.caption(f"p by {plain(comparison.summary['p_values'])}; q after Benjamini and Hochberg.")
 

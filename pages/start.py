@@ -3,7 +3,7 @@
 import streamlit as st
 
 from histospace_core.web import get_context
-from histospace_core.web.parts import guarded, plain, run_text, state_badge
+from histospace_core.web.parts import guarded, plain, state_badge, when
 from histospace_core.web.samples import add_her2st, add_phantom
 
 
@@ -57,7 +57,9 @@ def _recent() -> None:
     for run in runs:
         page = "gene_map.py" if run.state == "done" else "predict.py"
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(page, label=plain(run_text(run)), query_params={"run": run.id})
+            name = run.slide.name if run.slide else run.kind
+            label = plain(f"{name} · {when(run.created_at)}")
+            st.page_link(page, label=label, query_params={"run": run.id})
             if run.state != "done":
                 state_badge(run)
 

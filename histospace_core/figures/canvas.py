@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from .colours import NEUTRAL
+
 #: The toolbar without a slab behind it, legible on light and dark pages and on the slide.
-MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": "#8c8794", "activecolor": "#8a3a7b"}
+MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": "#8a3a7b"}
 
 Box = tuple[float, float, float, float]
 
@@ -116,7 +118,7 @@ def _add_scale_bar(figure: go.Figure, view: Box, mpp: float) -> None:
         x1=start + length_um / mpp,
         y0=y,
         y1=y,
-        line={"color": "#8c8794", "width": 4},
+        line={"color": NEUTRAL, "width": 4},
         name="scale bar",
     )
     figure.add_annotation(
@@ -126,4 +128,7 @@ def _add_scale_bar(figure: go.Figure, view: Box, mpp: float) -> None:
         showarrow=False,
         xanchor="left",
         xshift=6,
+        # Its own ground: below it may lie glass, tissue, or a light or dark page.
+        font={"color": "#2a2433"},
+        bgcolor="rgba(255,255,255,0.75)",
     )

@@ -14,9 +14,11 @@ UNIT_LABELS: Final[dict[str, str]] = {
     "raw": "counts",
 }
 
-#: Blue and orange of Okabe and Ito (2008): distinct for every common kind of colour vision.
+#: Vermilion and blue after Okabe and Ito (2008), distinct for every common kind of colour vision;
+#: the blue is lighter than theirs, to be seen on a dark page too.
 INSIDE: Final = "#d55e00"
-OUTSIDE: Final = "#0072b2"
+OUTSIDE: Final = "#3a8fd0"
+#: Lines that must be seen on light and dark pages.
 NEUTRAL: Final = "#8c8794"
 
 

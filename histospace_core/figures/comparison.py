@@ -7,7 +7,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from .canvas import MODEBAR, Canvas, slide_figure, view_box
-from .colours import INSIDE, OUTSIDE, robust_limits
+from .colours import INSIDE, NEUTRAL, OUTSIDE, robust_limits
 
 #: Width in screen px that a map beside another usually has; sets how large a spot is drawn.
 NOMINAL_WIDTH = 420.0
@@ -118,7 +118,7 @@ def scatter(
         y0=low,
         x1=high,
         y1=high,
-        line={"dash": "dot", "color": "#8c8794", "width": 1},
+        line={"dash": "dot", "color": NEUTRAL, "width": 1},
         layer="below",
     )
     figure.update_layout(
