@@ -47,9 +47,11 @@ architecture: $(VENV)/.dev
 fast: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser"
 
-# A browser on a busy machine may miss a gesture: one second try, reported as a rerun.
+# A browser on a busy machine may miss a gesture: it may try again, reported as a
+# rerun. Two processes, since each holds a Playwright of its own.
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 1
+	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 tests/browser
+	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --ignore=tests/browser
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
