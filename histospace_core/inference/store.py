@@ -193,7 +193,8 @@ def disk_errors(run_dir: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all."""
+    """Write JSON whole or not at all, its folder made if absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".tmp")
     partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     partial.replace(path)

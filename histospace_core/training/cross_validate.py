@@ -21,6 +21,7 @@ from histospace_core.evaluation import (
     per_gene_pearson,
     per_spot_pearson,
 )
+from histospace_core.inference.store import write_json
 from histospace_core.networks import TILE_PX, UM_PER_PX, n_parameters, pick_device
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.fit import Trained, fit_histospace, predict_tiles
@@ -246,11 +247,3 @@ def _gene_table(out: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
         for row in rows
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    partial.replace(path)
