@@ -17,7 +17,7 @@ from histospace_core.figures.colours import unit_label
 from histospace_core.figures.comparison import scatter, shared_limits, spot_map
 from histospace_core.web import get_context, measured_uploader, selection, slide_image_url
 from histospace_core.web.intake import measured_file
-from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, plain, run_picker, when
+from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, keep, plain, run_picker, when
 
 
 @guarded
@@ -88,7 +88,7 @@ def _pick(rows: list[ComparisonRow]) -> ComparisonRow:
         index=chosen("comparison", list(by_id)),
         format_func=lambda key: f"{by_id[key].measured_name} · {when(by_id[key].created_at)}",
     )
-    st.query_params["comparison"] = picked
+    keep("comparison", picked)
     return by_id[picked]
 
 
@@ -149,7 +149,7 @@ def _gene_picker(comparison: Comparison) -> str | None:
             f"{g}   r {scored.pearson[g]:.2f} here, {scored.held_out_pearson[g]:.2f} held out"
         ),
     )
-    st.query_params["gene"] = gene
+    keep("gene", gene)
     row = scored.loc[gene]
     better = "beats" if row.mse_ratio_to_mean < 1 else "does not beat"
     st.markdown(

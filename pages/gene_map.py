@@ -16,7 +16,15 @@ from histospace_core.figures.distribution import distribution
 from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
 from histospace_core.inference import Prediction, open_prediction
 from histospace_core.web import get_context, selection, slide_image_url
-from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, plain, run_picker, run_text
+from histospace_core.web.parts import (
+    CHART_CONFIG,
+    chosen,
+    guarded,
+    keep,
+    plain,
+    run_picker,
+    run_text,
+)
 
 
 @guarded
@@ -76,7 +84,7 @@ def _gene_picker(prediction: Prediction) -> str:
         index=chosen("gene", genes),
         format_func=label,
     )
-    st.query_params["gene"] = gene
+    keep("gene", gene)
     return gene
 
 

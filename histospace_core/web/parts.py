@@ -64,9 +64,17 @@ def empty_state(sentence: str, page: str, label: str) -> None:
 
 
 def chosen(name: str, ids: Sequence[str]) -> int:
-    """Return the position in `ids` of what the URL names, else 0."""
-    wanted = st.query_params.get(name)
-    return ids.index(wanted) if wanted in ids else 0
+    """Return the place in `ids` of what the URL names, else of the last one looked at, else 0."""
+    for wanted in (st.query_params.get(name), st.session_state.get(f"last-{name}")):
+        if wanted in ids:
+            return ids.index(wanted)
+    return 0
+
+
+def keep(name: str, picked: str) -> None:
+    """Name a choice in the URL, and remember it for the pages that are visited next."""
+    st.query_params[name] = picked
+    st.session_state[f"last-{name}"] = picked
 
 
 def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
@@ -78,7 +86,7 @@ def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
         index=chosen("slide", list(by_id)),
         format_func=lambda key: f"{by_id[key].name} · {size_text(by_id[key])}",
     )
-    st.query_params["slide"] = picked
+    keep("slide", picked)
     sample_note(by_id[picked])
     return by_id[picked]
 
@@ -103,7 +111,7 @@ def run_picker() -> RunRow | None:
         index=chosen("run", list(by_id)),
         format_func=lambda key: run_text(by_id[key]),
     )
-    st.query_params["run"] = picked
+    keep("run", picked)
     sample_note(by_id[picked].slide)
     return by_id[picked]
 

@@ -72,6 +72,9 @@ def test_the_sample_from_start_to_csv(app, page):
     run_id = steps.predict_sample(page)
     look_at_map_and_tables(app, page, run_id, "ERBB2")
     page.get_by_role("link", name="Compare").first.click()
+    page.wait_for_url(
+        f"**/compare?run={run_id}*"
+    )  # the run that was looked at, not just the newest
     page.get_by_role("button", name="Compare with it").click()
     look_at_comparison(app, page, run_id)
 

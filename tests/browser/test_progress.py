@@ -48,9 +48,11 @@ def test_progress_survives_a_reload_and_cancel_works(app, page):
     assert not (app.store / "runs" / run_id / "prediction.zarr").exists()
 
     page.get_by_role("button", name="Resume").click()
+    page.get_by_text("This run was cancelled").wait_for(state="detached")
     assert tiles_done(page) >= 0
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("This run was cancelled").wait_for(timeout=240_000)
+    assert catalog(app).run(run_id).state == "cancelled"
 
     page.goto("/runs")
     card = page.get_by_test_id("stVerticalBlock").filter(has_text=run_id[:8]).last

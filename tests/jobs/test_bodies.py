@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
     return make_phantom(tmp_path_factory.mktemp("phantom"))
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path) -> Iterator[Workshop]:
+    """Jobs that beat as installed: real work on a busy machine must not look dead."""
+    workshop = Workshop(tmp_path / "store", heartbeat_s=5.0)
+    yield workshop
+    workshop.close()
 
 
 @pytest.fixture
