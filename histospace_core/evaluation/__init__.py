@@ -1,24 +1,69 @@
 """Honest scores: metrics, their baseline, noise ceiling and significance."""
 
+from histospace_core.evaluation.audit import audit, require_clean
+from histospace_core.evaluation.held_out import (
+    GeneSets,
+    HeldOut,
+    gene_sets,
+    load_held_out,
+    save_held_out,
+)
+from histospace_core.evaluation.intervals import (
+    Intervals,
+    coverage,
+    fit_intervals,
+    measured_coverage,
+)
 from histospace_core.evaluation.metrics import (
     Interval,
+    bootstrap_mean_pearson,
     bootstrap_pearson,
     mse_ratio_per_gene,
     mse_ratio_to_mean,
     per_gene_pearson,
+    per_gene_spearman,
     per_spot_pearson,
+    rmse,
+    variance_ratio,
 )
 from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.evaluation.paired import Paired, compare_methods
+from histospace_core.evaluation.scores import DEFINITIONS, score_section
 from histospace_core.evaluation.significance import q_values, spatial_p_values
+from histospace_core.evaluation.spatial import map_ssim, morans_i, smooth_over_neighbours
+from histospace_core.evaluation.summary import summarise
 
 __all__ = [
+    "DEFINITIONS",
+    "GeneSets",
+    "HeldOut",
     "Interval",
+    "Intervals",
+    "Paired",
+    "audit",
+    "bootstrap_mean_pearson",
     "bootstrap_pearson",
+    "compare_methods",
+    "coverage",
+    "fit_intervals",
+    "gene_sets",
+    "load_held_out",
+    "map_ssim",
+    "measured_coverage",
+    "morans_i",
     "mse_ratio_per_gene",
     "mse_ratio_to_mean",
     "noise_ceiling",
     "per_gene_pearson",
+    "per_gene_spearman",
     "per_spot_pearson",
     "q_values",
+    "require_clean",
+    "rmse",
+    "save_held_out",
+    "score_section",
+    "smooth_over_neighbours",
     "spatial_p_values",
+    "summarise",
+    "variance_ratio",
 ]

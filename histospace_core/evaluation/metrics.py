@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Matrix = NDArray[np.floating]
 _TINY = 1e-12
@@ -25,6 +26,14 @@ class Interval:
 def per_gene_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
     """Correlate each gene over the spots: (spots, genes) twice to (genes,)."""
     return _columns_pearson(measured, predicted)
+
+
+def per_gene_spearman(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
+    """Rank correlation of each gene over the spots, ties at their mean rank: (genes,)."""
+    rank_x, rank_y = (stats.rankdata(m, axis=0) for m in (measured, predicted))
+    rho = _columns_pearson(rank_x, rank_y)
+    # the ranks of what is constant but for rounding are noise
+    return np.where(np.isfinite(rho) & _is_flat(predicted), 0.0, rho)
 
 
 def per_spot_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
@@ -48,6 +57,44 @@ def mse_ratio_per_gene(
     """`mse_ratio_to_mean` gene by gene, (genes,)."""
     baseline = ((measured - mean_profile) ** 2).mean(0)
     return ((measured - predicted) ** 2).mean(0) / np.maximum(baseline, _TINY)
+
+
+def rmse(measured: Matrix, predicted: Matrix) -> float:
+    """Root of the mean squared error over all spots and genes, in the unit of the expression.
+
+    Its square over that of the mean profile is `mse_ratio_to_mean`.
+    """
+    return float(np.sqrt(np.mean((measured - predicted) ** 2)))
+
+
+def variance_ratio(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
+    """Variance over the spots, predicted over measured: (genes,), NaN where measured constant.
+
+    The best prediction of a gene has a ratio of r^2 (regression to the mean); one above it is
+    bolder than it has reason to be, a ratio near 0 paints a flat map.
+    """
+    varies = np.ptp(measured, axis=0) > 0
+    truth = np.where(varies, measured.var(0, dtype=np.float64), np.nan)
+    return predicted.var(0, dtype=np.float64) / truth
+
+
+def bootstrap_mean_pearson(
+    measured: Matrix, predicted: Matrix, *, n_resamples: int = 500, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval of the mean over genes of the per-gene correlation.
+
+    Spots of one section are resampled, whole with all their genes, so that the genes' common noise
+    stays in. Too narrow, as `bootstrap_pearson` says, since spots are neighbours.
+
+    Parameters
+    ----------
+    measured, predicted : (spots, genes)
+        Genes that vary in the measurement.
+    """
+    rng = np.random.default_rng(seed)
+    draws = _resampled(measured, predicted, n_resamples, rng).mean(1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def bootstrap_pearson(
@@ -88,6 +135,11 @@ def _columns_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]
     y = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
     norm_x, norm_y = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
     r = (x * y).sum(0) / np.maximum(norm_x * norm_y, _TINY)
-    # float32 rounding leaves a residue where a column is constant
-    flat_y = norm_y <= 1e-6 * np.sqrt(len(y)) * np.maximum(np.abs(predicted).max(0), 1e-6)
-    return np.where(np.ptp(measured, axis=0) == 0, np.nan, np.where(flat_y, 0.0, r))
+    return np.where(np.ptp(measured, axis=0) == 0, np.nan, np.where(_is_flat(predicted), 0.0, r))
+
+
+def _is_flat(predicted: Matrix) -> NDArray[np.bool_]:
+    """Columns that are constant but for the residue that float32 rounding leaves."""
+    y = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
+    size = np.maximum(np.abs(predicted).max(0), 1e-6)
+    return np.sqrt((y**2).mean(0)) <= 1e-6 * size

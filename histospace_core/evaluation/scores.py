@@ -1,0 +1,150 @@
+"""All scores of a held-out section, each beside its baseline."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histospace_core.errors import CohortError
+from histospace_core.evaluation.held_out import GeneSets, HeldOut
+from histospace_core.evaluation.metrics import (
+    bootstrap_mean_pearson,
+    mse_ratio_per_gene,
+    mse_ratio_to_mean,
+    per_gene_pearson,
+    per_gene_spearman,
+    per_spot_pearson,
+    rmse,
+    variance_ratio,
+)
+from histospace_core.evaluation.spatial import map_ssim, smooth_over_neighbours
+
+DEFINITIONS = {
+    "per_gene_pearson": "over the spots of one section, mean over genes that vary there",
+    "per_gene_pearson_ci": "95 % bootstrap over the section's spots; too narrow, since spots are "
+    "neighbours",
+    "genes": "non-zero in more than half of the training spots, named",
+    "hvg50": "the 50 genes of them with the largest variance in training",
+    "svg50": "the 50 genes of them with the largest Moran's I in training (6 nearest spots), mean "
+    "over the training sections",
+    "per_gene_spearman": "as per_gene_pearson, on ranks",
+    "mse_ratio_to_mean": "below 1 beats the training-mean profile",
+    "rmse": "root of the mean squared error over all spots and genes, in the expression unit; "
+    "compare mean_profile_rmse",
+    "ssim": "structural similarity of the gene's map on the spot grid, 7 x 7 spots, mean over the "
+    "gene set; compare mean_profile_ssim",
+    "variance_ratio": "variance over spots, predicted / measured, median over genes",
+    "n_genes_beating_mean": "genes with a mean squared error below that of the training mean",
+    "per_spot_pearson": "misleading alone: compare mean_profile_per_spot_pearson",
+    "noise_ceiling": "binomial thinning to halves, Spearman-Brown, square root; mean over genes",
+    "share_of_noise_ceiling": "mean correlation / mean noise ceiling, over genes that have both",
+    "smoothed": "against measurements averaged with the adjacent spots (the prediction as it is): "
+    "not comparable with raw scores",
+}
+"""What each key of a row means, for the protocol of a summary."""
+
+
+def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -> dict[str, Any]:
+    """Score one held-out section; everything in it can be written as JSON.
+
+    Parameters
+    ----------
+    unit
+        The expression unit of `held`, for the noise ceiling.
+
+    Returns
+    -------
+    The row of the section in `summary.json` (keys in `DEFINITIONS`; None where a score does not
+    exist), with "genes": columns of per-gene scores.
+
+    Raises
+    ------
+    CohortError
+        No gene varies over the section's spots.
+    """
+    r = per_gene_pearson(held.measured, held.predicted)
+    varies = np.isfinite(r)
+    if not varies.any():
+        raise CohortError(
+            f"No gene of the panel varies over the spots of section '{held.section}', so it cannot "
+            "be scored; check that its counts use the gene names of the training sections."
+        )
+    x, y, mean = held.measured[:, varies], held.predicted[:, varies], held.mean_profile[varies]
+    flat = np.broadcast_to(mean, x.shape)
+    rho = per_gene_spearman(held.measured, held.predicted)
+    ratio = mse_ratio_per_gene(held.measured, held.predicted, held.mean_profile)
+    ceiling = np.where(varies, held.noise_ceiling(unit), np.nan)
+    low, high = bootstrap_mean_pearson(x, y)
+    both = varies & np.isfinite(ceiling)
+    row: dict[str, Any] = {
+        "test": held.section,
+        "patient": held.patient,
+        "n_spots": len(held.measured),
+        "n_genes": int(varies.sum()),
+        "per_gene_pearson": _mean(r),
+        "per_gene_pearson_ci": [low, high],
+        "per_gene_pearson_hvg50": _mean(r[sets.hvg50]),
+        "per_gene_pearson_svg50": _mean(r[sets.svg50]),
+        "per_gene_spearman": _mean(rho),
+        "mse_ratio_to_mean": mse_ratio_to_mean(x, y, mean),
+        "rmse": rmse(x, y),
+        "mean_profile_rmse": rmse(x, flat),
+        **_ssim(held, sets),
+        "variance_ratio": float(np.median(variance_ratio(x, y))),
+        "n_genes_beating_mean": int((ratio[varies] < 1).sum()),
+        "per_spot_pearson": _mean(per_spot_pearson(x, y)),
+        "mean_profile_per_spot_pearson": _mean(per_spot_pearson(x, flat)),
+        "noise_ceiling": _mean(ceiling),
+        "share_of_noise_ceiling": _share(r[both], ceiling[both]),
+        "smoothed": _smoothed(held, sets, varies),
+    }
+    columns = {
+        "pearson": r,
+        "spearman": rho,
+        "mse_ratio_to_mean": np.where(varies, ratio, np.nan),
+        "noise_ceiling": ceiling,
+    }
+    row["genes"] = {
+        "gene": list(held.genes),
+        **{name: _rounded(values) for name, values in columns.items()},
+    }
+    return row
+
+
+def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
+    """SSIM over both gene sets, for the prediction and for the mean profile."""
+    both = np.union1d(sets.hvg50, sets.svg50)
+    x = held.measured[:, both]
+    flat = np.broadcast_to(held.mean_profile[both], x.shape)
+    scores = {}
+    for prefix, y in {"": held.predicted[:, both], "mean_profile_": flat}.items():
+        ssim = map_ssim(x, y, held.centres)
+        for name, genes in {"hvg50": sets.hvg50, "svg50": sets.svg50}.items():
+            scores[f"{prefix}ssim_{name}"] = _mean(ssim[np.isin(both, genes)])
+    return scores
+
+
+def _smoothed(held: HeldOut, sets: GeneSets, varies: NDArray[np.bool_]) -> dict[str, Any]:
+    x = smooth_over_neighbours(held.measured, held.centres)
+    y, mean = held.predicted, held.mean_profile
+    # rounding makes a constant gene vary after smoothing
+    r = np.where(varies, per_gene_pearson(x, y), np.nan)
+    return {
+        "per_gene_pearson": _mean(r),
+        "per_gene_pearson_hvg50": _mean(r[sets.hvg50]),
+        "per_gene_pearson_svg50": _mean(r[sets.svg50]),
+        "mse_ratio_to_mean": mse_ratio_to_mean(x[:, varies], y[:, varies], mean[varies]),
+    }
+
+
+def _share(r: NDArray[np.float64], ceiling: NDArray[np.float64]) -> float | None:
+    return float(r.mean() / ceiling.mean()) if len(r) and ceiling.mean() > 0 else None
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
+    return [round(float(v), 5) if np.isfinite(v) else None for v in values]
