@@ -35,6 +35,9 @@ Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
 Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]
 
 
+RECIPE = "Named settings; the published network has mended and published (with its faults)."
+
+
 class Device(StrEnum):
     """Where the arithmetic runs."""
 
@@ -137,7 +140,7 @@ def train(
     network: Annotated[str, typer.Option(help="Network to train.")] = "histospace",
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
     autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,
-    recipe: Annotated[str, typer.Option(help="mended, or published (with its faults)")] = "mended",
+    recipe: Annotated[str | None, typer.Option(help=RECIPE)] = None,
     seed: int = 0,
     device: Device = Device.auto,
     data_note: Annotated[str, typer.Option(help="Source and licence of the data.")] = "",
@@ -146,7 +149,7 @@ def train(
     from histospace_core.training import train_from_cohort
     from histospace_core.training.card import DATA_NOTE
 
-    settings = _recipe(recipe).with_(
+    settings = _recipe(network, recipe).with_(
         epochs=epochs, autoencoder_epochs=autoencoder_epochs, seed=seed
     )
     with _bar("training") as report:
@@ -171,20 +174,22 @@ def train(
 def evaluate(
     cohort: Cohort,
     to: Out,
-    network: Annotated[str, typer.Option(help="histospace or mean-profile")] = "histospace",
+    network: Annotated[
+        str, typer.Option(help="Any name that `histospace networks` lists.")
+    ] = "histospace",
     folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
     train_sections: Annotated[str, typer.Option("--train", help="Sections, by comma.")] = "",
     test_sections: Annotated[str, typer.Option("--test", help="Sections, by comma.")] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
     autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,
-    recipe: Annotated[str, typer.Option(help="mended, or published (with its faults)")] = "mended",
+    recipe: Annotated[str | None, typer.Option(help=RECIPE)] = None,
     device: Device = Device.auto,
 ) -> None:
     """Score a network on held-out patients or sections, beside the mean profile."""
     from histospace_core.training import evaluate_cohort
 
-    settings = _recipe(recipe).with_(epochs=epochs, autoencoder_epochs=autoencoder_epochs)
+    settings = _recipe(network, recipe).with_(epochs=epochs, autoencoder_epochs=autoencoder_epochs)
     with _bar("evaluating") as report:
         summary = evaluate_cohort(
             cohort,
@@ -307,12 +312,10 @@ def _package(model: str) -> "ModelPackage":
     return load_package(model, [settings.models, settings.trained_dir])
 
 
-def _recipe(name: str) -> "Recipe":
-    from histospace_core.training import RECIPES
+def _recipe(network: str, name: str | None) -> "Recipe":
+    from histospace_core.training import method_named
 
-    if name not in RECIPES:
-        raise typer.BadParameter(f"unknown recipe '{name}'; choose {' or '.join(RECIPES)}")
-    return RECIPES[name]
+    return method_named(network).recipe(name)
 
 
 def _names(text: str) -> list[str]:

@@ -27,4 +27,4 @@ def make_section(name: str, patient: str, n: int = 8, seed: int = 0) -> SectionD
         obsm={"spatial": np.column_stack([np.arange(n) * 300.0, np.zeros(n)]) + 200},
     )
     file = Path(f"{name}.png")
-    return SectionData(Section(name, patient, file, file, None, 0.69), tiles, measured)
+    return SectionData(Section(name, patient, file, file, None, 0.69), (tiles,), measured)

@@ -80,8 +80,9 @@ def predict_slide(
     store = PredictionWriter(run_dir, plan.n_tiles, len(model.genes), key)
     with store as out, Predictor(model, device) as predict:
         resumed_from = done = out.rows_done
-        for block in stream_blocks(slide, plan, skip_tiles=resumed_from):
-            expression, domain = predict(normalise(block.tiles))
+        blocks = stream_blocks(slide, plan, context=model.views[1:], skip_tiles=resumed_from)
+        for block in blocks:
+            expression, domain = predict(*block.recoloured(normalise).views)
             expression[~block.readable] = np.nan
             out.write(expression, _obs(block, domain))
             done += len(expression)

@@ -51,6 +51,10 @@ class HistoSPACE(nn.Module):
         """Return the encoder's features (n, 128, 16, 16) of pixels (n, 3, 128, 128) in [0, 1]."""
         return self.encoder(scale_pixels(pixels, self.input_range))
 
+    def pool(self, features: Tensor) -> Tensor:
+        """Return what the domain score is taken of, (n, 128)."""
+        return features.mean((2, 3))
+
     def decode(self, features: Tensor) -> Tensor:
         """Return expression (n, G) from the encoder's features."""
         return self.head(features)

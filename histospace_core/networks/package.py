@@ -21,6 +21,7 @@ from torch import nn
 from histospace_core.errors import ModelError
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import HistoSPACE
+from histospace_core.slides.view import View
 
 NETWORKS: dict[str, type[HistoSPACE]] = {"histospace": HistoSPACE}
 GENE_COLUMNS = (
@@ -55,6 +56,12 @@ class ModelPackage:
     @property
     def um_per_px(self) -> float:
         return float(self.config["um_per_px"])
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What the network looks at: the tile, then any wider view around its centre."""
+        further = self.config.get("context", [])
+        return (View(self.tile_px, self.um_per_px), *(View(**view) for view in further))
 
     @property
     def tile_um(self) -> float:

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from histospace_core.networks.autoencoder import to_pixels
 from histospace_core.networks.package import ModelPackage, pick_device
 
+Values = NDArray[np.float32]
+
 
 class Predictor:
     """A loaded network on a device; a context manager, so that device memory is given back.
 
-    Calling it with tiles, uint8 (n, 128, 128, 3), returns expression, float32 (n, G), and the
-    domain score, float32 (n,): the share of training tiles that lie nearer to the training
-    tissue's centre than this tile does. 1 = farther than every training tile; NaN = no domain in
-    the package.
+    Calling it with tiles, uint8 (n, px, px, 3), one array for each view of the network, returns
+    expression, float32 (n, G), and the domain score, float32 (n,): the share of training tiles that
+    lie nearer to the training tissue's centre than this tile does. 1 = farther than every training
+    tile; NaN = no domain in the package.
     """
 
     def __init__(
@@ -42,14 +44,16 @@ class Predictor:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def __call__(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        expression = np.empty((len(tiles), self.network.n_genes), np.float32)
-        domain = np.empty(len(tiles), np.float32)
+    def __call__(self, *views: NDArray[np.uint8]) -> tuple[Values, Values]:
+        n = len(views[0])
+        expression = np.empty((n, self.network.n_genes), np.float32)
+        domain = np.empty(n, np.float32)
         start = 0
-        while start < len(tiles):
+        while start < n:
             stop = start + self.batch_size
             try:
-                expression[start:stop], domain[start:stop] = self._batch(tiles[start:stop])
+                batch = [view[start:stop] for view in views]
+                expression[start:stop], domain[start:stop] = self._batch(batch)
             except (RuntimeError, MemoryError) as error:
                 if not self._shrink(error):
                     raise
@@ -58,13 +62,13 @@ class Predictor:
         return expression, domain
 
     @torch.inference_mode()
-    def _batch(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pixels = to_pixels(torch.from_numpy(np.ascontiguousarray(tiles)).to(self.device))
-        features = self.network.encode(pixels)
-        expression = self.network.decode(features)
-        pooled = features.mean((2, 3)).cpu().numpy()
-        unknown = np.full(len(tiles), np.nan, np.float32)
-        return expression.cpu().numpy(), self.domain.score(pooled) if self.domain else unknown
+    def _batch(self, views: list[NDArray[np.uint8]]) -> tuple[Values, Values]:
+        tensors = (torch.from_numpy(np.ascontiguousarray(v)).to(self.device) for v in views)
+        features = self.network.encode(*(to_pixels(t) for t in tensors))
+        expression = self.network.decode(features).cpu().numpy()
+        if self.domain is None:
+            return expression, np.full(len(expression), np.nan, np.float32)
+        return expression, self.domain.score(self.network.pool(features).cpu().numpy())
 
     def _shrink(self, error: Exception) -> bool:
         """Halve the batch after an out-of-memory error; False for any other error."""

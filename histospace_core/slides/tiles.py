@@ -1,9 +1,9 @@
 """The pixels of tiles: around given centres, or of a whole plan, block after block."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,18 @@ import numpy.typing as npt
 from histospace_core.errors import SlideError
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan, plan_tiles
+from histospace_core.slides.view import View
 
-__all__ = ["Block", "BlockTiles", "TilePlan", "cut", "plan_tiles", "stream_blocks", "tiles_at"]
+__all__ = [
+    "Block",
+    "BlockTiles",
+    "TilePlan",
+    "View",
+    "cut",
+    "plan_tiles",
+    "stream_blocks",
+    "tiles_at",
+]
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -33,6 +43,8 @@ class BlockTiles:
         "tissue_fraction"; "sharpness", the variance of the Laplacian of the luminance, low where
         out of focus, NaN where unreadable; "brightness", the mean luminance from 0 to 1.
     readable : bool array (n,)
+    context : tuple of uint8 arrays (n, px, px, 3)
+        Further views of the same tiles, where the plan has any: wider, coarser.
     """
 
     index: int
@@ -40,11 +52,25 @@ class BlockTiles:
     tiles: RGB
     quality: dict[str, npt.NDArray[np.float32]]
     readable: npt.NDArray[np.bool_]
+    context: tuple[RGB, ...] = ()
+
+    @property
+    def views(self) -> tuple[RGB, ...]:
+        """All that a network looks at, the tiles first."""
+        return (self.tiles, *self.context)
+
+    def recoloured(self, normalise: Callable[[RGB], RGB]) -> "BlockTiles":
+        """Return the block with every view's pixels passed through `normalise`."""
+        views = [normalise(view) for view in self.views]
+        return replace(self, tiles=views[0], context=tuple(views[1:]))
 
     def after(self, n: int) -> "BlockTiles":
         """Return the block without its first `n` tiles."""
         quality = {name: values[n:] for name, values in self.quality.items()}
-        return BlockTiles(self.index, self.first + n, self.tiles[n:], quality, self.readable[n:])
+        context = tuple(view[n:] for view in self.context)
+        return BlockTiles(
+            self.index, self.first + n, self.tiles[n:], quality, self.readable[n:], context
+        )
 
 
 def tiles_at(
@@ -77,11 +103,16 @@ def tiles_at(
     return tiles
 
 
-def cut(slide: Slide, plan: TilePlan, block: Block) -> BlockTiles:
-    """Read a block once, resampled to the model's pixel size, and cut its tiles.
+def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()) -> BlockTiles:
+    """Read a block once a view, resampled to the view's pixel size, and cut its tiles.
 
     Where a part of it cannot be decoded, its tiles are read one by one and only those that fail
     are marked unreadable.
+
+    Parameters
+    ----------
+    context
+        Wider views around the tiles' centres, read besides the tiles.
     """
     side = plan.tile_px
     readable = np.ones(block.n_tiles, dtype=bool)
@@ -95,15 +126,24 @@ def cut(slide: Slide, plan: TilePlan, block: Block) -> BlockTiles:
     for values in quality.values():
         values[~readable] = np.nan
     quality = {"tissue_fraction": plan.tissue_fraction[block.tiles].copy(), **quality}
-    return BlockTiles(block.index, block.first, tiles, quality, readable)
+    around = []
+    for view in context:
+        pixels, seen = _context(slide, plan, block, view)
+        around.append(pixels)
+        readable &= seen
+    return BlockTiles(block.index, block.first, tiles, quality, readable, tuple(around))
 
 
-def stream_blocks(slide: Slide, plan: TilePlan, *, skip_tiles: int = 0) -> Iterator[BlockTiles]:
+def stream_blocks(
+    slide: Slide, plan: TilePlan, *, context: Sequence[View] = (), skip_tiles: int = 0
+) -> Iterator[BlockTiles]:
     """Yield the tiles of a plan in order, one block being read while another is used.
 
     Parameters
     ----------
     slide, plan
+    context : sequence of View
+        Wider views that the model looks at besides the tile.
     skip_tiles : int
         Leave out this many tiles at the start: those that an earlier attempt finished.
     """
@@ -112,8 +152,39 @@ def stream_blocks(slide: Slide, plan: TilePlan, *, skip_tiles: int = 0) -> Itera
         ahead: deque[Future[BlockTiles]] = deque()
         for number, block in enumerate(todo):
             for following in todo[number + len(ahead) : number + 2]:
-                ahead.append(pool.submit(cut, slide, plan, following))
+                ahead.append(pool.submit(cut, slide, plan, following, context))
             yield ahead.popleft().result().after(max(0, skip_tiles - block.first))
+
+
+def _context(
+    slide: Slide, plan: TilePlan, block: Block, view: View
+) -> tuple[RGB, npt.NDArray[np.bool_]]:
+    """One view of each tile of a block (n, px, px, 3), and which could be read.
+
+    The block and what lies around it are read once at the view's pixel size; a centre is moved by
+    up to half a pixel of the view.
+    """
+    step = view.um_per_px / plan.um_per_px  # model px per px of the view
+    centres = (block.offsets + plan.tile_px / 2) / step  # in the view's px, from the block's corner
+    corners = np.rint(centres - view.px / 2).astype(int)
+    origin = corners.min(0)
+    w, h = (int(n) for n in corners.max(0) - origin + view.px)
+    level0 = view.um_per_px / slide.mpp
+    x, y = np.array([block.x, block.y]) + origin * level0
+    readable = np.ones(block.n_tiles, dtype=bool)
+    try:
+        pixels = slide.read(float(x), float(y), w * level0, h * level0, w, h)
+    except SlideError:
+        tiles = np.full((block.n_tiles, view.px, view.px, 3), 255, dtype=np.uint8)
+        side = view.px * level0
+        for i, (left, top) in enumerate(corners * level0 + [block.x, block.y]):
+            try:
+                tiles[i] = slide.read(float(left), float(top), side, side, view.px, view.px)
+            except SlideError:
+                readable[i] = False
+        return tiles, readable
+    corners -= origin
+    return np.stack([pixels[y : y + view.px, x : x + view.px] for x, y in corners]), readable
 
 
 def _one_by_one(slide: Slide, plan: TilePlan, block: Block) -> tuple[RGB, npt.NDArray[np.bool_]]:

@@ -5,24 +5,30 @@ from histospace_core.training.cohort import Section, SectionData, load_sections,
 from histospace_core.training.cross_validate import evaluate_cohort
 from histospace_core.training.fit import Trained, fit_histospace
 from histospace_core.training.folds import Fold, make_folds
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel, select_panel
-from histospace_core.training.recipe import MENDED, PUBLISHED, RECIPES, Mends, Recipe
+from histospace_core.training.recipe import MENDED, PUBLISHED, HistoSPACERecipe, Mends, Recipe
 
 __all__ = [
     "MENDED",
     "PUBLISHED",
-    "RECIPES",
+    "TRAINABLE",
     "Fold",
+    "HistoSPACERecipe",
     "Mends",
+    "Method",
     "Panel",
     "Recipe",
     "Section",
     "SectionData",
     "Trained",
+    "TrainingSet",
     "evaluate_cohort",
     "fit_histospace",
     "load_sections",
     "make_folds",
+    "method_named",
     "read_cohort",
     "select_panel",
     "train_from_cohort",

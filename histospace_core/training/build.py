@@ -1,6 +1,7 @@
 """From a cohort to a model package: scores by cross-validation, then weights from every section."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,28 @@ import pandas as pd
 
 from histospace_core import __version__
 from histospace_core.errors import CohortError, ModelError
-from histospace_core.evaluation import bootstrap_pearson, mse_ratio_per_gene, per_gene_pearson
+from histospace_core.evaluation import (
+    HeldOut,
+    bootstrap_pearson,
+    mse_ratio_per_gene,
+    per_gene_pearson,
+)
 from histospace_core.networks import (
     GENE_COLUMNS,
-    TILE_PX,
-    UM_PER_PX,
     ModelPackage,
     file_sha256,
-    n_parameters,
     pick_device,
     save_package,
 )
 from histospace_core.training.card import DATA_NOTE, model_card
-from histospace_core.training.cohort import SectionData, load_sections, read_cohort
-from histospace_core.training.cross_validate import HeldOut, run_fold
-from histospace_core.training.fit import Trained, fit_histospace
-from histospace_core.training.folds import Fold, make_folds
-from histospace_core.training.recipe import MENDED, Progress, Recipe, no_progress
+from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
+from histospace_core.training.cross_validate import run_fold
+from histospace_core.training.folds import Fold, make_folds, refuse_leaks
+from histospace_core.training.method import Method, Packable, TrainingSet
+from histospace_core.training.methods import TRAINABLE, method_named
+from histospace_core.training.panel import Panel
+from histospace_core.training.recipe import Progress, Recipe, no_progress
 
-TRAINABLE = ("histospace",)
 RELIABLE = (
     "the lower end of the 95 % interval of the held-out correlation is above 0 and the held-out "
     "error is below the mean profile's (MSE ratio < 1)"
@@ -39,7 +43,7 @@ def train_from_cohort(
     out: Path,
     *,
     network: str = "histospace",
-    recipe: Recipe = MENDED,
+    recipe: Recipe | None = None,
     device: str = "auto",
     data_note: str = DATA_NOTE,
     on_progress: Progress = no_progress,
@@ -65,32 +69,37 @@ def train_from_cohort(
         raise CohortError(f"'{network}' cannot be trained; choose {', '.join(TRAINABLE)}.")
     if out.exists():
         raise ModelError(f"'{out.name}' exists already; choose another name or delete it.")
+    method = method_named(network)
+    recipe = recipe or method.recipe()
     sections = read_cohort(table)
-    data = load_sections(sections, tile_px=TILE_PX, um_per_px=UM_PER_PX, stain=recipe.stain)
-    folds = _folds(data)
+    folds = _folds(sections)
+    refuse_leaks(sections, folds, _held_out_by(folds))
+    data = load_sections(sections, method.views, margin_um=method.margin_um, stain=recipe.stain)
     work = out.with_name(out.name + ".work")
     steps = len(folds) + 1
     held: list[HeldOut] = []
     for i, fold in enumerate(folds):
         label = f"fold {i + 1} of {len(folds)}, held out {', '.join(fold.test)}"
         held += run_fold(
-            network,
+            method,
             fold,
             data,
             recipe,
             device,
             work=work / f"fold{i}",
             on_progress=_part(on_progress, i, steps, label),
-        )[0]
-    trained = fit_histospace(
-        list(data.values()),
+        ).held
+    everything = TrainingSet.of(list(data.values()), recipe)
+    trained = method.fit(
+        everything,
         recipe,
         pick_device(device),
         work=work / "final",
         on_progress=_part(on_progress, steps - 1, steps, "all sections"),
     )
-    genes = score_panel(trained, held)
-    config = _config(network, recipe, trained, data, folds, genes)
+    assert isinstance(trained, Packable)
+    genes = score_panel(everything.panel, held)
+    config = _config(method, recipe, trained, data, folds, genes)
     package = save_package(
         out, trained.network, trained.domain, config, genes, model_card(out.name, config, data_note)
     )
@@ -99,19 +108,19 @@ def train_from_cohort(
     return package
 
 
-def score_panel(trained: Trained, held: Sequence[HeldOut]) -> pd.DataFrame:
+def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
     """Held-out scores of the panel: sections averaged within a patient, then over patients.
 
     The interval resamples spots, within sections; a gene that no fold could score has none.
     """
-    sums: dict[str, list[np.ndarray]] = {g: [] for g in trained.panel.genes}
+    sums: dict[str, list[np.ndarray]] = {g: [] for g in panel.genes}
     patients = sorted({h.patient for h in held})
     for patient in patients:
         for gene, row in _patient_scores([h for h in held if h.patient == patient]).items():
             if gene in sums:
                 sums[gene].append(row)
     rows = []
-    for gene, gene_id in zip(trained.panel.genes, trained.panel.gene_ids, strict=True):
+    for gene, gene_id in zip(panel.genes, panel.gene_ids, strict=True):
         scores = np.array(sums[gene])
         r, low, high, ratio = scores.mean(0) if len(scores) else np.full(4, np.nan)
         rows.append((gene, gene_id, r, low, high, ratio, bool(low > 0 and ratio < 1)))
@@ -129,8 +138,7 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
     return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
 
 
-def _folds(data: dict[str, SectionData]) -> list[Fold]:
-    sections = [d.section for d in data.values()]
+def _folds(sections: Sequence[Section]) -> list[Fold]:
     if len({s.patient for s in sections}) > 1:
         return make_folds(sections, "patient")
     return make_folds(sections, "section") if len(sections) > 1 else []
@@ -144,20 +152,21 @@ def _part(on_progress: Progress, i: int, steps: int, label: str) -> Progress:
 
 
 def _config(
-    network: str,
+    method: Method,
     recipe: Recipe,
-    trained: Trained,
+    trained: Packable,
     data: dict[str, SectionData],
     folds: list[Fold],
     genes: pd.DataFrame,
 ) -> dict[str, Any]:
     scored = genes["held_out_pearson"].notna()
     return {
-        "network": network,
-        "arguments": {"n_genes": len(trained.panel), "input_range": recipe.mends.input_range},
-        "n_parameters": n_parameters(trained.network),
-        "tile_px": TILE_PX,
-        "um_per_px": UM_PER_PX,
+        "network": method.name,
+        "arguments": trained.arguments,
+        "n_parameters": trained.n_parameters,
+        "tile_px": method.views[0].px,
+        "um_per_px": method.views[0].um_per_px,
+        "context": [asdict(view) for view in method.views[1:]],
         "expression_unit": recipe.expression_unit,
         "training_sections": [
             {

@@ -14,6 +14,7 @@ from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
+from histospace_core.slides.view import View
 
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
 
@@ -32,22 +33,41 @@ class Section:
 
 @dataclass(frozen=True)
 class SectionData:
-    """A section in memory: one tile a spot.
+    """A section in memory: what a network looks at around each spot, and the counts.
 
     Attributes
     ----------
-    tiles : uint8 (spots, tile_px, tile_px, 3)
+    views : tuple of uint8 (spots, px + 2 margin, px + 2 margin, 3)
+        One array a view of the network, each with its margin on every side.
     measured : AnnData
         Raw counts (spots, all genes), as `read_measured` returns them.
+    margins : tuple of int
+        Px of each view that are there only so that the centre can be moved in training.
     """
 
     section: Section
-    tiles: NDArray[np.uint8]
+    views: tuple[NDArray[np.uint8], ...]
     measured: AnnData
+    margins: tuple[int, ...] = (0,)
 
     @property
     def n_spots(self) -> int:
-        return len(self.tiles)
+        return self.measured.n_obs
+
+    @property
+    def tiles(self) -> NDArray[np.uint8]:
+        """The first view without its margin, uint8 (spots, px, px, 3)."""
+        return without_margin(self.views[0], self.margins[0])
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """Spot centres, level-0 px, (spots, 2)."""
+        return np.asarray(self.measured.obsm["spatial"], dtype=np.float64)
+
+
+def without_margin(view: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
+    """Cut the margin off every side of a view (n, side, side, 3)."""
+    return view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
 
 
 def read_cohort(table: Path) -> list[Section]:
@@ -83,13 +103,25 @@ def read_cohort(table: Path) -> list[Section]:
 
 
 def load_sections(
-    sections: Sequence[Section], *, tile_px: int, um_per_px: float, stain: str = "none"
+    sections: Sequence[Section],
+    views: Sequence[View],
+    *,
+    margin_um: float = 0.0,
+    stain: str = "none",
 ) -> dict[str, SectionData]:
-    """Load tiles and counts of several sections, by name."""
-    return {s.name: _load(s, tile_px, um_per_px, stain) for s in sections}
+    """Load the views and counts of several sections, by name.
+
+    Parameters
+    ----------
+    views
+        What the network looks at around each spot.
+    margin_um
+        How far training may move a centre off its spot, um.
+    """
+    return {s.name: _load(s, views, margin_um, stain) for s in sections}
 
 
-def _load(section: Section, tile_px: int, um_per_px: float, stain: str) -> SectionData:
+def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
     measured = read_measured(section.counts, section.spots)
     with open_slide(section.image, mpp=section.mpp) as slide:
         centres = measured.obsm["spatial"]
@@ -100,13 +132,18 @@ def _load(section: Section, tile_px: int, um_per_px: float, stain: str) -> Secti
                 f"its image ({slide.width} x {slide.height} px); check that image, spots and "
                 "pixel unit belong together."
             )
-        tiles = tiles_at(slide, centres, tile_px=tile_px, um_per_px=um_per_px)
+        margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
+        cut = tuple(
+            tiles_at(slide, centres, tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
+            for v, m in zip(views, margins, strict=True)
+        )
         if stain != "none":
             from histospace_core.slides.stain import fit_stain
             from histospace_core.slides.tissue import find_tissue
 
-            tiles = fit_stain(stain, slide, find_tissue(slide))(tiles)
-    return SectionData(section, tiles, measured)
+            normalise = fit_stain(stain, slide, find_tissue(slide))
+            cut = tuple(normalise(tiles) for tiles in cut)
+    return SectionData(section, cut, measured, margins)
 
 
 def _section(table: Path, line: int, row: dict[str, str]) -> Section:

@@ -10,45 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from histospace_core import __version__
-from histospace_core.errors import CohortError
 from histospace_core.evaluation import (
-    mse_ratio_per_gene,
-    mse_ratio_to_mean,
-    noise_ceiling,
-    per_gene_pearson,
-    per_spot_pearson,
+    DEFINITIONS,
+    GeneSets,
+    HeldOut,
+    gene_sets,
+    save_held_out,
+    score_section,
+    summarise,
 )
 from histospace_core.inference.store import write_json
-from histospace_core.networks import TILE_PX, UM_PER_PX, n_parameters, pick_device
+from histospace_core.networks import pick_device
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
-from histospace_core.training.fit import Trained, fit_histospace, predict_tiles
-from histospace_core.training.folds import Fold, make_folds
-from histospace_core.training.recipe import MENDED, Progress, Recipe, no_progress
-
-EVALUATED = ("histospace", "mean-profile")
-_NOTES = {
-    "per_gene_pearson": "over the spots of one section, mean over genes that vary there",
-    "genes": "non-zero in more than half of the training spots, named",
-    "hvg50": "the 50 genes of them with the largest variance in training",
-    "mse_ratio_to_mean": "below 1 beats the training-mean profile",
-    "per_spot_pearson": "misleading alone: compare mean_profile_per_spot_pearson",
-    "noise_ceiling": "binomial thinning to halves, Spearman-Brown, square root; mean over genes",
-}
+from histospace_core.training.folds import Fold, make_folds, refuse_leaks
+from histospace_core.training.method import Fitted, Method, TrainingSet
+from histospace_core.training.methods import method_named
+from histospace_core.training.recipe import Progress, Recipe, no_progress
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """One held-out section: measured and predicted expression of the panel, and the baseline."""
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """A fold's fitted network, the gene sets fixed on its training data, and what it predicts."""
 
-    section: str
-    patient: str
-    genes: tuple[str, ...]
-    measured: NDArray[np.float32]
-    predicted: NDArray[np.float32]
-    mean_profile: NDArray[np.float32]
+    fitted: Fitted
+    train: TrainingSet
+    sets: GeneSets
+    held: list[HeldOut]
 
 
 def evaluate_cohort(
@@ -56,7 +45,7 @@ def evaluate_cohort(
     out: Path,
     *,
     network: str = "histospace",
-    recipe: Recipe = MENDED,
+    recipe: Recipe | None = None,
     folds: str = "patient",
     train: Sequence[str] = (),
     test: Sequence[str] = (),
@@ -64,42 +53,55 @@ def evaluate_cohort(
     device: str = "auto",
     on_progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Cross-validate and write `summary.json`, `genes.csv` and one JSON a fold into `out`.
+    """Cross-validate and write `summary.json`, `genes.csv` and, a fold, its rows and predictions.
 
     A fold that was finished with the same settings is not computed again.
+
+    Parameters
+    ----------
+    recipe
+        The network's default if None.
 
     Returns
     -------
     The content of `summary.json` (design, section 4).
+
+    Raises
+    ------
+    CohortError
+        The cohort cannot be read or split, or one piece of tissue is on both sides.
     """
-    if network not in EVALUATED:
-        raise CohortError(f"Unknown network '{network}'; choose one of {', '.join(EVALUATED)}.")
+    method = method_named(network)
+    recipe = recipe or method.recipe()
     sections = read_cohort(table)
     plan = make_folds(sections, folds, train=train, test=test)
+    refuse_leaks(sections, plan, folds)
     used = {name for fold in plan for name in (*fold.train, *fold.test)}
     data = load_sections(
         [s for s in sections if s.name in used],
-        tile_px=TILE_PX,
-        um_per_px=UM_PER_PX,
+        method.views,
+        margin_um=method.margin_um,
         stain=recipe.stain,
     )
-    protocol = _protocol(table, network, recipe, plan, folds if not (train or test) else "named")
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):
 
         def report(done: int, total: int, message: str, i: int = i, fold: Fold = fold) -> None:
-            share = int(1000 * (i + done / total) / len(work))
+            share = int(1000 * (i + done / max(total, 1)) / len(work))
             on_progress(share, 1000, f"{', '.join(fold.test)}: {message}")
 
-        rows += _fold_rows(network, fold, data, recipe.with_(seed=seed), device, out, report)
+        rows += _fold_rows(method, fold, data, recipe.with_(seed=seed), device, out, report)
+    genes = _gene_table(rows)
+    protocol = _protocol(table, method, recipe, plan, folds if not (train or test) else "named")
     summary = {
         "network": network,
         "n_parameters": max(row["n_parameters"] for row in rows),
         "folds": rows,
+        "summary": summarise(rows),
         "protocol": {**protocol, "seeds": list(seeds)},
     }
-    _gene_table(out, rows).to_csv(out / "genes.csv", index=False, float_format="%.5g")
+    genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
     write_json(out / "summary.json", summary)
     if (out / "work").exists():
         (out / "work").rmdir()  # checkpoints, cleared when their stage ended
@@ -107,7 +109,7 @@ def evaluate_cohort(
 
 
 def run_fold(
-    network: str,
+    method: Method,
     fold: Fold,
     data: dict[str, SectionData],
     recipe: Recipe,
@@ -115,73 +117,38 @@ def run_fold(
     *,
     work: Path | None = None,
     on_progress: Progress = no_progress,
-) -> tuple[list[HeldOut], Trained]:
+) -> FoldResult:
     """Train on the fold's training sections and predict its held-out ones."""
-    learn, held = [data[n] for n in fold.train], [data[n] for n in fold.test]
-    epochs = recipe
-    if network == "mean-profile":
-        epochs = recipe.with_(autoencoder_epochs=0, epochs=0)
-    trained = fit_histospace(
-        learn, epochs, pick_device(device), test=held, work=work, on_progress=on_progress
+    held = [data[n] for n in fold.test]
+    train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
+    torch.manual_seed(recipe.seed)
+    fitted = method.fit(
+        train, recipe, pick_device(device), test=held, work=work, on_progress=on_progress
     )
-    results = []
-    for section in held:
-        measured = trained.panel.expression(section.measured, recipe.expression_unit)
-        mean = trained.network.mean_profile.numpy()
-        if network == "mean-profile":
-            predicted = np.broadcast_to(mean, measured.shape).copy()
-        else:
-            predicted = predict_tiles(trained.network, torch.from_numpy(section.tiles)).numpy()
-        results.append(
-            HeldOut(
-                section.section.name,
-                section.section.patient,
-                trained.panel.genes,
-                measured,
-                predicted,
-                mean,
-            )
-        )
-    return results, trained
+    sets = gene_sets(train.expression, [s.centres for s in train.sections])
+    return FoldResult(fitted, train, sets, [_held_out(fitted, train, s) for s in held])
 
 
-def score(network: str, held: HeldOut, section: SectionData, trained: Trained) -> dict[str, Any]:
-    """The row of one held-out section in `summary.json`, with the per-gene scores beside it."""
-    r = per_gene_pearson(held.measured, held.predicted)
-    varies = np.isfinite(r)
-    x, y = held.measured[:, varies], held.predicted[:, varies]
-    mean = held.mean_profile[varies]
-    known = [g for g in np.array(held.genes)[varies] if g in section.measured.var_names]
-    columns = section.measured.var_names.get_indexer(known)
-    hvg = r[trained.hvg50]
-    return {
-        "test": held.section,
-        "patient": held.patient,
-        "n_spots": len(held.measured),
-        "n_genes": int(varies.sum()),
-        "n_parameters": n_parameters(trained.network) if network != "mean-profile" else 0,
-        "per_gene_pearson": float(r[varies].mean()),
-        "per_gene_pearson_hvg50": float(np.nanmean(hvg)),
-        "mse_ratio_to_mean": mse_ratio_to_mean(x, y, mean),
-        "per_spot_pearson": float(np.nanmean(per_spot_pearson(x, y))),
-        "mean_profile_per_spot_pearson": float(
-            np.nanmean(per_spot_pearson(x, np.broadcast_to(mean, x.shape)))
-        ),
-        "noise_ceiling": float(np.nanmean(noise_ceiling(section.measured.X, columns))),
-        "best_epoch": trained.best_epoch,
-        "genes": {
-            "gene": list(held.genes),
-            "pearson": [None if np.isnan(v) else round(float(v), 5) for v in r],
-            "mse_ratio_to_mean": [
-                round(float(v), 5)
-                for v in mse_ratio_per_gene(held.measured, held.predicted, held.mean_profile)
-            ],
-        },
-    }
+def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
+    """Predict a section; its counts are only looked at by the scores."""
+    measured, genes = section.measured, train.panel.genes
+    counted = np.isin(genes, measured.var_names)
+    return HeldOut(
+        section=section.section.name,
+        patient=section.section.patient,
+        genes=genes,
+        measured=train.panel.expression(measured, train.unit),
+        predicted=fitted.predict(section),
+        mean_profile=train.mean_profile,
+        counts=train.panel.counts(measured),
+        centres=section.centres,
+        counted=counted,
+        library=np.asarray(measured.X.sum(1), dtype=np.float64).ravel(),
+    )
 
 
 def _fold_rows(
-    network: str,
+    method: Method,
     fold: Fold,
     data: dict[str, SectionData],
     recipe: Recipe,
@@ -190,40 +157,51 @@ def _fold_rows(
     on_progress: Progress,
 ) -> list[dict[str, Any]]:
     """Rows of a fold, from its file where the same settings made it."""
-    settings = {"network": network, "recipe": recipe.to_dict(), "fold": [fold.train, fold.test]}
-    file = out / "folds" / f"{'+'.join(fold.test)}-seed{recipe.seed}.json"
+    name = f"{'+'.join(fold.test)}-seed{recipe.seed}"
+    file = out / "folds" / f"{name}.json"
+    settings = {
+        "network": method.name,
+        "recipe": recipe.to_dict(),
+        "fold": [fold.train, fold.test],
+        "version": __version__,
+    }
     settings = json.loads(json.dumps(settings))
     if file.exists():
         kept = json.loads(file.read_text("utf-8"))
         if kept["settings"] == settings:
             return kept["rows"]
     started = time.perf_counter()
-    results, trained = run_fold(
-        network, fold, data, recipe, device, work=out / "work", on_progress=on_progress
+    result = run_fold(
+        method, fold, data, recipe, device, work=out / "work", on_progress=on_progress
     )
     seconds = round(time.perf_counter() - started, 1)
-    rows = [
-        {
-            **score(network, held, data[held.section], trained),
-            "train_sections": list(fold.train),
-            "same_patient_in_training": fold.same_patient,
-            "seed": recipe.seed,
-            "train_seconds": seconds,
-        }
-        for held in results
-    ]
+    rows = []
+    for held in result.held:
+        save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
+        rows.append(
+            {
+                **score_section(held, result.sets, unit=recipe.expression_unit),
+                "n_parameters": result.fitted.n_parameters,
+                "train_sections": list(fold.train),
+                "same_patient_in_training": fold.same_patient,
+                "seed": recipe.seed,
+                "train_seconds": seconds,
+            }
+        )
     write_json(file, {"settings": settings, "rows": rows})
     return rows
 
 
 def _protocol(
-    table: Path, network: str, recipe: Recipe, folds: list[Fold], by: str
+    table: Path, method: Method, recipe: Recipe, folds: list[Fold], by: str
 ) -> dict[str, Any]:
+    settings = recipe.to_dict()
     leaks = [
         name
         for name, is_on in {
-            "the reported fold picks the checkpoint": recipe.mends.checkpoint == "test",
-            "the gene filter sees the held-out spots": recipe.mends.panel_from == "all",
+            "the reported fold picks the checkpoint": settings.get("mends", {}).get("checkpoint")
+            == "test",
+            "the gene filter sees the held-out spots": recipe.panel_from == "all",
             "a patient is on both sides": any(f.same_patient for f in folds),
         }.items()
         if is_on
@@ -231,14 +209,15 @@ def _protocol(
     return {
         "cohort": table.name,
         "folds": by,
-        "leaks": leaks if network != "mean-profile" else leaks[1:],
-        "recipe": recipe.to_dict(),
+        "leaks": leaks,
+        "source": method.source,
+        "recipe": settings,
         "version": __version__,
-        "definitions": _NOTES,
+        "definitions": DEFINITIONS,
     }
 
 
-def _gene_table(out: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _gene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Move the per-gene scores of all folds into one long table."""
     parts = [
         pd.DataFrame(row.pop("genes")).assign(

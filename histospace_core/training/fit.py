@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,28 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from histospace_core.errors import CohortError
-from histospace_core.networks import Domain, HistoSPACE, to_pixels
+from histospace_core.networks import (
+    TILE_PX,
+    UM_PER_PX,
+    Domain,
+    HistoSPACE,
+    n_parameters,
+    to_pixels,
+)
+from histospace_core.slides.view import View
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.panel import Panel, select_panel
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.panel import Panel
 from histospace_core.training.pretrain import pretrain, shuffled
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import (
+    MENDED,
+    PUBLISHED,
+    HistoSPACERecipe,
+    Progress,
+    Recipe,
+    no_progress,
+)
 
 _CHECKPOINT_EVERY = 10
 
@@ -29,15 +46,25 @@ class Trained:
     """A trained network with what is needed to use and to judge it."""
 
     network: HistoSPACE
-    panel: Panel
     domain: Domain
-    hvg50: NDArray[np.intp]
     n_spots: int
     best_epoch: int
 
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"n_genes": self.network.n_genes, "input_range": self.network.input_range}
+
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        """Expression of the panel at each spot, (spots, panel)."""
+        return predict_tiles(self.network, torch.from_numpy(section.tiles)).numpy()
+
 
 def fit_histospace(
-    train: Sequence[SectionData],
+    train: TrainingSet,
     recipe: Recipe,
     device: torch.device,
     *,
@@ -45,16 +72,17 @@ def fit_histospace(
     work: Path | None = None,
     on_progress: Progress = no_progress,
 ) -> Trained:
-    """Train on sections; `test` is touched only by the faults that `Mends` may switch on.
+    """Train both stages; `test` is touched only by the faults that `Mends` may switch on.
 
     Parameters
     ----------
     work
         Folder for checkpoints; None keeps none.
     """
-    leaky = [*train, *test] if recipe.mends.panel_from == "all" else train
-    panel = select_panel([s.measured for s in leaky])
-    tiles, targets = gather(train, panel, recipe)
+    if not isinstance(recipe, HistoSPACERecipe):
+        raise TypeError(f"the published network needs a HistoSPACERecipe, not {recipe!r}")
+    panel = train.panel
+    tiles, targets = gather(train.sections, panel, recipe)
     key = _key(tiles, targets, recipe)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
     autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
@@ -67,18 +95,17 @@ def fit_histospace(
     network.to(device)
     pixels = torch.from_numpy(tiles).to(device)
     truth = torch.from_numpy(targets).to(device)
-    inner, outer = _split(recipe, train, panel, test, pixels, truth)
+    inner, outer = _split(recipe, train.sections, panel, test, pixels, truth)
     best_epoch = _fit_head(network, inner, outer, recipe, stage[1], on_progress)
     network.eval()
     for checkpoint in stage:
         checkpoint.clear()
-    hvg50 = np.sort(np.argsort(-targets.var(0), kind="stable")[:50])
     domain = Domain.fit(_pooled_features(network, pixels))
-    return Trained(network.cpu(), panel, domain, hvg50, len(tiles), best_epoch)
+    return Trained(network.cpu(), domain, len(tiles), best_epoch)
 
 
 def gather(
-    sections: Sequence[SectionData], panel: Panel, recipe: Recipe
+    sections: Sequence[SectionData], panel: Panel, recipe: HistoSPACERecipe
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Pool the spots that are kept: tiles (n, s, s, 3) and expression (n, G)."""
     kept = [_kept(s, panel, recipe) for s in sections]
@@ -90,7 +117,7 @@ def gather(
     return tiles, np.concatenate(values)
 
 
-def _kept(section: SectionData, panel: Panel, recipe: Recipe) -> NDArray[np.bool_]:
+def _kept(section: SectionData, panel: Panel, recipe: HistoSPACERecipe) -> NDArray[np.bool_]:
     if recipe.mends.all_spots:
         return np.ones(section.n_spots, bool)
     return panel.kept_spots(section.measured)
@@ -105,7 +132,7 @@ class _Spots:
 
 
 def _split(
-    recipe: Recipe,
+    recipe: HistoSPACERecipe,
     train: Sequence[SectionData],
     panel: Panel,
     test: Sequence[SectionData],
@@ -132,7 +159,7 @@ def _fit_head(
     network: HistoSPACE,
     train: _Spots,
     held: _Spots | None,
-    recipe: Recipe,
+    recipe: HistoSPACERecipe,
     checkpoint: Checkpoint,
     on_progress: Progress,
 ) -> int:
@@ -190,7 +217,7 @@ def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
 
 
 def _pooled_features(network: HistoSPACE, pixels: Tensor) -> NDArray[np.float32]:
-    pooled = [_encode(network, part).mean((2, 3)) for part in pixels.split(64)]
+    pooled = [network.pool(_encode(network, part)) for part in pixels.split(64)]
     return torch.cat(pooled).cpu().numpy()
 
 
@@ -199,3 +226,12 @@ def _key(tiles: NDArray[np.uint8], targets: NDArray[np.float32], recipe: Recipe)
     digest.update(tiles.tobytes())
     digest.update(targets.tobytes())
     return digest.hexdigest()
+
+
+HISTOSPACE = Method(
+    name="histospace",
+    source="Kumar & Chatterjee 2024, doi:10.1016/j.ymeth.2024.11.002",
+    views=(View(TILE_PX, UM_PER_PX),),
+    recipes={"mended": MENDED, "published": PUBLISHED},
+    fit=fit_histospace,
+)

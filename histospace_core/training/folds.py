@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from histospace_core.errors import CohortError
+from histospace_core.evaluation import audit, require_clean
 from histospace_core.training.cohort import Section
 
 
@@ -50,6 +51,25 @@ def make_folds(
     return [
         _fold(sections, [n for n in everyone if n not in held], held) for held in groups.values()
     ]
+
+
+def refuse_leaks(sections: Sequence[Section], folds: Sequence[Fold], by: str = "patient") -> None:
+    """Refuse folds whose test is known to their training side.
+
+    Parameters
+    ----------
+    by
+        "section": the user knows that a patient is on both sides. The same image or counts never
+        may be.
+
+    Raises
+    ------
+    CohortError
+    """
+    named = {s.name: s for s in sections}
+    for fold in folds:
+        findings = audit([named[n] for n in fold.train], [named[n] for n in fold.test])
+        require_clean(findings, allow_same_patient=by == "section")
 
 
 def _named(sections: Sequence[Section], train: Sequence[str], test: Sequence[str]) -> Fold:

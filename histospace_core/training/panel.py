@@ -40,6 +40,14 @@ class Panel:
         values[:, columns] = normalise(measured, how, genes=known)
         return values
 
+    def counts(self, measured: AnnData) -> sparse.csr_array:
+        """Raw counts (spots, panel); a gene that was not counted is 0."""
+        columns = pd.Index(measured.var_names).get_indexer(list(self.genes))
+        padded = sparse.hstack(
+            [sparse.csc_array(measured.X), sparse.csc_array((measured.n_obs, 1))], format="csc"
+        )
+        return sparse.csr_array(padded[:, columns])  # -1 is the column of zeros
+
     def kept_spots(self, measured: AnnData) -> NDArray[np.bool_]:
         """Spots with under half of the panel at zero, bool (spots,)."""
         return (self.expression(measured, "raw") > 0).mean(1) >= 0.5

@@ -7,12 +7,12 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
 from histospace_core.training.checkpoint import Checkpoint
-from histospace_core.training.recipe import Progress, Recipe
+from histospace_core.training.recipe import HistoSPACERecipe, Progress
 
 
 def pretrain(
     tiles: NDArray[np.uint8],
-    recipe: Recipe,
+    recipe: HistoSPACERecipe,
     device: torch.device,
     checkpoint: Checkpoint,
     on_progress: Progress,

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from histospace_core.errors import CohortError
 from histospace_core.networks.autoencoder import InputRange
 
 Progress = Callable[[int, int, str], None]
@@ -12,6 +13,56 @@ Progress = Callable[[int, int, str], None]
 
 def no_progress(done: int, total: int, message: str) -> None:
     """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that every network's training has.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training spots; networks that are fitted in closed form have none.
+    stain
+        Stain normalisation of every section before its views are cut.
+    """
+
+    epochs: int = 0
+    lr: float = 1e-4
+    batch: int = 32
+    stain: Literal["none", "vahadane", "macenko", "reinhard"] = "none"
+    expression_unit: str = "log10_cp10k"
+    seed: int = 0
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all stages: the length of the progress bar."""
+        return self.epochs
+
+    @property
+    def panel_from(self) -> Literal["train", "all"]:
+        """Which spots the gene filter sees."""
+        return "train"
+
+    def with_(self, **changes: Any) -> Self:
+        """Return a copy with some settings changed; None means unchanged.
+
+        Raises
+        ------
+        CohortError
+            This network's training has no such setting.
+        """
+        changes = {k: v for k, v in changes.items() if v is not None}
+        for name in changes:
+            if not hasattr(self, name):
+                raise CohortError(
+                    f"The training of this network has no setting '{name.replace('_', '-')}'; "
+                    "leave it out."
+                )
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -42,43 +93,33 @@ class Mends:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class HistoSPACERecipe(Recipe):
     """Settings of the published network's two trainings.
 
     `MENDED` differs from `PUBLISHED` in the mends, and in the autoencoder's learning rate: at
     1e-5, a few hundred steps on a small cohort leave it close to its random start.
     """
 
+    epochs: int = 50
     autoencoder_epochs: int = 10
     autoencoder_lr: float = 1e-3
     autoencoder_batch: int = 64
-    epochs: int = 50
-    lr: float = 1e-4
-    batch: int = 32
-    stain: Literal["none", "vahadane", "macenko", "reinhard"] = "none"
-    expression_unit: str = "log10_cp10k"
-    seed: int = 0
     mends: Mends = Mends()
 
     @property
     def all_epochs(self) -> int:
-        """Epochs of both stages: the length of the progress bar."""
         return self.autoencoder_epochs + self.epochs
 
-    def with_(self, **changes: Any) -> "Recipe":
-        """Return a copy with some settings changed; None means unchanged."""
-        return replace(self, **{k: v for k, v in changes.items() if v is not None})
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def panel_from(self) -> Literal["train", "all"]:
+        return self.mends.panel_from
 
 
-MENDED = Recipe()
-PUBLISHED = Recipe(
+MENDED = HistoSPACERecipe()
+PUBLISHED = HistoSPACERecipe(
     autoencoder_epochs=150,
     autoencoder_lr=1e-5,
     autoencoder_batch=256,
     stain="vahadane",
     mends=Mends("test", "all", all_spots=False, freeze_batchnorm=False, input_range="symmetric"),
 )
-RECIPES = {"mended": MENDED, "published": PUBLISHED}

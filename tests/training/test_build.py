@@ -101,7 +101,12 @@ def test_the_baseline_scores_one_and_nothing(cohort: Path, tmp_path: Path) -> No
 
 def test_sections_of_a_training_patient_are_marked(cohort: Path, tmp_path: Path) -> None:
     summary = evaluate_cohort(
-        cohort, tmp_path / "e", recipe=QUICK.with_(epochs=1), train=["A1", "B1"], test=["A2"]
+        cohort,
+        tmp_path / "e",
+        recipe=QUICK.with_(epochs=1),
+        folds="section",
+        train=["A1", "B1"],
+        test=["A2"],
     )
     assert summary["folds"][0]["same_patient_in_training"]
     assert summary["protocol"]["leaks"] == ["a patient is on both sides"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from histospace_core.errors import CohortError
+from histospace_core.slides.view import View
 from histospace_core.training import load_sections, read_cohort
 
 HEADER = "section,patient,image,counts,spots,mpp\n"
@@ -67,7 +68,7 @@ def test_real_section(shared: Path, tmp_path: Path) -> None:
         )), "0.69",
     ]  # fmt: skip
     table.write_text(HEADER + ",".join(row) + "\n", "utf-8")
-    data = load_sections(read_cohort(table), tile_px=128, um_per_px=0.69)["C5"]
+    data = load_sections(read_cohort(table), [View(128, 0.69)])["C5"]
     assert data.tiles.shape == (181, 128, 128, 3)
     assert data.measured.n_obs == 181
     assert data.tiles.mean() < 235  # tissue, not glass

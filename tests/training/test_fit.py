@@ -10,7 +10,15 @@ from cohorts import make_section
 
 from histospace_core.errors import Cancelled
 from histospace_core.evaluation import per_gene_pearson
-from histospace_core.training import MENDED, Mends, Recipe, fit_histospace
+from histospace_core.training import (
+    MENDED,
+    HistoSPACERecipe,
+    Mends,
+    SectionData,
+    Trained,
+    TrainingSet,
+    fit_histospace,
+)
 from histospace_core.training.fit import predict_tiles
 
 CPU = torch.device("cpu")
@@ -19,8 +27,15 @@ TRAIN = [make_section("A1", "A"), make_section("A2", "A")]
 TEST = make_section("B1", "B")
 
 
-def _weights(recipe: Recipe, **more: object) -> dict[str, torch.Tensor]:
-    return fit_histospace(TRAIN, recipe, CPU, **more).network.state_dict()  # type: ignore[arg-type]
+def _fit(
+    sections: list[SectionData], recipe: HistoSPACERecipe, device: torch.device, **more: object
+) -> Trained:
+    train = TrainingSet.of(sections, recipe)
+    return fit_histospace(train, recipe, device, **more)  # type: ignore[arg-type]
+
+
+def _weights(recipe: HistoSPACERecipe, **more: object) -> dict[str, torch.Tensor]:
+    return _fit(TRAIN, recipe, CPU, **more).network.state_dict()
 
 
 def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -34,7 +49,7 @@ def undisturbed() -> dict[str, torch.Tensor]:
 
 def test_it_learns_what_the_tile_shows_on_an_unseen_patient() -> None:
     more = [make_section("A1", "A", n=24), make_section("A2", "A", n=24)]
-    trained = fit_histospace(more, QUICK, CPU)
+    trained = _fit(more, QUICK, CPU)
     predicted = predict_tiles(trained.network, torch.from_numpy(TEST.tiles)).numpy()
     measured = trained.panel.expression(TEST.measured, QUICK.expression_unit)
     assert per_gene_pearson(measured, predicted).mean() > 0.8
@@ -59,7 +74,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        fit_histospace(TRAIN, QUICK, CPU, work=tmp_path, on_progress=stop)
+        _fit(TRAIN, QUICK, CPU, work=tmp_path, on_progress=stop)
     seen.clear()
     record: Callable[..., None] = lambda done, total, m: seen.append((m.split(",")[0], done))  # noqa: E731
     again = _weights(QUICK, work=tmp_path, on_progress=record)
@@ -75,7 +90,7 @@ def test_a_checkpoint_of_another_recipe_is_ignored(
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        fit_histospace(TRAIN, QUICK.with_(seed=5), CPU, work=tmp_path, on_progress=stop)
+        _fit(TRAIN, QUICK.with_(seed=5), CPU, work=tmp_path, on_progress=stop)
     assert _equal(_weights(QUICK, work=tmp_path), undisturbed)
 
 
@@ -105,12 +120,12 @@ def test_the_test_section_is_never_looked_at_without_the_fault(
 
 
 def test_inner_split_chooses_an_epoch_on_training_spots() -> None:
-    trained = fit_histospace(TRAIN, QUICK.with_(mends=Mends(checkpoint="inner")), CPU)
+    trained = _fit(TRAIN, QUICK.with_(mends=Mends(checkpoint="inner")), CPU)
     assert 1 <= trained.best_epoch <= QUICK.epochs
 
 
 def test_mean_profile_is_that_of_the_training_spots() -> None:
-    trained = fit_histospace(TRAIN, QUICK.with_(autoencoder_epochs=0, epochs=0), CPU)
+    trained = _fit(TRAIN, QUICK.with_(autoencoder_epochs=0, epochs=0), CPU)
     values = [trained.panel.expression(s.measured, QUICK.expression_unit) for s in TRAIN]
     np.testing.assert_allclose(
         trained.network.mean_profile.numpy(), np.concatenate(values).mean(0), atol=1e-6

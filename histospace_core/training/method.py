@@ -1,0 +1,147 @@
+"""A network as a plug-in: what it looks at, how it is fitted, what it predicts with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from histospace_core.errors import CohortError
+from histospace_core.networks import Domain
+from histospace_core.slides.view import View
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.panel import Panel, select_panel
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """The training sections of a fold with the panel that was chosen on them."""
+
+    sections: tuple[SectionData, ...]
+    panel: Panel
+    unit: str
+
+    @classmethod
+    def of(
+        cls, sections: Sequence[SectionData], recipe: Recipe, leak: Sequence[SectionData] = ()
+    ) -> "TrainingSet":
+        """Choose the panel on `sections`; `leak`ed ones are used by a recipe with that fault."""
+        seen = [*sections, *leak] if recipe.panel_from == "all" else sections
+        panel = select_panel([s.measured for s in seen])
+        return cls(tuple(sections), panel, recipe.expression_unit)
+
+    @cached_property
+    def expression(self) -> tuple[NDArray[np.float32], ...]:
+        """Normalised expression of each section, (spots, panel)."""
+        return tuple(self.panel.expression(s.measured, self.unit) for s in self.sections)
+
+    @cached_property
+    def targets(self) -> NDArray[np.float32]:
+        """Normalised expression of all spots, section after section, (n, panel)."""
+        return np.concatenate(self.expression)
+
+    @cached_property
+    def mean_profile(self) -> NDArray[np.float32]:
+        """Mean over all training spots, (panel,): the baseline that knows no image."""
+        mean: NDArray[np.float32] = self.targets.mean(0)
+        return mean
+
+    def view(self, i: int) -> NDArray[np.uint8]:
+        """View `i` of all spots, margin included, section after section."""
+        return np.concatenate([s.views[i] for s in self.sections])
+
+
+class Fitted(Protocol):
+    """A trained network, ready to predict."""
+
+    @property
+    def n_parameters(self) -> int: ...
+
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        """Expression of the panel at each spot of a section, (spots, panel)."""
+        ...
+
+
+@runtime_checkable
+class Packable(Fitted, Protocol):
+    """A trained network that can be shipped as a model package.
+
+    Attributes
+    ----------
+    network
+        With `mean_profile`, `encode`, `pool` and `decode`, see `HistoSPACE`.
+    """
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def domain(self) -> Domain: ...
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the network's class is called with to build it anew."""
+        ...
+
+
+class Fit(Protocol):
+    """Train on a fold's training sections. `test` serves only recipes with a stated fault."""
+
+    def __call__(
+        self,
+        train: TrainingSet,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        test: Sequence[SectionData] = (),
+        work: Path | None = None,
+        on_progress: Progress = no_progress,
+    ) -> Fitted: ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to predict expression from views of the tissue.
+
+    Attributes
+    ----------
+    name
+        As the command line knows it.
+    source
+        Paper or protocol it follows.
+    views
+        What it looks at around a spot.
+    recipes
+        Named settings, the default first.
+    margin_um
+        How far its training moves a centre off its spot, um.
+    """
+
+    name: str
+    source: str
+    views: tuple[View, ...]
+    recipes: Mapping[str, Recipe]
+    fit: Fit
+    margin_um: float = 0.0
+
+    def recipe(self, name: str | None = None) -> Recipe:
+        """Return the recipe of this name, the default without one.
+
+        Raises
+        ------
+        CohortError
+            The method has no such recipe.
+        """
+        if name is None:
+            return next(iter(self.recipes.values()))
+        if name not in self.recipes:
+            raise CohortError(
+                f"'{self.name}' has no recipe '{name}'; it has {', '.join(self.recipes)}."
+            )
+        return self.recipes[name]
