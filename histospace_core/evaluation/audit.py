@@ -178,7 +178,7 @@ def _counts_content(section: AuditedSection) -> str:
 
 def _digest_of(path: Path, patterns: Sequence[str]) -> str:
     """Digest of a file, or of the files of a folder that match the first pattern that any does."""
-    files = [path]
+    files = [path] if path.is_file() else []
     if path.is_dir():
         found = (sorted(p for p in path.rglob(pattern) if p.is_file()) for pattern in patterns)
         files = next((f for f in found if f), [])

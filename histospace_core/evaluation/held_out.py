@@ -147,7 +147,7 @@ def load_held_out(path: Path) -> HeldOut:
         The file is missing, damaged or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             mean = kept["mean_profile"]
             return HeldOut(
                 section=str(kept["section"]),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.spatial.distance import pdist, squareform
 
 from histospace_core.errors import CohortError
 from histospace_core.evaluation.held_out import HeldOut
@@ -15,8 +16,9 @@ from histospace_core.evaluation.metrics import Matrix, per_gene_pearson
 from histospace_core.evaluation.significance import q_values
 from histospace_core.evaluation.spatial import pitch
 
-BLOCK = 4
-"""Side of a block in spots: wider than the reach of what two errors at neighbouring spots share."""
+MIN_BLOCK = 4
+"""Least side of a block in spots; it grows with the reach of the difference between methods."""
+_UNRELATED = 0.2
 ALPHA = 0.05
 
 
@@ -75,7 +77,7 @@ def compare_methods(
     a: Sequence[HeldOut],
     b: Sequence[HeldOut],
     *,
-    block: int = BLOCK,
+    block: int | None = None,
     n_permutations: int = 4999,
     seed: int = 0,
 ) -> Paired:
@@ -92,11 +94,16 @@ def compare_methods(
     sign changes over few large clusters are justified by Canay, Romano & Shaikh (2017,
     Econometrica 85:1013), whole-block exchange by Winkler et al. (2015, NeuroImage 123:253).
     It says whether the difference would hold elsewhere in these sections, not in other patients.
+    On simulated maps of 17 x 17 spots with equal methods it rejects 2-6 % at the 5 % level where
+    the difference reaches two spots, as it does between two methods that see the image, and 11-13 %
+    where it reaches four or more: take a p near 0.05 as none.
 
     Parameters
     ----------
     a, b
         Predictions of the same sections; genes are matched by name.
+    block
+        Side of a block in spots; by section as `block_side` finds it if None.
 
     Raises
     ------
@@ -161,6 +168,24 @@ class _Part:
     blocks: NDArray[np.float64]
 
 
+def block_side(difference: NDArray[np.float64], centres: NDArray[np.floating]) -> int:
+    """Side in spots that makes blocks near enough independent.
+
+    Twice the lag at which the autocorrelation of `difference` (spots,) falls below 0.2; at least
+    `MIN_BLOCK`, and at most a third of the section's width, so that some nine blocks are left.
+    """
+    largest = max(MIN_BLOCK, int(np.ceil(np.sqrt(len(centres)) / 3)))
+    centred = difference - difference.mean()
+    power = (centred**2).mean()
+    distance = squareform(pdist(centres)) / pitch(centres)
+    for lag in range(1, largest // 2 + 1):
+        pairs = (np.abs(distance - lag) <= 0.5).astype(np.float64)
+        related = centred @ pairs @ centred / max(pairs.sum(), 1.0)
+        if related < _UNRELATED * power:
+            return max(MIN_BLOCK, 2 * lag)
+    return largest
+
+
 def blocks_of(centres: NDArray[np.floating], side: int) -> NDArray[np.intp]:
     """Number of the square block of `side` x `side` spots that each spot lies in, (spots,)."""
     step = pitch(centres)
@@ -170,7 +195,7 @@ def blocks_of(centres: NDArray[np.floating], side: int) -> NDArray[np.intp]:
     return np.unique(cell, axis=0, return_inverse=True)[1].ravel()
 
 
-def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int) -> _Part:
+def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int | None) -> _Part:
     sides = [[h for h in side if h.section == name] for side in (a, b)]
     first = sides[0][0]
     shared = set(first.genes).intersection(*(h.genes for side in sides for h in side))
@@ -194,7 +219,8 @@ def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int) 
         scores.append(r.mean(0))
         fields.append(np.mean(field, axis=0))
     difference = (fields[0] - fields[1]) / len(z)
-    label = blocks_of(first.centres, block)
+    side_length = block or block_side(difference.mean(1), first.centres)
+    label = blocks_of(first.centres, side_length)
     sums = np.zeros((label.max() + 1, len(genes)))
     np.add.at(sums, label, difference)
     return _Part(genes, scores[0], scores[1], sums)
