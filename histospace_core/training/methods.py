@@ -6,21 +6,26 @@ from types import MappingProxyType
 from histospace_core.errors import CohortError
 from histospace_core.training.fit import HISTOSPACE
 from histospace_core.training.method import Method
-from histospace_core.training.peers import MEAN_PROFILE
+from histospace_core.training.peers import COLOUR, MEAN_PROFILE, PREFIX, encoder_method
 
-METHODS: Mapping[str, Method] = MappingProxyType({m.name: m for m in (HISTOSPACE, MEAN_PROFILE)})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {m.name: m for m in (HISTOSPACE, MEAN_PROFILE, COLOUR, encoder_method("efficientnet-lite0"))}
+)
 TRAINABLE = ("histospace",)
 """Those that a model package can hold."""
 
 
 def method_named(name: str) -> Method:
-    """Return the method of this name.
+    """Return the method of this name; `encoder:<name>` is any image encoder and a ridge.
 
     Raises
     ------
     CohortError
         There is none.
     """
+    encoder = name.removeprefix(PREFIX)
+    if name not in METHODS and encoder not in {name, ""}:
+        return encoder_method(encoder)
     if name not in METHODS:
         raise CohortError(f"Unknown network '{name}'; choose one of {', '.join(METHODS)}.")
     return METHODS[name]

@@ -1,0 +1,87 @@
+"""How far colour alone goes: statistics of optical density at three scales, and a ridge.
+
+No paper: a baseline of this project. A network that does not beat it has learnt no more than how
+dark, how pink and how uneven the tissue is. For each of three views (128 px at 0.69, 1.38 and
+2.76 um/px, so 88, 177 and 353 um) and each of red, green and blue: mean, standard deviation and
+five percentiles of the optical density, and the three correlations between the channels: 72
+numbers, standardised, and a ridge whose penalty is chosen by leaving out training sections.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from histospace_core.slides.view import View
+from histospace_core.training.cohort import SectionData, without_margin
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+PERCENTILES = (5, 25, 50, 75, 95)
+_DENSITY = -np.log10((np.arange(256, dtype=np.float32) + 1) / 256)
+_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class ColourRidge:
+    """A ridge on colour statistics."""
+
+    ridge: RidgeMap
+
+    @property
+    def n_parameters(self) -> int:
+        return self.ridge.n_parameters
+
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        return self.ridge.predict(colour_statistics(section))
+
+
+def colour_statistics(section: SectionData) -> NDArray[np.float32]:
+    """Statistics of the optical density of each spot's views, (spots, 24 x views)."""
+    views = [without_margin(v, m) for v, m in zip(section.views, section.margins, strict=True)]
+    return np.concatenate([_statistics(v) for v in views], axis=1)
+
+
+def _statistics(view: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Statistics of one view (n, s, s, 3), (n, 24)."""
+    parts = []
+    for start in range(0, len(view), _BATCH):
+        pixels = view[start : start + _BATCH]
+        density = _DENSITY[pixels.reshape(len(pixels), -1, 3)]
+        mean, sd = density.mean(1), density.std(1)
+        z = (density - mean[:, None]) / np.maximum(sd, 1e-6)[:, None]
+        related = [(z[..., a] * z[..., b]).mean(1) for a, b in ((0, 1), (0, 2), (1, 2))]
+        quantiles = np.percentile(density, PERCENTILES, axis=1)
+        parts.append(np.column_stack([mean, sd, *quantiles, *related]))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def fit_colour(
+    train: TrainingSet,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> ColourRidge:
+    """Fit the ridge on the training spots."""
+    features = []
+    for i, section in enumerate(train.sections):
+        on_progress(i, len(train.sections), f"colour of {section.section.name}")
+        features.append(colour_statistics(section))
+    sizes = [s.n_spots for s in train.sections]
+    return ColourRidge(fit_ridge(np.concatenate(features), train.targets, sizes))
+
+
+COLOUR = Method(
+    name="colour",
+    source="baseline: optical-density statistics at three scales, ridge",
+    views=(View(128, 0.69), View(128, 1.38), View(128, 2.76)),
+    recipes={"default": Recipe()},
+    fit=fit_colour,
+)

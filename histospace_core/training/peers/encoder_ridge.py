@@ -1,0 +1,146 @@
+"""Any image encoder, frozen, then principal components and a ridge: HEST-Benchmark's protocol.
+
+Source: Jaume et al. 2024, HEST-1k (NeurIPS, arXiv:2406.16192). A view of 112 x 112 um at 224 px
+(0.5 um/px), pooled features, standardised, their first 256 principal components, a ridge. The
+encoder never learns; parameters are its own and those of the ridge.
+
+Recipes. `hest` takes the protocol's penalty, 100 / (components x genes): for 256 components and
+50 genes of tens of thousands of spots that is next to none, and here, with more genes and some
+hundred spots, the regression is free to fit noise. `chosen`, the default, takes the penalty with
+the least error on left-out training sections instead. `symmetric` does so on features averaged
+over a tile's eight symmetries, at eight times the cost.
+
+Departures: a mean is fitted (the protocol has no intercept, which its own centred features
+would need); all genes of the panel, not 50; correlations within a section, not over a pool.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from histospace_core.networks import n_parameters, to_pixels
+from histospace_core.networks.encoders import load_encoder, to_input
+from histospace_core.slides.view import View
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.method import Fit, Method, TrainingSet
+from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
+from histospace_core.training.peers.symmetry import symmetric
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+PREFIX = "encoder:"
+N_COMPONENTS = 256
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class EncoderRecipe(Recipe):
+    """Settings of the frozen encoder and its ridge.
+
+    Attributes
+    ----------
+    symmetries
+        Flips and quarter turns of a tile whose features are averaged: 1 to 8.
+    penalty
+        "chosen" on left-out training sections, or that of the protocol ("hest").
+    """
+
+    symmetries: int = 1
+    penalty: str = "chosen"
+    pretrained: bool = True
+
+
+@dataclass(eq=False)
+class EncoderRidge:
+    """A frozen encoder and the ridge on its features."""
+
+    encoder: nn.Module
+    ridge: RidgeMap
+    symmetries: int
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.encoder) + self.ridge.n_parameters
+
+    def to(self, device: torch.device) -> "EncoderRidge":
+        self.encoder.to(device)
+        return self
+
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        return self.ridge.predict(encode(self.encoder, section.tiles, self.symmetries))
+
+
+@torch.no_grad()
+def encode(
+    encoder: nn.Module,
+    tiles: NDArray[np.uint8],
+    symmetries: int = 1,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> NDArray[np.float32]:
+    """Pooled features (n, d) of tiles (n, s, s, 3), averaged over symmetries of each tile."""
+    device = next(encoder.parameters()).device
+    features = []
+    for start in range(0, len(tiles), _BATCH):
+        on_batch(start)
+        pixels = to_pixels(torch.from_numpy(tiles[start : start + _BATCH]).to(device))
+        seen = [encoder(to_input(encoder, symmetric(pixels, k))) for k in range(symmetries)]
+        features.append(torch.stack(seen).mean(0).cpu().numpy())
+    return np.concatenate(features)
+
+
+def fit_encoder_ridge(name: str) -> Fit:
+    """Return what fits the ridge on the features of this encoder."""
+
+    def fit(
+        train: TrainingSet,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        test: Sequence[SectionData] = (),
+        work: Path | None = None,
+        on_progress: Progress = no_progress,
+    ) -> EncoderRidge:
+        if not isinstance(recipe, EncoderRecipe):
+            raise TypeError(f"an encoder needs an EncoderRecipe, not {recipe!r}")
+        encoder = load_encoder(name, pretrained=recipe.pretrained).requires_grad_(False).to(device)
+        sizes = [s.n_spots for s in train.sections]
+        features = []
+        for i, section in enumerate(train.sections):
+            before = sum(sizes[:i])
+
+            def report(done: int, before: int = before) -> None:
+                on_progress(before + done, sum(sizes), "encoding training tiles")
+
+            features.append(encode(encoder, section.tiles, recipe.symmetries, report))
+        on_progress(sum(sizes), sum(sizes), "fitting the ridge")
+        components = min(N_COMPONENTS, features[0].shape[1], sum(sizes) - 1)
+        penalty = 100 / (components * len(train.panel)) if recipe.penalty == "hest" else None
+        ridge = fit_ridge(
+            np.concatenate(features),
+            train.targets,
+            sizes,
+            n_components=N_COMPONENTS,
+            penalty=penalty,
+        )
+        return EncoderRidge(encoder, ridge, recipe.symmetries)
+
+    return fit
+
+
+def encoder_method(name: str) -> Method:
+    """Return the method `encoder:<name>`; names are those of `networks.encoders.load_encoder`."""
+    return Method(
+        name=f"{PREFIX}{name}",
+        source="Jaume et al. 2024 (HEST-Benchmark), arXiv:2406.16192",
+        views=(View(224, 0.5),),
+        recipes={
+            "chosen": EncoderRecipe(),
+            "hest": EncoderRecipe(penalty="hest"),
+            "symmetric": EncoderRecipe(symmetries=8),
+        },
+        fit=fit_encoder_ridge(name),
+    )

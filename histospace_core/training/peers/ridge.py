@@ -1,0 +1,108 @@
+"""Ridge regression whose penalty is chosen on an inner split of the training sections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+PENALTIES = tuple(10.0 ** np.arange(-2, 7))
+_BLOCKS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeMap:
+    """Standardised features, their principal components if asked for, and a ridge on them.
+
+    Attributes
+    ----------
+    penalty
+        Of the squared weights, for features as `pipeline` leaves them.
+    """
+
+    pipeline: Pipeline
+    mean: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    penalty: float
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights, means and, of the pipeline, scales and components."""
+        scaler, *pca = (step for _, step in self.pipeline.steps)
+        fitted = [scaler.mean_, scaler.scale_, *(p.components_ for p in pca)]
+        return int(self.weights.size + self.mean.size + sum(a.size for a in fitted))
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map features (n, f) to targets (n, g)."""
+        predicted = self.mean + self.pipeline.transform(features) @ self.weights
+        return predicted.astype(np.float32)
+
+
+def fit_ridge(
+    features: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    sizes: Sequence[int],
+    *,
+    n_components: int | None = None,
+    penalty: float | None = None,
+) -> RidgeMap:
+    """Fit on all spots, the penalty being the one with the least error on left-out sections.
+
+    Each training section is left out in turn; of a single section, each fifth of its spots in the
+    order of its table, which keeps neighbours mostly together. Scaling and components are fitted
+    anew without what is left out.
+
+    Parameters
+    ----------
+    features : (n, f)
+    targets : (n, g)
+    sizes
+        Spots of each section, in the order of the rows.
+    n_components
+        Principal components to keep of the standardised features (fewer where there are fewer
+        spots); None keeps the features.
+    penalty
+        Taken as it is; None chooses among `PENALTIES`.
+    """
+    if penalty is None:
+        errors = np.zeros(len(PENALTIES))
+        group = _groups(sizes)
+        for left_out in np.unique(group):
+            learn, held = group != left_out, group == left_out
+            pipeline = _pipeline(features[learn], n_components)
+            x, mean = pipeline.transform(features[learn]), targets[learn].mean(0)
+            z = pipeline.transform(features[held])
+            for i, candidate in enumerate(PENALTIES):
+                weights = _solve(x, targets[learn] - mean, candidate)
+                errors[i] += ((mean + z @ weights - targets[held]) ** 2).sum()
+        penalty = float(PENALTIES[int(errors.argmin())])
+    pipeline = _pipeline(features, n_components)
+    mean = targets.mean(0)
+    weights = _solve(pipeline.transform(features), targets - mean, penalty)
+    return RidgeMap(pipeline, mean, weights.astype(np.float32), penalty)
+
+
+def _groups(sizes: Sequence[int]) -> NDArray[np.intp]:
+    if len(sizes) > 1:
+        return np.repeat(np.arange(len(sizes)), sizes)
+    n = sizes[0]
+    return np.arange(n) * min(_BLOCKS, n) // n
+
+
+def _pipeline(features: NDArray[np.float32], n_components: int | None) -> Pipeline:
+    steps: list[StandardScaler | PCA] = [StandardScaler()]
+    if n_components is not None:
+        most = min(n_components, len(features) - 1, features.shape[1])
+        steps.append(PCA(most, svd_solver="full"))
+    return make_pipeline(*steps).fit(features)
+
+
+def _solve(x: NDArray[np.float32], deviation: NDArray[np.float32], penalty: float) -> NDArray:
+    """Weights (f, g) on centred features: the mean is the intercept."""
+    return (
+        Ridge(alpha=penalty, fit_intercept=False).fit(x, deviation).coef_.reshape(-1, x.shape[1]).T
+    )
