@@ -15,7 +15,9 @@ PAGES = [
     st.Page("gene_map.py", title="Gene map", icon=":material/grid_on:"),
     st.Page("compare.py", title="Compare", icon=":material/compare:"),
     st.Page("runs.py", title="Runs", icon=":material/list:"),
-    st.Page("models.py", title="Models", icon=":material/model_training:"),
+    st.Page("models.py", title="Models", icon=":material/deployed_code:"),
+    st.Page("train.py", title="Train", icon=":material/model_training:"),
+    st.Page("scores.py", title="Evaluation", icon=":material/analytics:"),
 ]
 
 # An icon of our own: for a page's Material icon the browser would ask a font server outside.

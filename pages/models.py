@@ -1,42 +1,223 @@
-"""Models: what each was trained on, how it does, gene by gene."""
+"""Models: what each was trained on, how it does gene by gene, and two side by side."""
 
 import streamlit as st
 
 from histospace_core.catalog import ModelRow
 from histospace_core.exports import file_name, genes_csv
-from histospace_core.networks import load_package
+from histospace_core.figures.scores import model_scatter, score_spread
+from histospace_core.networks import ModelPackage, load_package
 from histospace_core.web import get_context
-from histospace_core.web.parts import guarded, model_card, plain
+from histospace_core.web.model_views import (
+    card_markdown,
+    overview,
+    package_zip,
+    same_training_data,
+    shared_genes,
+)
+from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, keep, model_card, plain
+
+R = st.column_config.NumberColumn("held-out r (mean profile: 0)", format="%.3f")
+RATIO = st.column_config.NumberColumn("error ratio (mean profile: 1)", format="%.3f")
 
 
 @guarded
 def models() -> None:
-    """List the model packages."""
+    """List the model packages; show one, or two side by side."""
     st.title("Models")
-    rows = get_context().catalog.models()
+    rows = {row.name: row for row in get_context().catalog.models()}
     if not rows:
         st.info("No model is here yet; just after the start they take a moment to be found.")
-    for row in rows:
-        with st.container(border=True):
-            st.markdown(f"##### {plain(row.name)}", anchors=False)
-            model_card(row)
-            if st.toggle("Genes and model card", key=f"more-{row.name}"):
-                _details(row)
+        st.button("Look again")
+        return
+    _overview(list(rows.values()))
+    left, right = st.columns(2)
+    name = left.selectbox("Model", list(rows), index=chosen("model", list(rows)))
+    keep("model", name)
+    others = [other for other in rows if other != name]
+    beside = st.query_params.get("beside")
+    other = right.selectbox(
+        "Compare with",
+        others,
+        index=others.index(beside) if beside in others else None,
+        placeholder="another model" if others else "there is no other model yet",
+        disabled=not others,
+    )
+    if other is None:
+        st.query_params.pop("beside", None)
+        _one(rows[name])
+    else:
+        st.query_params["beside"] = other
+        _two(rows[name], rows[other])
 
 
-def _details(row: ModelRow) -> None:
+def _overview(rows: list[ModelRow]) -> None:
+    st.dataframe(
+        overview(rows),
+        hide_index=True,
+        column_config={
+            "held_out_r": R,
+            "error_ratio": RATIO,
+            "held_out": st.column_config.TextColumn(
+                "held out by",
+                help="By patient: scored on patients that it never saw. By section: on other "
+                "sections of its own patients, which is optimistic.",
+            ),
+            "added": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    st.page_link("train.py", label="Train a new one", icon=":material/add:")
+
+
+def _one(row: ModelRow) -> None:
     package = load_package(row.folder)
-    st.dataframe(package.genes, hide_index=True, height=280)
+    st.subheader(plain(row.name), anchor=False)
+    model_card(row)
+    _actions(row, package)
+    scores, genes, card = st.tabs(["Scores", "Genes", "Model card"])
+    with scores:
+        _spread(package)
+    with genes:
+        _genes(package)
+    with card:
+        st.markdown(card_markdown(package))
+
+
+def _actions(row: ModelRow, package: ModelPackage) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            "predict.py",
+            label="Predict with it",
+            icon=":material/play_circle:",
+            query_params={"model": row.name},
+        )
+        st.download_button(
+            "Model package as zip",
+            lambda: package_zip(package),
+            f"{row.name}.zip",
+            "application/zip",
+            on_click="ignore",
+            icon=":material/download:",
+            key=f"zip-{row.name}",
+        )
+
+
+def _spread(package: ModelPackage) -> None:
+    """Show how the held-out scores are spread over the genes."""
+    scores = package.genes["held_out_pearson"]
+    if scores.notna().sum() == 0:
+        st.info("No section could be held out when this model was trained: it has no scores.")
+        return
+    below = (scores <= 0).sum()
+    beaten = (package.genes["mse_ratio_to_mean"] < 1).sum()
+    st.plotly_chart(
+        score_spread(scores, label="held-out r"),
+        key=f"spread-{package.name}",
+        config=CHART_CONFIG,
+        alt=f"Held-out r of {scores.notna().sum()} genes, mean {scores.mean():.2f}",
+    )
+    st.markdown(
+        f"{beaten:,} of {scores.notna().sum():,} scored genes beat the mean profile's error on "
+        f"held-out sections; {below:,} have a correlation of 0 or less."
+    )
+    rule = package.config.get("metrics", {}).get("reliable_rule")
+    if rule:
+        st.caption(f"Reliable: {plain(rule)}.")
+
+
+def _genes(package: ModelPackage) -> None:
+    text, only = st.columns([3, 2], vertical_alignment="bottom")
+    part = text.text_input("Find genes", placeholder="part of a name", icon=":material/search:")
+    table = package.genes
+    if only.checkbox("Reliable only"):
+        table = table[table["reliable"]]
+    table = table[table["gene"].str.contains(part.strip(), case=False, regex=False)]
+    table = table.sort_values("held_out_pearson", ascending=False, na_position="last")
+    st.caption(f"{len(table):,} of {len(package.genes):,} genes")
+    numbers = {
+        column: st.column_config.NumberColumn(format="%.3f")
+        for column in table.select_dtypes("float")
+    }
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=360,
+        column_config={**numbers, "held_out_pearson": R, "mse_ratio_to_mean": RATIO},
+    )
     st.download_button(
         "Scores of all genes as CSV",
         genes_csv(package.genes),
-        file_name("gene-scores", row.name),
+        file_name("gene-scores", package.name),
         "text/csv",
         on_click="ignore",
         icon=":material/download:",
-        key=f"csv-{row.name}",
+        key=f"csv-{package.name}",
     )
-    st.code(package.card, language="markdown", wrap_lines=True)
+
+
+def _two(one: ModelRow, other: ModelRow) -> None:
+    packages = [load_package(row.folder) for row in (one, other)]
+    for row, package, place in zip((one, other), packages, st.columns(2, gap="large"), strict=True):
+        with place:
+            st.subheader(plain(row.name), anchor=False)
+            model_card(row)
+            _actions(row, package)
+    _fairness(*packages)
+    _gene_by_gene(*packages)
+
+
+def _fairness(one: ModelPackage, other: ModelPackage) -> None:
+    by = [package.config.get("metrics", {}).get("held_out_by") for package in (one, other)]
+    if not same_training_data(one, other):
+        st.warning(
+            "These models were trained, and so scored, on different sections: a difference may "
+            "come from the sections as well as from the models."
+        )
+    elif by[0] != by[1]:
+        st.warning("One model was scored by patient and the other by section: do not compare.")
+    else:
+        st.caption("Both were trained and scored on the same sections.")
+
+
+def _gene_by_gene(one: ModelPackage, other: ModelPackage) -> None:
+    table = shared_genes(one, other)
+    scored = table.dropna(subset=["held_out_pearson_a", "held_out_pearson_b"])
+    st.subheader("Gene by gene", anchor=False)
+    if scored.empty:
+        st.info("There is no gene that both models have a score for.")
+        return
+    better = (scored["difference"] > 0).sum()
+    st.markdown(
+        f"{len(scored):,} genes have a score in both; for {better:,} of them "
+        f"({better / len(scored):.0%}) {plain(other.name)} has the higher correlation. Mean r "
+        f"{scored['held_out_pearson_a'].mean():.3f} and "
+        f"{scored['held_out_pearson_b'].mean():.3f}."
+    )
+    figure, genes = st.columns([2, 3], gap="medium")
+    names = (one.name, other.name)
+    figure.plotly_chart(
+        model_scatter(
+            scored["gene"],
+            scored["held_out_pearson_a"].to_numpy(),
+            scored["held_out_pearson_b"].to_numpy(),
+            names=names,
+        ),
+        key=f"scatter-{one.name}-{other.name}",
+        config=CHART_CONFIG,
+        alt=f"Held-out r of {len(scored)} genes, {names[1]} against {names[0]}",
+    )
+    headers = {"difference": "difference of r"}
+    for end, name in zip("ab", names, strict=True):
+        headers |= {f"held_out_pearson_{end}": f"r, {name}"}
+        headers |= {f"mse_ratio_to_mean_{end}": f"error ratio, {name}"}
+    genes.dataframe(
+        scored[["gene", *headers]],
+        hide_index=True,
+        height=420,
+        column_config={
+            column: st.column_config.NumberColumn(label, format="%.3f")
+            for column, label in headers.items()
+        },
+    )
 
 
 models()

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from histospace_core.catalog import Catalog, Kind, RunRow
 from histospace_core.errors import JobError, ModelError
+from histospace_core.jobs.losses import LossLog
+from histospace_core.jobs.packages import install
 from histospace_core.settings import Settings
 
 
@@ -69,19 +71,22 @@ def train(task: Task) -> Outcome:
     from histospace_core.training import train_from_cohort
 
     started = time.monotonic()
-    cohort, recipe, options = _training_options(task.run)
-    folder = task.settings.trained_dir / f"{task.run.model_name}-{task.run.id[:8]}"
+    run = task.run
+    cohort, recipe, options = _training_options(run)
+    name = options.pop("name", "") or f"{run.model_name}-{run.id[:8]}"
+    folder = run.directory / "package" / name
     if folder.exists():  # an earlier attempt was stopped after it had packed the model
-        model = load_package(folder)
+        package = load_package(folder)
     else:
-        model = train_from_cohort(
+        package = train_from_cohort(
             cohort,
             folder,
-            network=task.run.model_name,
+            network=run.model_name,
             recipe=recipe,
-            on_progress=task.on_progress,
+            on_progress=LossLog(run.directory, run.attempt, task.on_progress),
             **options,
         )
+    model = install(package, task.settings.trained_dir)
     task.catalog.register(model)
     provenance = {"model": model.name, "model_sha256": model.sha256, "cohort": cohort.name}
     return Outcome(provenance, {"seconds": time.monotonic() - started})
@@ -98,7 +103,7 @@ def evaluate(task: Task) -> Outcome:
         task.run.directory,
         network=task.run.model_name,
         recipe=recipe,
-        on_progress=task.on_progress,
+        on_progress=LossLog(task.run.directory, task.run.attempt, task.on_progress),
         **options,
     )
     return Outcome(summary, {"seconds": time.monotonic() - started})
@@ -106,11 +111,12 @@ def evaluate(task: Task) -> Outcome:
 
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     """Return the cohort, the recipe and what else the core's function is called with."""
-    from histospace_core.training import RECIPES
+    from histospace_core.training import method_named
 
     options = dict(run.settings)
     cohort = Path(options.pop("cohort"))
-    recipe = RECIPES[options.pop("recipe")].with_(**options.pop("changes"))
+    recipe = method_named(run.model_name).recipe(options.pop("recipe"))
+    recipe = recipe.with_(**options.pop("changes"))
     return cohort, recipe, options
 
 

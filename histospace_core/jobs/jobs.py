@@ -15,6 +15,7 @@ from histospace_core.jobs.bodies import Body
 from histospace_core.jobs.cluster import connect
 from histospace_core.jobs.identity import identity, is_gone
 from histospace_core.jobs.log import log_to
+from histospace_core.jobs.packages import check_model_name
 from histospace_core.jobs.reserve import keep_reserve
 from histospace_core.jobs.work import perform
 from histospace_core.settings import Settings
@@ -111,7 +112,8 @@ class Jobs:
         cohort: Path,
         network: str = "histospace",
         *,
-        recipe: str = "mended",
+        name: str = "",
+        recipe: str | None = None,
         device: str = "auto",
         **changes: Any,
     ) -> str:
@@ -119,11 +121,23 @@ class Jobs:
 
         Parameters
         ----------
+        name
+            Of the model to be made; without it one is made of the network's and the run's.
         recipe, changes
-            A name in `training.RECIPES`, and fields of it to change, such as `epochs` or `seed`.
+            One of the network's recipes by name, by default its first, and fields of it to change,
+            such as `epochs` or `seed`.
+
+        Raises
+        ------
+        JobError
+            The name is taken, or no name for a model.
         """
-        settings = {"cohort": str(cohort.resolve()), "recipe": recipe, "device": device}
-        return self._submit(Kind.TRAIN, None, network, {**settings, "changes": changes})
+        settings: dict[str, Any] = {"cohort": str(cohort.resolve()), "recipe": recipe}
+        settings |= {"device": device, "changes": changes}
+        if name:
+            settings["name"] = name
+            check_model_name(name, self._settings, self._catalog, settings)
+        return self._submit(Kind.TRAIN, None, network, settings)
 
     def submit_evaluation(
         self,
@@ -134,7 +148,7 @@ class Jobs:
         train: Sequence[str] = (),
         test: Sequence[str] = (),
         seeds: Sequence[int] = (0,),
-        recipe: str = "mended",
+        recipe: str | None = None,
         device: str = "auto",
         **changes: Any,
     ) -> str:

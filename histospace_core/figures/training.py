@@ -1,0 +1,58 @@
+"""How the loss went down, epoch by epoch."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from .canvas import MODEBAR
+from .colours import INSIDE, NEUTRAL
+
+
+def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
+    """Draw the loss of one stage, a line for each part (fold); the last part stands out.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Columns `part`, `epoch`, `loss`, `held_out_loss` (NaN where there is none), in the order of
+        training.
+    height : int
+        Of the figure, screen px.
+    """
+    figure = go.Figure()
+    parts = list(dict.fromkeys(points["part"]))
+    for part in parts:
+        lines = points[points["part"] == part]
+        latest = part == parts[-1]
+        line = {"color": INSIDE if latest else NEUTRAL, "width": 2.5 if latest else 1.2}
+        name = str(part) or "training"
+        figure.add_trace(_line(lines["epoch"], lines["loss"], name, line))
+        if lines["held_out_loss"].notna().any():
+            dashed = {**line, "dash": "dash"}
+            figure.add_trace(
+                _line(lines["epoch"], lines["held_out_loss"], f"{name}, inner", dashed)
+            )
+    figure.update_layout(
+        height=height,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        modebar=MODEBAR,
+        uirevision="loss",  # a new epoch does not undo the reader's zoom
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
+        xaxis={"title": "epoch", "rangemode": "nonnegative", "tickformat": "d"},
+        yaxis={"title": "loss", "rangemode": "tozero"},
+    )
+    return figure
+
+
+def _line(x: pd.Series, y: pd.Series, name: str, line: Mapping[str, object]) -> go.Scatter:
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines+markers",
+        marker={"size": 5},
+        line=line,
+        name=name,
+        hovertemplate=f"{name}<br>epoch %{{x}}: loss %{{y:.4f}}<extra></extra>",
+    )

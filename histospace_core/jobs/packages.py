@@ -1,0 +1,69 @@
+"""Where a training's model goes: its name, and its place among the models of the installation."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from histospace_core.catalog import ACTIVE, Catalog, Kind
+from histospace_core.errors import JobError, ModelError
+from histospace_core.settings import Settings
+
+if TYPE_CHECKING:  # the app's process names models and never needs torch for it
+    from histospace_core.networks import ModelPackage
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+
+
+def check_model_name(
+    name: str, settings: Settings, catalog: Catalog, work: dict[str, Any] | None = None
+) -> None:
+    """Refuse a name that no new model can have.
+
+    Parameters
+    ----------
+    work
+        The training's own settings: asked for twice (a double click), it does not stand in its
+        own way.
+
+    Raises
+    ------
+    JobError
+        It is no fit name of a folder, or another model or training under way has it.
+    """
+    if not _NAME.fullmatch(name):
+        raise JobError(
+            "A model's name has 1 to 48 letters a-z, digits, hyphens or underscores, and begins "
+            "with a letter or digit: choose another name."
+        )
+    under_way = catalog.runs(kinds=[Kind.TRAIN], states=ACTIVE)
+    promised = {run.settings.get("name") for run in under_way if run.settings != work}
+    known = {model.name for model in catalog.models()} | promised
+    folders = (settings.models, settings.trained_dir)
+    if name in known or any((folder / name).exists() for folder in folders):
+        raise JobError(f"There is a model named {name} already: choose another name.")
+
+
+def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
+    """Copy a package into a folder of models, whole or not at all; done before, it is kept.
+
+    Raises
+    ------
+    ModelError
+        Another model has this name there.
+    """
+    from histospace_core.networks import load_package
+
+    target = folder / package.name
+    if not target.exists():
+        copy = package.directory.with_name(package.name + ".copy")
+        shutil.rmtree(copy, ignore_errors=True)  # of an attempt that was cut off
+        shutil.copytree(package.directory, copy)
+        folder.mkdir(parents=True, exist_ok=True)
+        copy.rename(target)
+    installed = load_package(target)
+    if installed.sha256 != package.sha256:
+        raise ModelError(
+            f"Another model is called {package.name} by now: train again under another name."
+        )
+    return installed

@@ -1,0 +1,211 @@
+"""Evaluation: finished cross-validations, and the leaderboard of networks on the same folds."""
+
+import pandas as pd
+import streamlit as st
+
+from histospace_core.catalog import Kind, RunRow, State
+from histospace_core.exports import file_name, genes_csv
+from histospace_core.figures.scores import ranking, score_spread
+from histospace_core.settings import PROJECT
+from histospace_core.web import get_context
+from histospace_core.web.evaluations import (
+    Evaluation,
+    read_evaluation,
+    read_leaderboard,
+)
+from histospace_core.web.parts import CHART_CONFIG, chosen, empty_state, guarded, keep, plain, when
+
+LEADERBOARD = PROJECT / "docs" / "leaderboard.csv"
+HEADERS = {
+    "per_gene_pearson": "per-gene r (mean profile: 0)",
+    "per_gene_pearson_hvg50": "HVG50 r (mean profile: 0)",
+    "mse_ratio_to_mean": "error ratio (mean profile: 1)",
+    "per_spot_pearson": "per-spot r",
+    "mean_profile_per_spot_pearson": "mean profile's per-spot r",
+    "noise_ceiling": "noise ceiling of per-gene r",
+    "share_of_ceiling": "share of the ceiling",
+}
+
+
+@guarded
+def scores() -> None:
+    """Show the evaluations of this installation and the leaderboard."""
+    st.title("Evaluation")
+    st.caption(
+        "Scores on sections that the network did not see. Read every score beside what the mean "
+        "profile reaches without an image, and beside what the noise of the counts allows."
+    )
+    own, board = st.tabs(["Evaluations", "Leaderboard"])
+    with own:
+        _evaluations()
+    with board:
+        _leaderboard()
+
+
+@guarded
+def _evaluations() -> None:
+    runs = get_context().catalog.runs(kinds=[Kind.EVALUATE], states=[State.DONE])
+    if not runs:
+        empty_state(
+            "No evaluation is finished yet: put a cohort together and choose “Only score”.",
+            "train.py",
+            "Go to Train",
+        )
+        return
+    by_id = {run.id: run for run in runs}
+    picked = st.selectbox(
+        "Evaluation",
+        list(by_id),
+        index=chosen("evaluation", list(by_id)),
+        format_func=lambda key: _title(by_id[key]),
+    )
+    keep("evaluation", picked)
+    evaluation = read_evaluation(by_id[picked].directory)
+    _overall(evaluation)
+    _folds(evaluation)
+    _genes(evaluation, picked)
+
+
+def _title(run: RunRow) -> str:
+    n = len(run.provenance.get("folds", []))
+    return f"{run.model_name} · {n} held-out sections · {when(run.created_at)}"
+
+
+def _overall(evaluation: Evaluation) -> None:
+    mean = evaluation.overall()
+    for leak in evaluation.leaks:
+        st.warning(f"These scores are optimistic: {plain(leak)}.")
+    no_image = {"per_gene_pearson": "mean profile: 0", "mse_ratio_to_mean": "mean profile: 1"}
+    no_image["per_gene_pearson_hvg50"] = no_image["per_gene_pearson"]
+    baseline = mean["mean_profile_per_spot_pearson"]
+    no_image["per_spot_pearson"] = f"mean profile: {baseline:.3f}"
+    labels = ("Per-gene r", "HVG50 r", "Error ratio", "Per-spot r")
+    order = ("per_gene_pearson", "per_gene_pearson_hvg50", "mse_ratio_to_mean", "per_spot_pearson")
+    with st.container(horizontal=True):
+        for label, key in zip(labels, order, strict=True):
+            st.metric(
+                label,
+                _number(mean[key]),
+                delta=no_image[key],
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+            )
+        st.metric(
+            "Share of the noise ceiling",
+            "unknown" if pd.isna(mean["share_of_ceiling"]) else f"{mean['share_of_ceiling']:.0%}",
+            delta=f"ceiling of r: {_number(mean['noise_ceiling'])}",
+            delta_color="off",
+            delta_arrow="off",
+            width="content",
+            help="What a perfect prediction could reach with counts this shallow.",
+        )
+    beats = "beats" if mean["mse_ratio_to_mean"] < 1 else "**does not beat**"
+    above = "above" if mean["per_spot_pearson"] > baseline else "**not above**"
+    st.markdown(
+        f"By its error the network {beats} the mean profile; its per-spot r is {above} the mean "
+        "profile's. Averaged over a patient's sections, then over patients."
+    )
+
+
+def _folds(evaluation: Evaluation) -> None:
+    st.subheader("Held-out sections", anchor=False)
+    table = evaluation.folds
+    wanted = ["test", "patient", "seed", "n_spots", "n_genes", *HEADERS, "train_seconds"]
+    numbers = {
+        key: st.column_config.NumberColumn(label, format="%.3f") for key, label in HEADERS.items()
+    }
+    st.dataframe(
+        table[[column for column in wanted if column in table]],
+        hide_index=True,
+        column_config={
+            **numbers,
+            "test": "section",
+            "n_spots": "spots",
+            "n_genes": "genes",
+            "train_seconds": st.column_config.NumberColumn("training, s", format="%.0f"),
+        },
+    )
+
+
+def _genes(evaluation: Evaluation, run_id: str) -> None:
+    st.subheader("Genes", anchor=False)
+    sections = list(dict.fromkeys(evaluation.genes["test"]))
+    section = st.selectbox("Section", sections, index=chosen("section", sections))
+    genes = evaluation.genes[evaluation.genes["test"] == section]
+    keep("section", section)
+    ceilings = evaluation.folds.loc[evaluation.folds["test"].astype(str) == section]
+    ceiling = (
+        genes["noise_ceiling"] if "noise_ceiling" in genes else ceilings["noise_ceiling"].mean()
+    )
+    scored = genes["pearson"].notna().sum()
+    st.plotly_chart(
+        score_spread(genes["pearson"], ceiling=ceiling),
+        key=f"spread-{run_id}-{section}",
+        config=CHART_CONFIG,
+        alt=f"Per-gene r of {scored} genes on section {section}, "
+        f"mean {genes['pearson'].mean():.2f}",
+    )
+    part = st.text_input("Find genes", placeholder="part of a name", icon=":material/search:")
+    found = genes[genes["gene"].str.contains(part.strip(), case=False, regex=False)]
+    st.dataframe(
+        found.sort_values("pearson", ascending=False, na_position="last"),
+        hide_index=True,
+        height=320,
+        column_config={
+            column: st.column_config.NumberColumn(
+                {"pearson": "r", **HEADERS}.get(column, column), format="%.3f"
+            )
+            for column in found.select_dtypes("float")
+        },
+    )
+    st.caption(f"{len(found):,} of {len(genes):,} genes; {scored:,} could be scored.")
+    st.download_button(
+        "Scores of all genes as CSV",
+        genes_csv(evaluation.genes),
+        file_name("evaluation", run_id[:8]),
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+@guarded
+def _leaderboard() -> None:
+    table = read_leaderboard(LEADERBOARD)
+    if table is None:
+        st.info("There is no leaderboard yet: it comes with the benchmark of the networks.")
+        return
+    splits = list(dict.fromkeys(table["split"]))
+    split = st.segmented_control("Split", splits, default=splits[0]) or splits[0]
+    rows = table[table["split"] == split]
+    st.plotly_chart(
+        ranking(rows),
+        key=f"ranking-{split}",
+        config=CHART_CONFIG,
+        alt=f"Per-gene r of {len(rows)} networks, {split}; best is {rows.iloc[0]['network']}",
+    )
+    numbers = {
+        **{key: st.column_config.NumberColumn(HEADERS[key], format="%.3f") for key in HEADERS},
+        "n_parameters": st.column_config.NumberColumn("parameters", format="compact"),
+        "gmacs_per_tile": st.column_config.NumberColumn("GMACs a tile", format="%.3g"),
+        "train_seconds": st.column_config.NumberColumn("training, s", format="%.0f"),
+        "tiles_per_second_cpu": st.column_config.NumberColumn("tiles/s, CPU", format="%.0f"),
+        "peak_memory_mb": st.column_config.NumberColumn("peak memory, MB", format="%.0f"),
+    }
+    st.dataframe(rows, hide_index=True, column_config=numbers)
+    st.download_button(
+        "Leaderboard as CSV",
+        LEADERBOARD.read_bytes(),
+        "leaderboard.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _number(value: float) -> str:
+    return "not evaluable" if pd.isna(value) else f"{value:.3f}"
+
+
+scores()
