@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from histospace_core import __version__
+from histospace_core.cli_data import data
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data, name="data")
 out = Console()
 Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
 Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]

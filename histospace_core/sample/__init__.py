@@ -1,14 +1,5 @@
-"""A section to try things on: a procedural phantom, or a real one on request."""
+"""A section to try things on, drawn on this machine: a procedural phantom."""
 
-from histospace_core.sample.download import SECTIONS, DownloadError, Section, download_her2st
 from histospace_core.sample.phantom import LABEL, Phantom, make_phantom
 
-__all__ = [
-    "LABEL",
-    "SECTIONS",
-    "DownloadError",
-    "Phantom",
-    "Section",
-    "download_her2st",
-    "make_phantom",
-]
+__all__ = ["LABEL", "Phantom", "make_phantom"]

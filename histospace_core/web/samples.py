@@ -28,11 +28,12 @@ def add_her2st(context: Context, section: str, on_progress: Progress | None = No
     HistospaceError
         No network, or another file than the pinned one came.
     """
-    from histospace_core.sample.download import download_her2st
+    from histospace_core.cohorts.her2st import fetch_section
 
     folder = context.settings.store / "samples" / "her2st"
-    real = download_her2st(section, folder, context.settings.her2st_url, on_progress)
-    return _add(context, real.image, real.counts, real.spots, mpp=real.mpp)
+    real = fetch_section(section, folder, context.settings.her2st_url, on_progress)
+    files = (folder / path for path in (real.image, real.counts, real.spots))
+    return _add(context, *files, mpp=real.mpp)
 
 
 def _add(

@@ -1,0 +1,83 @@
+"""`histospace data`: public cohorts by name."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from histospace_core.settings import get_settings
+
+data = typer.Typer(help="Public cohorts by name.", no_args_is_help=True)
+out = Console()
+
+
+@data.command()
+def fetch(
+    name: Annotated[
+        str, typer.Argument(help="her2st, stnet, 10x-visium:<id> or hest:<id>; ids by comma.")
+    ],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the cohort.")],
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="Address of a mirror laid out like the source.")
+    ] = None,
+) -> None:
+    """Fetch a public cohort into a folder with its cohort.csv; a broken fetch goes on."""
+    from histospace_core.cohorts import fetch_cohort
+
+    if name.partition(":")[0] == "her2st":
+        base_url = base_url or get_settings().her2st_url
+    with _bar() as report:
+        cohort = fetch_cohort(name, to, base_url, report)
+    for found in cohort.checked:
+        if not found.usable:
+            line = f"{found.section.name} LEFT OUT: {found.message}"
+            out.print(line, style="yellow", markup=False, soft_wrap=True)
+        else:
+            colour = "yellow" if found.mended else None
+            line = f"{found.section.name}: {found.n_spots} spots; {found.message}"
+            out.print(line, style=colour, markup=False, soft_wrap=True)
+    patients = {found.section.patient for found in cohort.used}
+    out.print(
+        f"{cohort.table} (sections: {len(cohort.used)}, patients: {len(patients)})",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@data.command(name="list")
+def list_sources() -> None:
+    """List the public cohorts that can be fetched."""
+    from histospace_core.cohorts import SOURCES
+
+    for source in SOURCES.values():
+        out.print(f"[bold]{source.example}[/bold]")
+        for line in (source.title, source.page, f"Licence {source.licence}."):
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking the server", total=None)
+        yield lambda done, total, file: bar.update(
+            task, completed=done, total=total, description=file
+        )

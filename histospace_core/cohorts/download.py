@@ -1,0 +1,248 @@
+"""Fetch files into a folder: checked, resumable, nothing twice, nothing half-written."""
+
+import hashlib
+import logging
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+
+from histospace_core.cohorts.resume import (
+    BROKEN,
+    TIMEOUT_S,
+    DownloadError,
+    Resuming,
+    WrongFileError,
+)
+from histospace_core.errors import StoreError
+
+PARTIAL = ".partial"  # folder of what is not yet whole
+SUMS = "SHA256SUMS"  # as `sha256sum -c` reads it
+LISTING_LIMIT = 64 * 2**20  # bytes of a file whose size nobody states
+SPARE = 2**28  # bytes left free on the disk
+Progress = Callable[[int, int, str], None]  # bytes done, bytes in all, file
+pooch.get_logger().setLevel(logging.WARNING)  # no "Downloading data from ..." on stderr
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on a server and its place in the cohort folder.
+
+    Attributes
+    ----------
+    path : relative to the cohort folder.
+    url : where it is.
+    size : bytes, where known.
+    digest : `sha256:<hex>`, `git:<hex>` (the id of a git blob) or "" where none is known.
+    headers : sent with the request.
+    refused : what to do where the server answers 401 or 403.
+    """
+
+    path: str
+    url: str
+    size: int | None = None
+    digest: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    refused: str = "give the address of a mirror that you may use (--base-url)"
+
+    @property
+    def name(self) -> str:
+        """Name without folders, for messages."""
+        return Path(self.path).name
+
+
+def download_files(
+    files: Sequence[RemoteFile], folder: Path, on_progress: Progress | None = None
+) -> list[Path]:
+    """Fetch what is not there yet; return all paths in the order of `files`.
+
+    Each file appears in `folder` when it is whole. What a broken connection leaves lies in a
+    hidden folder beside them and is continued by the next call.
+
+    Raises
+    ------
+    DownloadError
+        No network, refused, absent, or another file than the one that was asked for.
+    StoreError
+        Not enough room, or the folder cannot be written.
+    """
+    recorded = read_sums(folder)
+    try:
+        missing = [f for f in files if not _is_whole(f, folder / f.path, recorded.get(f.path))]
+        missing = [f if f.size is not None else _look_up(f) for f in missing]
+        _require_room(missing, folder)
+        _fetch_all(missing, folder, on_progress)
+    except requests.RequestException as error:  # of the look-up
+        raise _explain(error, str(error.request.url) if error.request else "") from error
+    except OSError as error:
+        raise StoreError(
+            f"'{folder}' cannot be written ({error.strerror or error}); make room on the disk or "
+            "choose another folder."
+        ) from error
+    return [folder / file.path for file in files]
+
+
+def exists(url: str) -> bool:
+    """Ask a server whether it has a file.
+
+    Raises
+    ------
+    DownloadError
+        It cannot be reached.
+    """
+    try:
+        return requests.head(url, allow_redirects=True, timeout=TIMEOUT_S).status_code == 200
+    except requests.RequestException as error:
+        raise _explain(error, url) from error
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Return path -> SHA-256 of a finished cohort folder; empty where there is none."""
+    file = folder / SUMS
+    if not file.is_file():
+        return {}
+    rows = [re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in file.read_text().splitlines()]
+    return {row.group(2): row.group(1) for row in rows if row}
+
+
+def digest_of(path: Path, kind: str = "sha256") -> str:
+    """Return a checksum in hex; `git` is the id that git gives a file."""
+    if kind == "git":
+        blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                blob.update(chunk)
+        return blob.hexdigest()
+    return str(pooch.file_hash(str(path), alg=kind))
+
+
+def _is_whole(file: RemoteFile, path: Path, recorded: str | None) -> bool:
+    if not path.is_file():
+        return False
+    kind, _, known = file.digest.partition(":") if file.digest else ("sha256", "", recorded)
+    # files appear by renaming only, so one without any checksum is whole as well
+    return not known or digest_of(path, kind) == known
+
+
+def _look_up(file: RemoteFile) -> RemoteFile:
+    """Ask for the size; Hugging Face's hub states size and SHA-256 of a large file as well."""
+    headers = {"Accept-Encoding": "identity", **file.headers}
+    answer = requests.head(file.url, headers=headers, allow_redirects=True, timeout=TIMEOUT_S)
+    if answer.status_code in (405, 501):  # a server that only gives; what comes is counted
+        return file
+    if answer.status_code >= 400:
+        raise _of_status(file, answer.status_code)
+    stated = {k.lower(): v for a in [answer, *answer.history] for k, v in a.headers.items()}
+    size = stated.get("x-linked-size") or answer.headers.get("Content-Length")
+    digest = stated.get("x-linked-etag", "").strip('"')
+    return replace(
+        file,
+        size=int(size) if size else None,
+        digest=f"sha256:{digest}" if re.fullmatch("[0-9a-f]{64}", digest) else file.digest,
+    )
+
+
+def _require_room(files: Sequence[RemoteFile], folder: Path) -> None:
+    there = next(p for p in [folder, *folder.absolute().parents] if p.is_dir())
+    parts = sum(_part(f, folder).stat().st_size for f in files if _part(f, folder).exists())
+    needed = sum(file.size or 0 for file in files) - parts
+    free = shutil.disk_usage(there).free
+    if needed and needed + SPARE > free:
+        raise StoreError(
+            f"The cohort needs {needed / 1e9:,.1f} GB more, {free / 1e9:,.1f} GB are free in "
+            f"'{there}'; make room or choose another folder."
+        )
+
+
+def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: Progress | None) -> None:
+    total, done = sum(file.size or 0 for file in files), 0
+    made = [p for p in [folder, *folder.absolute().parents] if not p.exists()]
+    try:
+        for file in files:
+
+            def tell(here: int, done: int = done, name: str = file.name) -> None:
+                if on_progress is not None:
+                    on_progress(done + here, max(total, done + here), name)
+
+            _fetch(file, folder, tell)
+            done += file.size or (folder / file.path).stat().st_size
+    finally:
+        if (folder / PARTIAL).is_dir() and not any((folder / PARTIAL).iterdir()):
+            (folder / PARTIAL).rmdir()
+        for path in made:  # a failure that fetched nothing leaves no empty folder
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _fetch(file: RemoteFile, folder: Path, tell: Callable[[int], None]) -> None:
+    part = _part(file, folder)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    downloader = Resuming(
+        part,
+        size=file.size,
+        limit=LISTING_LIMIT if file.size is None else file.size,
+        hashed=bool(file.digest),
+        headers=file.headers,
+        on_bytes=tell,
+    )
+    arrived = part.with_name(f"{part.name}.whole")
+    arrived.unlink(missing_ok=True)
+    known = file.digest if file.digest.startswith("sha256:") else None
+    try:
+        pooch.retrieve(
+            file.url, known_hash=known, fname=arrived.name, path=part.parent, downloader=downloader
+        )
+        if file.digest.startswith("git:") and f"git:{digest_of(arrived, 'git')}" != file.digest:
+            raise WrongFileError("another git id")
+        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        arrived.replace(folder / file.path)
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise _of_status(file, status) from error
+    except requests.RequestException as error:
+        raise _explain(error, file.url, begun=part.exists()) from error
+    except ValueError as error:  # pooch's word for another hash, and ours for another size
+        raise DownloadError(
+            f"{file.name}: the server sent another file than the pinned one (its size or checksum "
+            "differs); nothing of it was kept, try again or use another mirror."
+        ) from error
+    finally:
+        arrived.unlink(missing_ok=True)
+
+
+def _part(file: RemoteFile, folder: Path) -> Path:
+    return folder / PARTIAL / file.path.replace("/", "__")
+
+
+def _of_status(file: RemoteFile, status: int) -> DownloadError:
+    host = urlsplit(file.url).hostname
+    if status in (401, 403):
+        return DownloadError(f"{file.name}: {host} refuses access ({status}); {file.refused}.")
+    if status in (404, 410):
+        return DownloadError(
+            f"{file.name}: {host} answers {status}, it has no such file; check the name of the "
+            "cohort (`histospace data list`) or the address of the mirror (--base-url)."
+        )
+    return DownloadError(f"{file.name}: {host} answers {status or 'with an error'}; try later.")
+
+
+def _explain(error: requests.RequestException, url: str, begun: bool = False) -> DownloadError:
+    host = urlsplit(url or "").hostname or "the server"
+    if isinstance(error, requests.exceptions.SSLError):
+        return DownloadError(f"{host}: its certificate cannot be verified; use another mirror.")
+    if begun and isinstance(error, BROKEN):
+        return DownloadError(
+            f"{host}: the connection broke again and again; run the same once more, it goes on "
+            "where it stopped."
+        )
+    if isinstance(error, BROKEN):
+        return DownloadError(
+            f"{host}: the server cannot be reached; connect to the network or give the address of "
+            "a mirror."
+        )
+    return DownloadError(f"'{url}' is no address to download from; check --base-url.")

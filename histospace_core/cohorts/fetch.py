@@ -1,0 +1,162 @@
+"""Fetch a public cohort by name into a folder that `read_cohort` reads."""
+
+import csv
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+from histospace_core.cohorts.check import Checked, check_section
+from histospace_core.cohorts.download import (
+    PARTIAL,
+    SUMS,
+    Progress,
+    RemoteFile,
+    digest_of,
+    download_files,
+)
+from histospace_core.cohorts.registry import find_source
+from histospace_core.cohorts.source import Source
+from histospace_core.errors import CohortError, StoreError
+
+TABLE, ABOUT = "cohort.csv", "SOURCE.md"
+COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
+
+
+@dataclass(frozen=True)
+class FetchedCohort:
+    """A cohort on disk.
+
+    Attributes
+    ----------
+    table : its `cohort.csv`, with the sections that can be used.
+    checked : all sections, with what the alignment check says of each.
+    """
+
+    table: Path
+    checked: list[Checked]
+
+    @property
+    def used(self) -> list[Checked]:
+        return [found for found in self.checked if found.usable]
+
+
+def fetch_cohort(
+    name: str, folder: Path, base_url: str | None = None, on_progress: Progress | None = None
+) -> FetchedCohort:
+    """Fetch, unpack and check a public cohort; what is there already is not fetched again.
+
+    Parameters
+    ----------
+    name : `her2st`, `stnet`, `10x-visium:<id>`, `hest:<id>`; several ids by comma.
+    folder : new, empty, or of an earlier fetch of the same name, which is then completed.
+    base_url : address of a mirror laid out like the source.
+    on_progress : called with bytes done, bytes in all and the name of the file; may raise to stop.
+
+    Raises
+    ------
+    CohortError
+        No such cohort, a folder of something else, or no section that can be used.
+    DownloadError
+        The files cannot be had.
+    StoreError
+        The folder cannot be written.
+    """
+    source, ids = find_source(name)
+    title = f"{source.name}:{','.join(ids)}" if ids else source.name
+    base = (base_url or source.base_url).rstrip("/")
+    _claim(folder, title)
+
+    def fetch(file: RemoteFile) -> Path:
+        return download_files([file], folder, on_progress)[0]
+
+    files = source.files(ids, base, fetch)
+    download_files(files, folder, on_progress)
+    try:
+        checked = [check_section(section, folder) for section in source.sections(ids, folder)]
+        cohort = FetchedCohort(folder / TABLE, checked)
+        _write(folder / SUMS, _sums(files, folder))
+        _write(folder / ABOUT, _about(title, source, base, checked))
+        if not cohort.used:
+            raise CohortError(f"No section of {title} can be used: {checked[0].message}")
+        _write_table(cohort)
+    except OSError as error:
+        raise StoreError(
+            f"'{folder}' cannot be written ({error.strerror or error}); make room on the disk or "
+            "choose another folder."
+        ) from error
+    return cohort
+
+
+def _claim(folder: Path, title: str) -> None:
+    """Refuse a folder that holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise CohortError(f"'{folder}' is a file; choose a new folder.")
+    about = folder / ABOUT
+    if about.is_file():
+        held = about.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        if held != title:
+            raise CohortError(f"'{folder}' holds the cohort {held}; choose a new folder.")
+    elif (folder / TABLE).exists():
+        raise CohortError(f"'{folder}' holds a cohort of another origin; choose a new folder.")
+
+
+def _sums(files: list[RemoteFile], folder: Path) -> str:
+    return "".join(f"{digest_of(folder / file.path)}  {file.path}\n" for file in files)
+
+
+def _write_table(cohort: FetchedCohort) -> None:
+    partial = cohort.table.with_name(f".{TABLE}{PARTIAL}")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for s in (found.section for found in cohort.used):
+            writer.writerow([s.name, s.patient, s.image, s.counts, s.spots, s.mpp or ""])
+    partial.replace(cohort.table)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}{PARTIAL}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _about(title: str, source: Source, base: str, checked: list[Checked]) -> str:
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    caveats = "\n".join(f"- {caveat}" for caveat in source.caveats)
+    return f"""# {title}
+
+{source.title}
+
+- Source: {source.page}
+- Fetched from: {base} ({today})
+- Licence: {source.licence}
+- Cite: {source.citation}
+- Checksums of all files as they came: `{SUMS}` (`sha256sum -c {SUMS}`)
+
+## Known traps
+
+{caveats}
+
+## Sections
+
+Spots were compared with the tissue in all eight orientations.
+
+{"".join(map(_section, checked))}"""
+
+
+def _section(found: Checked) -> str:
+    section = found.section
+    lines = [
+        f"### {section.name}",
+        "",
+        f"- Patient: {section.patient}",
+        f"- Pixel size: {section.mpp:g} um/px ({section.mpp_from})"
+        if section.mpp
+        else f"- Pixel size: from {section.mpp_from}",
+        f"- Spots: {found.n_spots}",
+        f"- Orientation that fits: {found.orientation or 'none, LEFT OUT of the cohort table'}",
+        f"- {found.message}",
+        *([f"- Corrected positions: `{section.counts}`"] if found.mended else []),
+        *(f"- {note}" for note in section.notes),
+    ]
+    return "\n".join(lines) + "\n\n"

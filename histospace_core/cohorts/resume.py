@@ -1,0 +1,176 @@
+"""A downloader for pooch that goes on where a broken download stopped."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from histospace_core.errors import HistospaceError
+
+CHUNK = 2**18
+TIMEOUT_S = 30
+ATTEMPTS = 4  # in a row without a new byte
+WAIT_S = 1.0  # before the second attempt; doubled before each further one
+BUSY = {408, 429, 500, 502, 503, 504}
+BROKEN = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class DownloadError(HistospaceError):
+    """A file cannot be fetched, or is not the one that was asked for."""
+
+
+class WrongFileError(ValueError):
+    """What arrives has not the size of the file that was asked for."""
+
+
+class Resuming:
+    """Downloads into a partial file that outlives this process, and moves it when it is whole.
+
+    A partial file is continued with `Range` and, so that two versions of a file are never glued
+    together, `If-Range` with the validator (strong ETag, else date) that came with its beginning.
+
+    Parameters
+    ----------
+    part : the partial file; its validator is kept beside it.
+    size : bytes of the whole file, where known.
+    limit : bytes at which an answer of unknown size is cut off.
+    hashed : the whole is checked by hash afterwards, so it may be continued without a validator.
+    headers : sent with each request; `Authorization` is not sent on to another host.
+    on_bytes : called with the bytes there so far; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        *,
+        size: int | None,
+        limit: int,
+        hashed: bool,
+        headers: Mapping[str, str],
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        self.part, self._size, self._limit, self._hashed = part, size, limit, hashed
+        self._headers = {"Accept-Encoding": "identity", **headers}
+        self._on_bytes = on_bytes
+        self._validator = part.with_name(f"{part.name}.validator")
+
+    def __call__(
+        self, url: str, output_file: str, pooch: Any, check_only: bool = False
+    ) -> bool | None:
+        """Download `url` to `output_file`; pooch's protocol.
+
+        Raises
+        ------
+        requests.RequestException
+            Refused, absent, or no new byte in several attempts; what there is of it stays.
+        WrongFileError
+            It is longer or shorter than it should be; nothing stays.
+        """
+        idle, before = 0, self._have
+        while True:
+            try:
+                self._go_on(url)
+                break
+            except (*BROKEN, requests.HTTPError, WrongFileError) as error:
+                idle = 0 if self._have > before else idle + 1
+                before = self._have
+                if not _may_pass(error) or idle >= ATTEMPTS:
+                    if isinstance(error, WrongFileError):
+                        self.discard()
+                    raise
+            time.sleep(WAIT_S * 2 ** max(0, idle - 1))
+        self.part.replace(output_file)
+        self.discard()
+        return None
+
+    def discard(self) -> None:
+        """Remove what there is of the file."""
+        self.part.unlink(missing_ok=True)
+        self._validator.unlink(missing_ok=True)
+
+    @property
+    def _have(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _go_on(self, url: str) -> None:
+        have = self._have
+        if have and have == self._size:
+            return  # stopped between the last byte and the move
+        with requests.get(
+            url, headers=self._request(have), stream=True, timeout=TIMEOUT_S
+        ) as answer:
+            _require_tls(url, answer)
+            if answer.status_code == 416:  # the file has become shorter
+                self.discard()
+                raise WrongFileError("another file")
+            answer.raise_for_status()
+            if answer.status_code != 206 or _first_byte(answer) != have:
+                have = 0
+            self._require_size(answer, have)
+            self._write(answer, have)
+
+    def _request(self, have: int) -> dict[str, str]:
+        validator = self._validator.read_text() if self._validator.exists() else ""
+        if not have or not (validator or self._hashed):
+            return self._headers
+        continued = {**self._headers, "Range": f"bytes={have}-"}
+        return {**continued, "If-Range": validator} if validator else continued
+
+    def _require_size(self, answer: requests.Response, have: int) -> None:
+        """Refuse by what is declared, before a byte is written."""
+        declared = answer.headers.get("Content-Length")
+        if declared is None:
+            return
+        whole = have + int(declared)
+        if whole > self._limit or (self._size is not None and whole != self._size):
+            raise WrongFileError(f"{whole} bytes instead of {self._size or self._limit}")
+
+    def _write(self, answer: requests.Response, have: int) -> None:
+        if have == 0:
+            self._validator.write_text(_validator(answer))
+        with self.part.open("ab" if have else "wb") as file:
+            for chunk in answer.iter_content(CHUNK):
+                have += len(chunk)
+                if have > self._limit or (self._size is not None and have > self._size):
+                    self.discard()
+                    raise WrongFileError("more bytes than the file has")
+                file.write(chunk)
+                self._on_bytes(have)
+        if self._size is not None and have < self._size:
+            raise requests.ConnectionError("the connection ended before the file did")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether another attempt may do better."""
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code in BUSY
+    return True  # broken; or an error page sent as if it were the file
+
+
+def _validator(answer: requests.Response) -> str:
+    etag = str(answer.headers.get("ETag", ""))
+    if etag and not etag.startswith("W/"):
+        return etag
+    return str(answer.headers.get("Last-Modified", ""))
+
+
+def _first_byte(answer: requests.Response) -> int:
+    match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    return int(match.group(1)) if match else -1
+
+
+def _require_tls(url: str, answer: requests.Response) -> None:
+    if urlsplit(url).scheme == "https" and urlsplit(answer.url).scheme != "https":
+        raise DownloadError(
+            f"{urlsplit(url).hostname} leads on to an address without encryption "
+            f"({urlsplit(answer.url).hostname}); nothing was fetched, use another mirror."
+        )
