@@ -23,6 +23,7 @@ def her2st(shared: Path) -> Iterator[Files]:
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_sections_become_a_cohort_and_a_second_fetch_downloads_nothing(
     her2st: Files, folder: Path
 ) -> None:
