@@ -11,6 +11,7 @@ from histospace_core.web.model_views import (
     card_markdown,
     overview,
     package_zip,
+    reservation,
     same_training_data,
     shared_genes,
 )
@@ -71,7 +72,7 @@ def _overview(rows: list[ModelRow]) -> None:
 def _one(row: ModelRow) -> None:
     package = load_package(row.folder)
     st.subheader(plain(row.name), anchor=False)
-    model_card(row)
+    _figures(row)
     _actions(row, package)
     scores, genes, card = st.tabs(["Scores", "Genes", "Model card"])
     with scores:
@@ -80,6 +81,12 @@ def _one(row: ModelRow) -> None:
         _genes(package)
     with card:
         st.markdown(card_markdown(package))
+
+
+def _figures(row: ModelRow) -> None:
+    model_card(row)
+    if words := reservation(row):
+        st.warning(plain(words))
 
 
 def _actions(row: ModelRow, package: ModelPackage) -> None:
@@ -159,7 +166,7 @@ def _two(one: ModelRow, other: ModelRow) -> None:
     for row, package, place in zip((one, other), packages, st.columns(2, gap="large"), strict=True):
         with place:
             st.subheader(plain(row.name), anchor=False)
-            model_card(row)
+            _figures(row)
             _actions(row, package)
     _fairness(*packages)
     _gene_by_gene(*packages)

@@ -40,10 +40,15 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
         uirevision="loss",  # a new epoch does not undo the reader's zoom
         showlegend=True,
         legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
-        xaxis={"title": "epoch", "rangemode": "nonnegative", "tickformat": "d"},
+        xaxis={"title": "epoch", "tickformat": "d", "dtick": _whole_steps(points["epoch"].max())},
         yaxis={"title": "loss", "rangemode": "tozero"},
     )
     return figure
+
+
+def _whole_steps(last: float) -> int | None:
+    """Return the distance of the ticks where Plotly's own would fall between epochs."""
+    return 1 if last <= 10 else None
 
 
 def _line(x: pd.Series, y: pd.Series, name: str, line: Mapping[str, object]) -> go.Scatter:

@@ -36,6 +36,22 @@ def _row(model: ModelRow) -> dict[str, Any]:
     }
 
 
+def reservation(model: ModelRow) -> str | None:
+    """Return what must be said with a model's scores, a sentence; None where nothing must."""
+    metrics = model.summary.get("metrics", {})
+    ratio, by = metrics.get("mse_ratio_to_mean"), metrics.get("held_out_by")
+    if ratio is None:
+        return "This model has no held-out score: how far its maps can be trusted is not known."
+    if ratio >= 1:
+        return (
+            "On held-out sections this model does not beat the mean profile, which needs no image: "
+            "do not read biology into its maps."
+        )
+    if by == "section":
+        return "Scored on other sections of its own patients: expect less on a new patient."
+    return None
+
+
 def same_training_data(one: ModelPackage, other: ModelPackage) -> bool:
     """Tell whether two models were trained on the same sections of the same patients."""
 

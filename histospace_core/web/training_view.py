@@ -9,7 +9,7 @@ from histospace_core.figures.training import loss_curves
 from histospace_core.jobs.losses import read_losses
 from histospace_core.networks import load_package
 from histospace_core.web.context import get_context
-from histospace_core.web.model_views import package_zip
+from histospace_core.web.model_views import package_zip, reservation
 from histospace_core.web.parts import (
     CHART_CONFIG,
     duration_text,
@@ -115,6 +115,8 @@ def _done(run: RunRow) -> None:
     row = get_context().catalog.model(run.provenance["model"])
     link = {"model": row.name}
     model_card(row)
+    if words := reservation(row):
+        st.warning(plain(words))
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Predict with it", type="primary", icon=":material/play_circle:"):
             st.switch_page("predict.py", query_params=link)

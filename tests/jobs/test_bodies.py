@@ -5,14 +5,19 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from jobs.conftest import Workshop
 from packages import make_package
+from sections import make_section_files
+from slidefiles import MPP
 
 from histospace_core.catalog import State
+from histospace_core.errors import JobError
 from histospace_core.inference import open_prediction
+from histospace_core.jobs.losses import read_losses
 from histospace_core.sample.phantom import Phantom, make_phantom
 from histospace_core.slides.open import open_slide
 
@@ -84,25 +89,32 @@ def test_a_model_that_changed_meanwhile_is_not_used(own_shop: Workshop, slide_id
 
 
 @pytest.fixture
-def cohort(tmp_path: Path, phantom: Phantom) -> Path:
-    """Two sections of a few spots each."""
+def cohort(tmp_path: Path) -> Path:
+    """Two sections of a few spots each, of two patients."""
     table = tmp_path / "cohort.csv"
-    header, *spots = phantom.spots.read_text().splitlines(keepends=True)
-    few = tmp_path / "spots.tsv"
-    few.write_text("".join([header, *spots[::4]]))
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["section", "patient", "image", "counts", "spots", "mpp"])
-        for name in ("P1", "Q1"):
-            rows.writerow([name, name[0], phantom.image, phantom.counts, few, ""])
+        for seed, name in enumerate(("P1", "Q1")):
+            files = make_section_files(tmp_path, name, seed, side=800)
+            rows.writerow([name, name[0], *files, MPP])
     return table
 
 
 def test_a_training_makes_a_registered_model(own_shop: Workshop, cohort: Path) -> None:
-    run_id = own_shop.jobs.submit_training(cohort, epochs=1, autoencoder_epochs=1, device="cpu")
+    submit = partial(own_shop.jobs.submit_training, cohort, name="mine", device="cpu")
+    run_id = submit(epochs=1, autoencoder_epochs=1)
+    assert submit(epochs=1, autoencoder_epochs=1) == run_id  # a double click
+    with pytest.raises(JobError, match="a model named mine already"):
+        submit(epochs=2)
     run = own_shop.wait_end(run_id, seconds=300)
     assert (run.state, run.error) == (State.DONE, None)
     assert run.stage
+    assert run.provenance["model"] == "mine"
+    losses = read_losses(run.directory)
+    assert list(losses["stage"]) == ["autoencoder", "predictor"] * 3
+    assert list(losses["part"].unique())[-1] == "all sections"
+    assert (losses["loss"] > 0).all()
     model = own_shop.catalog.model(run.provenance["model"])
     assert model.sha256 == run.provenance["model_sha256"]
     assert (Path(model.folder) / "model.safetensors").exists()
@@ -118,6 +130,7 @@ def test_an_evaluation_leaves_its_summary(own_shop: Workshop, cohort: Path) -> N
     assert run.provenance["folds"][0]["test"] == "Q1"
     summary = json.loads((run.directory / "summary.json").read_text())
     assert summary["folds"] == run.provenance["folds"]
+    assert len(read_losses(run.directory)) == 2
 
 
 def test_a_cohort_that_is_not_there(own_shop: Workshop, tmp_path: Path) -> None:
