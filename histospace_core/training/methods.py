@@ -6,11 +6,9 @@ from types import MappingProxyType
 from histospace_core.errors import CohortError
 from histospace_core.training.fit import HISTOSPACE
 from histospace_core.training.method import Method
-from histospace_core.training.peers import COLOUR, MEAN_PROFILE, PREFIX, encoder_method
+from histospace_core.training.peers import PEERS, PREFIX, encoder_method
 
-METHODS: Mapping[str, Method] = MappingProxyType(
-    {m.name: m for m in (HISTOSPACE, MEAN_PROFILE, COLOUR, encoder_method("efficientnet-lite0"))}
-)
+METHODS: Mapping[str, Method] = MappingProxyType({m.name: m for m in (HISTOSPACE, *PEERS)})
 TRAINABLE = ("histospace",)
 """Those that a model package can hold."""
 

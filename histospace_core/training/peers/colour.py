@@ -52,7 +52,9 @@ def _statistics(view: NDArray[np.uint8]) -> NDArray[np.float32]:
     for start in range(0, len(view), _BATCH):
         pixels = view[start : start + _BATCH]
         density = _DENSITY[pixels.reshape(len(pixels), -1, 3)]
-        mean, sd = density.mean(1), density.std(1)
+        # added up in double precision: thousands of equal pixels drift otherwise
+        mean = density.mean(1, dtype=np.float64).astype(np.float32)
+        sd = density.std(1, dtype=np.float64).astype(np.float32)
         z = (density - mean[:, None]) / np.maximum(sd, 1e-6)[:, None]
         related = [(z[..., a] * z[..., b]).mean(1) for a, b in ((0, 1), (0, 2), (1, 2))]
         quantiles = np.percentile(density, PERCENTILES, axis=1)

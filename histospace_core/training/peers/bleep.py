@@ -1,0 +1,179 @@
+"""BLEEP: image and expression brought into one space; prediction by looking up similar spots.
+
+Source: Xie et al. 2023, NeurIPS (arXiv:2306.01859). A ResNet-50 with ImageNet weights on tiles of
+224 x 224 px and the expression profile itself, each through a projection to 256 dimensions
+(linear, GELU, linear, dropout 0.1, residual, layer norm). The contrastive loss has soft targets:
+how alike the images are and how alike the profiles are, averaged, at temperature 1. AdamW, rate
+1e-3, weight decay 1e-3, batch 512, 150 epochs, flips and quarter turns. The prediction of a tile is
+the mean expression of the 50 training spots whose expression embedding is nearest to its own.
+
+Recipes. `published` as above, where ResNet-50's ImageNet weights are on this machine; `random` the
+same from random weights; `offline`, the default, on EfficientNet-lite0 with its ImageNet weights,
+tiles averaged to 112 px, batch 128 and 40 epochs: a contrastive batch has to fit into memory, and
+150 epochs of a small cohort only sharpen what it knows by heart.
+
+Departures, all recipes: all genes of the panel and not the highly variable ones; no Harmony batch
+correction between the sections. Expression profiles kept for the look-up are not counted as
+parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import gelu, normalize
+
+from histospace_core.networks import n_parameters
+from histospace_core.networks.encoders import load_encoder, to_input
+from histospace_core.slides.view import View
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.peers.descent import (
+    TrunkRecipe,
+    checkpoint_of,
+    descend,
+    picked,
+    shrink,
+)
+from histospace_core.training.peers.symmetry import drawn
+from histospace_core.training.pretrain import shuffled
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+DIMENSIONS = 256
+TEMPERATURE = 1.0
+WEIGHT_DECAY = 1e-3
+DROPOUT = 0.1
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class BLEEPRecipe(TrunkRecipe):
+    """Settings of BLEEP; `neighbours` training spots are averaged into a prediction."""
+
+    neighbours: int = 50
+
+
+class Projection(nn.Module):
+    """Features (n, f) to the common space (n, 256)."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(n_features, DIMENSIONS)
+        self.second = nn.Linear(DIMENSIONS, DIMENSIONS)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.norm = nn.LayerNorm(DIMENSIONS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected = self.first(features)
+        return self.norm(projected + self.dropout(self.second(gelu(projected))))
+
+
+class BLEEP(nn.Module):
+    """An image and an expression encoder with a space in common."""
+
+    def __init__(self, trunk: nn.Module, n_genes: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        with torch.no_grad():
+            n_features = trunk(torch.zeros(1, 3, 64, 64)).shape[1]
+        self.of_image = Projection(n_features)
+        self.of_expression = Projection(n_genes)
+
+    def image(self, pixels: Tensor) -> Tensor:
+        """Embedding (n, 256) of pixels (n, 3, s, s) in [0, 1]."""
+        return self.of_image(self.trunk(to_input(self.trunk, pixels)))
+
+    def loss(self, pixels: Tensor, expression: Tensor) -> Tensor:
+        """Contrastive loss of tiles and the expression (n, G) under them."""
+        image, profile = self.image(pixels), self.of_expression(expression)
+        alike = (image @ image.T + profile @ profile.T) / 2
+        target = (alike / TEMPERATURE).softmax(-1)
+        logits = profile @ image.T / TEMPERATURE
+        of_profiles = -(target * logits.log_softmax(-1)).sum(1)
+        of_images = -(target.T * logits.T.log_softmax(-1)).sum(1)
+        return (of_profiles + of_images).mean() / 2
+
+
+@dataclass(eq=False)
+class FittedBLEEP:
+    """A trained BLEEP with the training spots it looks up: embeddings (m, 256), truth (m, G)."""
+
+    network: BLEEP
+    embedded: Tensor
+    truth: Tensor
+    input_px: int
+    neighbours: int
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    def to(self, device: torch.device) -> "FittedBLEEP":
+        self.network.to(device)
+        self.embedded, self.truth = self.embedded.to(device), self.truth.to(device)
+        return self
+
+    @torch.no_grad()
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        tiles = shrink(section.tiles, self.input_px)
+        k = min(self.neighbours, len(self.truth))
+        predicted = []
+        for batch in torch.arange(len(tiles)).split(_BATCH):
+            image = self.network.image(picked(tiles, batch, self.truth.device))
+            near = (normalize(image) @ self.embedded.T).topk(k).indices
+            predicted.append(self.truth[near].mean(1).cpu())
+        return torch.cat(predicted).numpy()
+
+
+def fit_bleep(
+    train: TrainingSet,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> FittedBLEEP:
+    """Train both encoders, then embed the training spots."""
+    if not isinstance(recipe, BLEEPRecipe):
+        raise TypeError(f"BLEEP needs a BLEEPRecipe, not {recipe!r}")
+    trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
+    network = BLEEP(trunk, len(train.panel)).to(device)
+    tiles = torch.cat([shrink(s.tiles, recipe.input_px) for s in train.sections])
+    truth = torch.from_numpy(train.targets).to(device)
+
+    def loss_of(batch: Tensor, generator: torch.Generator) -> Tensor:
+        pixels = drawn(picked(tiles, batch, device), generator)
+        return network.loss(pixels, truth[batch.to(device)])
+
+    descend(
+        network,
+        torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=WEIGHT_DECAY),
+        loss_of,
+        lambda epoch: shuffled(len(truth), recipe.batch, recipe.seed, epoch),
+        recipe,
+        checkpoint_of("bleep", train, recipe, work),
+        on_progress,
+    )
+    with torch.no_grad():
+        embedded = normalize(network.of_expression(truth))
+    return FittedBLEEP(network, embedded, truth, recipe.input_px, recipe.neighbours)
+
+
+OFFLINE = BLEEPRecipe(epochs=40, lr=1e-3, batch=128)
+PUBLISHED = OFFLINE.with_(trunk="torchvision/resnet50", input_px=224, epochs=150, batch=512)
+BLEEP_METHOD = Method(
+    name="bleep",
+    source="Xie et al. 2023, arXiv:2306.01859",
+    views=(View(224, 0.69),),
+    recipes={
+        "offline": OFFLINE,
+        "published": PUBLISHED,
+        "random": PUBLISHED.with_(pretrained=False),
+    },
+    fit=fit_bleep,
+)

@@ -1,0 +1,44 @@
+"""Where a spot sits on its section's lattice, in whole spots."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from histospace_core.evaluation.spatial import pitch
+
+_REACH = 1.3
+"""In pitches: neighbours in a column or row, not across."""
+
+
+def lattice_positions(centres: NDArray[np.floating]) -> Tensor:
+    """Column and row (n, 2) of spots whose centres (n, 2) are in px, from 0.
+
+    The lattice's two steps are the mean steps between neighbours, so that spots moved by hand and
+    a lattice laid on askew do no harm. On a hexagonal lattice every second row lies half a column
+    off and is rounded.
+    """
+    steps = _steps(centres)
+    if steps is None:
+        return torch.zeros(len(centres), 2, dtype=torch.int64)
+    place = (centres - centres.mean(0)) @ np.linalg.inv(steps)
+    # the lattice's origin: the mean of the fractions, which are angles
+    phase = np.angle(np.exp(2j * np.pi * place).mean(0)) / (2 * np.pi)
+    whole = np.rint(place - phase).astype(np.int64)
+    return torch.from_numpy(whole - whole.min(0))
+
+
+def _steps(centres: NDArray[np.floating]) -> NDArray[np.float64] | None:
+    """Mean step to the right and mean step down, (2, 2); None without any neighbours."""
+    step = pitch(centres)
+    if not np.isfinite(step) or step == 0:
+        return None
+    pairs = cKDTree(centres).query_pairs(_REACH * step, output_type="ndarray")
+    apart = centres[pairs[:, 1]] - centres[pairs[:, 0]]
+    means = []
+    for axis in (0, 1):
+        along = apart[np.abs(apart[:, axis]) > np.abs(apart[:, 1 - axis])]
+        along = along * np.sign(along[:, [axis]])
+        means.append(along.mean(0) if len(along) else step * np.eye(2)[axis])
+    return np.array(means, dtype=np.float64)

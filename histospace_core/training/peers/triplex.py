@@ -1,0 +1,204 @@
+"""TRIPLEX: a spot seen in itself, in its neighbourhood and in its whole section, fused.
+
+Source: Chung et al. 2024, CVPR (arXiv:2403.07592). A ResNet-18 turns the tile into 7 x 7 target
+tokens, and, frozen, 25 neighbouring tiles into neighbour tokens and every spot of the section into
+global tokens. Neighbour tokens attend to each other with a bias by relative position; global tokens
+attend to each other, a convolution over their lattice (the paper's APEG) telling them where they
+are. The fusion: a spot's global token looks at its target tokens and at its neighbour tokens, and
+the sum of both is mapped to expression. Each branch predicts too: its loss is (1 - a) of the error
+against the truth and a of that against the fusion's prediction, a = 0.3. Width 512; one fusion
+block, three global, three neighbour; Adam, rate 1e-4. Settings are those for the ST breast data.
+
+Recipes. `offline`, the default: EfficientNet-lite0 with ImageNet weights as the trunk, frozen for
+all three branches, so that what it sees is computed once; 60 epochs. `finetuned`: ResNet-18 with
+ImageNet weights where they are on this machine, its target branch trained with flips and turns;
+`finetuned-offline`: the same with EfficientNet-lite0.
+
+Departures. The trunk's weights come from ImageNet and not from histology (Ciga et al. 2022 cannot
+be had offline). The 25 neighbours are one view of five tiles' width at a quarter of the resolution,
+whose map is pooled to 5 x 5: a pass of 280 x 280 px and not of 25 tiles. In `offline` no tile is
+augmented. A fixed number of epochs: the paper stops early on the fold that it reports. Expression
+is not smoothed over neighbours, neither in training nor in truth. Heads start at the training mean.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from histospace_core.networks import n_parameters
+from histospace_core.networks.encoders import load_encoder
+from histospace_core.slides.view import View
+from histospace_core.training.cohort import SectionData, without_margin
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.peers.descent import (
+    TrunkRecipe,
+    checkpoint_of,
+    descend,
+    picked,
+    shrink,
+)
+from histospace_core.training.peers.lattice import lattice_positions
+from histospace_core.training.peers.symmetry import drawn
+from histospace_core.training.peers.triplex_network import AROUND, TRIPLEX
+from histospace_core.training.recipe import Progress, Recipe, no_progress
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class TRIPLEXRecipe(TrunkRecipe):
+    """Settings of TRIPLEX; `finetune` trains a trunk on the target tiles."""
+
+    input_px: int = 224
+    finetune: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A section as the frozen trunk sees it.
+
+    Attributes
+    ----------
+    target : Tensor (n, 49, d)
+        Tokens of each spot's tile, float16.
+    around : Tensor (n, 25, d)
+        Tokens of each spot's neighbourhood.
+    globe : Tensor (n, d)
+        Every spot's tile, pooled.
+    positions : Tensor (n, 2)
+        On the lattice.
+    """
+
+    target: Tensor
+    around: Tensor
+    globe: Tensor
+    positions: Tensor
+
+
+@torch.no_grad()
+def see(
+    network: TRIPLEX,
+    section: SectionData,
+    input_px: int,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> Seen:
+    """Pass a section's two views through the trunk."""
+    device = network.head.weight.device
+    tiles = shrink(section.tiles, input_px)
+    wide = torch.from_numpy(without_margin(section.views[1], section.margins[1]))
+    target, around, globe = [], [], []
+    for batch in torch.arange(section.n_spots).split(_BATCH):
+        on_batch(int(batch[0]))
+        pixels = picked(tiles, batch, device)
+        tokens = network.tokens(pixels, own=True)
+        target.append(tokens.half())
+        globe.append(tokens.mean(1) if network.own_trunk is None else network.pooled(pixels))
+        around.append(network.tokens(picked(wide, batch, device), AROUND))
+    positions = lattice_positions(section.centres).to(device)
+    return Seen(torch.cat(target), torch.cat(around), torch.cat(globe), positions)
+
+
+@dataclass(eq=False)
+class FittedTRIPLEX:
+    """A trained TRIPLEX."""
+
+    network: TRIPLEX
+    input_px: int
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    def to(self, device: torch.device) -> "FittedTRIPLEX":
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        seen = see(self.network, section, self.input_px)
+        everywhere = self.network.look_everywhere(seen.globe, seen.positions)
+        predicted = []
+        for batch in torch.arange(section.n_spots).split(_BATCH):
+            target, around = seen.target[batch].float(), seen.around[batch]
+            predicted.append(self.network(target, around, everywhere[batch])[0].cpu())
+        return torch.cat(predicted).numpy()
+
+
+def fit_triplex(
+    train: TrainingSet,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> FittedTRIPLEX:
+    """Let the trunk see each section once, then train the branches and their fusion."""
+    if not isinstance(recipe, TRIPLEXRecipe):
+        raise TypeError(f"TRIPLEX needs a TRIPLEXRecipe, not {recipe!r}")
+    trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
+    network = TRIPLEX(trunk, torch.from_numpy(train.mean_profile), recipe.finetune)
+    network.to(device).eval()
+    seen = []
+    for section in train.sections:
+
+        def report(done: int, name: str = section.section.name) -> None:
+            on_progress(0, recipe.epochs, f"the trunk looks at {name}, {done} spots")
+
+        seen.append(see(network, section, recipe.input_px, report))
+    truth = [torch.from_numpy(e).to(device) for e in train.expression]
+    tiles = [shrink(s.tiles, recipe.input_px) for s in train.sections]
+
+    def loss_of(batch: Tensor, generator: torch.Generator) -> Tensor:
+        i, spots = int(batch[0]), batch[1:]
+        if recipe.finetune:
+            pixels = drawn(picked(tiles[i], spots, device), generator)
+            target = network.tokens(pixels, own=True)
+        else:
+            target = seen[i].target[spots].float()
+        everywhere = network.look_everywhere(seen[i].globe, seen[i].positions)
+        predicted = network(target, seen[i].around[spots], everywhere[spots])
+        return network.loss(predicted, truth[i][spots])
+
+    descend(
+        network,
+        torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=recipe.lr),
+        loss_of,
+        lambda epoch: _batches([s.n_spots for s in train.sections], recipe, epoch),
+        recipe,
+        checkpoint_of("triplex", train, recipe, work),
+        on_progress,
+    )
+    return FittedTRIPLEX(network, recipe.input_px)
+
+
+def _batches(sizes: Sequence[int], recipe: Recipe, epoch: int) -> list[Tensor]:
+    """Batches of one section each: its number, then the spots."""
+    generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
+    batches = [
+        torch.cat([torch.tensor([i]), spots])
+        for i, n in enumerate(sizes)
+        for spots in torch.randperm(n, generator=generator).split(recipe.batch)
+        if len(spots) > 1  # batch normalisation cannot use one
+    ]
+    order = torch.randperm(len(batches), generator=generator).tolist()
+    return [batches[i] for i in order]
+
+
+FROZEN = TRIPLEXRecipe(epochs=60, lr=1e-4, batch=64)
+TRIPLEX_METHOD = Method(
+    name="triplex",
+    source="Chung et al. 2024, arXiv:2403.07592",
+    views=(View(224, 0.69), View(280, 2.76)),
+    recipes={
+        "offline": FROZEN,
+        "finetuned": FROZEN.with_(trunk="resnet18", finetune=True),
+        "finetuned-offline": FROZEN.with_(finetune=True),
+    },
+    fit=fit_triplex,
+)

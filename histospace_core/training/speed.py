@@ -1,0 +1,158 @@
+"""How fast a network predicts and what it needs, in a process of its own.
+
+Speed and memory do not depend on what was learnt: the network is fitted for an epoch on some
+spots, with the panel of the real training sections, and then predicts again and again.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from histospace_core.errors import HistospaceError, ModelError
+from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_memory_mb
+from histospace_core.training.cohort import SectionData, load_sections, read_cohort
+from histospace_core.training.method import Fitted, TrainingSet
+from histospace_core.training.methods import method_named
+from histospace_core.training.panel import select_panel
+from histospace_core.training.recipe import Recipe
+
+N_FITTED, N_PREDICTED = 24, 96
+"""Spots to fit on and to predict."""
+_REPEATS, _ENOUGH_S = 5, 60.0
+_PROJECT = Path(__file__).resolve().parents[2]
+_CALL = "from histospace_core.training.speed import child; child()"
+_ANSWER = "histospace-speed "
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What predicting costs.
+
+    Attributes
+    ----------
+    gmacs_per_tile
+        Of everything that a spot's prediction takes: all views, symmetries and members.
+    tiles_per_second_cpu, tiles_per_second_gpu
+        Spots a second, in fp32 without compilation, median of repeated passes; None where there is
+        no GPU or the network cannot be moved to it.
+    peak_memory_mb
+        Resident memory of the process while it predicts on the CPU, Python and torch included.
+    threads
+        Of the CPU.
+    """
+
+    gmacs_per_tile: float
+    tiles_per_second_cpu: float
+    tiles_per_second_gpu: float | None
+    peak_memory_mb: float
+    threads: int
+
+
+def measure_speed(
+    table: Path, train: Sequence[str], test: str, network: str, recipe: str | None = None
+) -> Speed:
+    """Measure a network on spots of section `test`, with the panel of `train`, in a new process.
+
+    Raises
+    ------
+    HistospaceError
+        The network cannot be fitted; its own sentence.
+    """
+    job = {
+        "table": str(table.resolve()),
+        "train": list(train),
+        "test": test,
+        "network": network,
+        "recipe": recipe,
+    }
+    paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", _CALL, json.dumps(job)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
+    answer = json.loads(answers[-1].removeprefix(_ANSWER)) if answers else {}
+    if "refused" in answer:
+        raise ModelError(answer["refused"])
+    if done.returncode != 0 or not answer:
+        last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        raise ModelError(f"The speed of '{network}' could not be measured ({last}); run it alone.")
+    return Speed(**answer)
+
+
+def child() -> None:
+    """Measure what the command line's JSON says; one line of JSON on stdout."""
+    job = json.loads(sys.argv[1])
+    try:
+        speed = _measure(**job)
+        answer: dict[str, Any] = {f.name: getattr(speed, f.name) for f in fields(Speed)}
+    except HistospaceError as error:
+        answer = {"refused": str(error)}
+    sys.stdout.write(f"{_ANSWER}{json.dumps(answer)}\n")
+
+
+def _measure(table: str, train: list[str], test: str, network: str, recipe: str | None) -> Speed:
+    method = method_named(network)
+    settings = _one_epoch(method.recipe(recipe))
+    known = {s.name: s for s in read_cohort(Path(table))}
+    # counts alone: views of every section would be counted as the network's memory
+    counted = load_sections([known[n] for n in train], ())
+    panel = select_panel([s.measured for s in counted.values()])
+    loaded = load_sections([known[train[0]], known[test]], method.views, margin_um=method.margin_um)
+    few = first_spots(loaded[train[0]], N_FITTED)
+    section = first_spots(loaded[test], N_PREDICTED)
+    del loaded, counted
+    torch.manual_seed(0)
+    training = TrainingSet((few,), panel, settings.expression_unit)
+    fitted = method.fit(training, settings, torch.device("cpu"), test=(section,))
+    gmacs = count_gmacs(lambda: fitted.predict(section)) / section.n_spots
+    forget_peak_memory()
+    on_cpu = _tiles_per_second(lambda: fitted.predict(section), section.n_spots)
+    memory = peak_memory_mb()
+    return Speed(gmacs, on_cpu, _on_gpu(fitted, section), memory, torch.get_num_threads())
+
+
+def first_spots(section: SectionData, n: int) -> SectionData:
+    """Return the section's first `n` spots, as a section in memory of its own."""
+    return replace(
+        section,
+        views=tuple(np.array(v[:n]) for v in section.views),
+        measured=section.measured[:n].copy(),
+    )
+
+
+def _one_epoch(recipe: Recipe) -> Recipe:
+    epochs = [f.name for f in fields(recipe) if f.name.endswith("epochs")]
+    return replace(recipe, **{name: min(1, getattr(recipe, name)) for name in epochs})
+
+
+def _on_gpu(fitted: Fitted, section: SectionData) -> float | None:
+    move = getattr(fitted, "to", None)
+    if move is None or not torch.cuda.is_available():
+        return None
+    on_gpu: Fitted = move(torch.device("cuda"))
+    return _tiles_per_second(lambda: on_gpu.predict(section), section.n_spots)
+
+
+def _tiles_per_second(predict: Callable[[], object], n: int) -> float:
+    """Median of some passes after one that warms up; fewer of a slow network."""
+    predict()
+    seconds: list[float] = []
+    while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH_S:
+        started = time.perf_counter()
+        predict()
+        seconds.append(time.perf_counter() - started)
+    return n / statistics.median(seconds)
