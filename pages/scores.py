@@ -8,11 +8,7 @@ from histospace_core.exports import file_name, genes_csv
 from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.settings import PROJECT
 from histospace_core.web import get_context
-from histospace_core.web.evaluations import (
-    Evaluation,
-    read_evaluation,
-    read_leaderboard,
-)
+from histospace_core.web.evaluations import Evaluation, read_evaluation, read_leaderboard
 from histospace_core.web.parts import CHART_CONFIG, chosen, empty_state, guarded, keep, plain, when
 
 LEADERBOARD = PROJECT / "docs" / "leaderboard.csv"
@@ -23,7 +19,13 @@ HEADERS = {
     "per_spot_pearson": "per-spot r",
     "mean_profile_per_spot_pearson": "mean profile's per-spot r",
     "noise_ceiling": "noise ceiling of per-gene r",
-    "share_of_ceiling": "share of the ceiling",
+    "share_of_noise_ceiling": "share of the ceiling",
+}
+HEADLINE = {
+    "Per-gene r": "per_gene_pearson",
+    "HVG50 r": "per_gene_pearson_hvg50",
+    "Error ratio": "mse_ratio_to_mean",
+    "Per-spot r": "per_spot_pearson",
 }
 
 
@@ -72,40 +74,44 @@ def _title(run: RunRow) -> str:
 
 
 def _overall(evaluation: Evaluation) -> None:
-    mean = evaluation.overall()
     for leak in evaluation.leaks:
         st.warning(f"These scores are optimistic: {plain(leak)}.")
-    no_image = {"per_gene_pearson": "mean profile: 0", "mse_ratio_to_mean": "mean profile: 1"}
-    no_image["per_gene_pearson_hvg50"] = no_image["per_gene_pearson"]
-    baseline = mean["mean_profile_per_spot_pearson"]
-    no_image["per_spot_pearson"] = f"mean profile: {baseline:.3f}"
-    labels = ("Per-gene r", "HVG50 r", "Error ratio", "Per-spot r")
-    order = ("per_gene_pearson", "per_gene_pearson_hvg50", "mse_ratio_to_mean", "per_spot_pearson")
     with st.container(horizontal=True):
-        for label, key in zip(labels, order, strict=True):
-            st.metric(
-                label,
-                _number(mean[key]),
-                delta=no_image[key],
-                delta_color="off",
-                delta_arrow="off",
-                width="content",
-            )
-        st.metric(
-            "Share of the noise ceiling",
-            "unknown" if pd.isna(mean["share_of_ceiling"]) else f"{mean['share_of_ceiling']:.0%}",
-            delta=f"ceiling of r: {_number(mean['noise_ceiling'])}",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
-            help="What a perfect prediction could reach with counts this shallow.",
-        )
-    beats = "beats" if mean["mse_ratio_to_mean"] < 1 else "**does not beat**"
-    above = "above" if mean["per_spot_pearson"] > baseline else "**not above**"
+        for label, key in HEADLINE.items():
+            value, baseline = evaluation.mean(key), evaluation.baseline(key)
+            _metric(label, _number(value), f"mean profile: {baseline:.3g}")
+        share = evaluation.mean("share_of_noise_ceiling")
+        ceiling = _number(evaluation.mean("noise_ceiling"))
+        known = "not evaluable" if pd.isna(share) else f"{share:.0%}"
+        _metric("Share of the noise ceiling", known, f"ceiling of r: {ceiling}")
+    beats = "beats" if evaluation.mean("mse_ratio_to_mean") < 1 else "**does not beat**"
+    spot = evaluation.mean("per_spot_pearson") > evaluation.baseline("per_spot_pearson")
     st.markdown(
-        f"By its error the network {beats} the mean profile; its per-spot r is {above} the mean "
-        "profile's. Averaged over a patient's sections, then over patients."
+        f"By its error the network {beats} the mean profile; its per-spot r is "
+        f"{'above' if spot else '**not above**'} the mean profile's."
     )
+    with st.expander("All scores beside the mean profile's"):
+        forms = {
+            "network": "this network",
+            "low": "95 % from",
+            "high": "to",
+            "mean_profile": "mean profile, no image",
+        }
+        st.dataframe(
+            evaluation.table(),
+            hide_index=True,
+            height="content",
+            column_config={
+                key: st.column_config.NumberColumn(label, format="%.3f")
+                for key, label in forms.items()
+            },
+        )
+        note = evaluation.summary["summary"].get("note", "")
+        st.caption(f"Mean over seeds, then a patient's sections, then patients. {plain(note)}")
+
+
+def _metric(label: str, value: str, beside: str) -> None:
+    st.metric(label, value, beside, "off", delta_arrow="off", width="content")
 
 
 def _folds(evaluation: Evaluation) -> None:
@@ -132,15 +138,11 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
     st.subheader("Genes", anchor=False)
     sections = list(dict.fromkeys(evaluation.genes["test"]))
     section = st.selectbox("Section", sections, index=chosen("section", sections))
-    genes = evaluation.genes[evaluation.genes["test"] == section]
     keep("section", section)
-    ceilings = evaluation.folds.loc[evaluation.folds["test"].astype(str) == section]
-    ceiling = (
-        genes["noise_ceiling"] if "noise_ceiling" in genes else ceilings["noise_ceiling"].mean()
-    )
+    genes = evaluation.section_genes(section)
     scored = genes["pearson"].notna().sum()
     st.plotly_chart(
-        score_spread(genes["pearson"], ceiling=ceiling),
+        score_spread(genes["pearson"], ceiling=genes.get("noise_ceiling")),
         key=f"spread-{run_id}-{section}",
         config=CHART_CONFIG,
         alt=f"Per-gene r of {scored} genes on section {section}, "
@@ -149,7 +151,7 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
     part = st.text_input("Find genes", placeholder="part of a name", icon=":material/search:")
     found = genes[genes["gene"].str.contains(part.strip(), case=False, regex=False)]
     st.dataframe(
-        found.sort_values("pearson", ascending=False, na_position="last"),
+        found,
         hide_index=True,
         height=320,
         column_config={

@@ -29,10 +29,8 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
         name = str(part) or "training"
         figure.add_trace(_line(lines["epoch"], lines["loss"], name, line))
         if lines["held_out_loss"].notna().any():
-            dashed = {**line, "dash": "dash"}
-            figure.add_trace(
-                _line(lines["epoch"], lines["held_out_loss"], f"{name}, inner", dashed)
-            )
+            line, name = {**line, "dash": "dash"}, f"{name}, held out within training"
+            figure.add_trace(_line(lines["epoch"], lines["held_out_loss"], name, line))
     figure.update_layout(
         height=height,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},

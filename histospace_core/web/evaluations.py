@@ -9,15 +9,23 @@ import pandas as pd
 
 from histospace_core.errors import StoreError
 
-SCORES: Final = (
-    "per_gene_pearson",
-    "per_gene_pearson_hvg50",
-    "mse_ratio_to_mean",
-    "per_spot_pearson",
-    "mean_profile_per_spot_pearson",
-    "noise_ceiling",
-)
 LEADERBOARD: Final = ("network", "split", "per_gene_pearson")  # columns that it must have
+
+#: Score -> its name, and what the mean profile scores: a number, or the key of its own score.
+SCORES: Final[dict[str, tuple[str, float | str]]] = {
+    "per_gene_pearson": ("per-gene r", 0.0),
+    "per_gene_pearson_hvg50": ("per-gene r, 50 most variable genes (HVG50)", 0.0),
+    "per_gene_pearson_svg50": ("per-gene r, 50 most spatial genes (SVG50)", 0.0),
+    "per_gene_spearman": ("per-gene Spearman", 0.0),
+    "mse_ratio_to_mean": ("error ratio (below 1 is better)", 1.0),
+    "rmse": ("RMSE (lower is better)", "mean_profile_rmse"),
+    "ssim_hvg50": ("SSIM of the maps, HVG50", "mean_profile_ssim_hvg50"),
+    "ssim_svg50": ("SSIM of the maps, SVG50", "mean_profile_ssim_svg50"),
+    "variance_ratio": ("variance, predicted / measured (1 is right)", 0.0),
+    "per_spot_pearson": ("per-spot r (misleading alone)", "mean_profile_per_spot_pearson"),
+    "smoothed.per_gene_pearson": ("per-gene r against neighbour-smoothed measurements", 0.0),
+    "smoothed.mse_ratio_to_mean": ("error ratio against neighbour-smoothed measurements", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,9 @@ class Evaluation:
     summary : dict
         `summary.json`.
     folds : DataFrame
-        One row a held-out section and seed, with the columns `SCORES` and `share_of_ceiling`.
+        One row a held-out section and seed.
     genes : DataFrame
-        Per gene and fold: `gene`, `test`, `pearson`, `mse_ratio_to_mean` and what else was scored.
+        Per gene, section and seed: `gene`, `test`, `pearson` and what else was scored.
     """
 
     summary: dict[str, Any]
@@ -43,11 +51,32 @@ class Evaluation:
         """In which ways the held-out sections were known in training."""
         return list(self.summary.get("protocol", {}).get("leaks", []))
 
-    def overall(self) -> pd.Series:
-        """Scores averaged over seeds, then a patient's sections, then patients."""
-        columns = [*SCORES, "share_of_ceiling"]
-        sections = self.folds.groupby(["patient", "test"])[columns].mean()
-        return sections.groupby("patient").mean().mean()
+    def mean(self, score: str) -> float:
+        """Return a score averaged over seeds, sections and patients; NaN where there is none."""
+        value = self.summary["summary"]["scores"].get(score, {}).get("mean")
+        return float("nan") if value is None else float(value)
+
+    def baseline(self, score: str) -> float:
+        """Return what the mean profile, without an image, reaches in one of `SCORES`."""
+        known = SCORES[score][1]
+        return self.mean(known) if isinstance(known, str) else known
+
+    def table(self) -> pd.DataFrame:
+        """Return every score with its interval, beside the mean profile's."""
+        scores = self.summary["summary"]["scores"]
+        rows = [
+            (name, *(scores[key].get(part) for part in ("mean", "low", "high")), self.baseline(key))
+            for key, (name, _) in SCORES.items()
+            if key in scores
+        ]
+        columns = ["score", "network", "low", "high", "mean_profile"]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], float))
+
+    def section_genes(self, section: str) -> pd.DataFrame:
+        """Return the scores of the genes on one section, averaged over seeds, best first."""
+        genes = self.genes[self.genes["test"] == section].drop(columns="seed", errors="ignore")
+        means = genes.groupby("gene", as_index=False).mean(numeric_only=True)
+        return means.sort_values("pearson", ascending=False, na_position="last", ignore_index=True)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -60,17 +89,17 @@ def read_evaluation(folder: Path) -> Evaluation:
     """
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
-        folds = pd.DataFrame(summary["folds"]).drop(columns="genes", errors="ignore")
-        genes = pd.read_csv(folder / "genes.csv", dtype={"gene": str, "test": str})
-        folds[list(SCORES)] = folds[list(SCORES)].astype(float)
-        folds["share_of_ceiling"] = folds["per_gene_pearson"] / folds["noise_ceiling"]
+        folds = pd.json_normalize(summary["folds"])
+        genes = pd.read_csv(folder / "genes.csv", converters={"gene": str, "test": str})
         genes["pearson"] = genes["pearson"].astype(float)
-        genes["test"] = genes["test"].astype(str)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        genes[["gene", "test"]] = genes[["gene", "test"]].astype(str)
+        evaluation = Evaluation(summary, folds.astype({"test": str}), genes)
+        evaluation.table()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise StoreError(
             "The result of this evaluation is missing or damaged: evaluate again."
         ) from error
-    return Evaluation(summary, folds, genes)
+    return evaluation
 
 
 def read_leaderboard(file: Path) -> pd.DataFrame | None:
@@ -84,10 +113,11 @@ def read_leaderboard(file: Path) -> pd.DataFrame | None:
     if not file.exists():
         return None
     try:
-        table = pd.read_csv(file)
-        return table.sort_values(
-            ["split", "per_gene_pearson"], ascending=[True, False], ignore_index=True
-        )[[*LEADERBOARD, *(c for c in table if c not in LEADERBOARD)]]
+        table = pd.read_csv(file, converters={"network": str, "split": str})
+        table["per_gene_pearson"] = table["per_gene_pearson"].astype(float)
+        order = ["split", "per_gene_pearson"]
+        table = table.sort_values(order, ascending=[True, False], ignore_index=True)
+        return table[[*LEADERBOARD, *(c for c in table if c not in LEADERBOARD)]]
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"'{file.name}' is no leaderboard: make it again with the benchmark's command."
