@@ -17,6 +17,7 @@ from rich.table import Table
 
 from histospace_core import __version__
 from histospace_core.cli_data import data
+from histospace_core.cli_leaderboard import leaderboard
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.command("leaderboard")(leaderboard)
 out = Console()
 Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
 Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]

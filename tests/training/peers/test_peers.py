@@ -22,7 +22,7 @@ QUICK: dict[str, Recipe] = {
     "encoder:efficientnet-lite0": EncoderRecipe(),
     "stnet": method_named("stnet").recipe().with_(epochs=12, lr=1e-5, batch=16),
     "histogene": HisToGeneRecipe(epochs=40, lr=5e-4, width=64, layers=1),
-    "bleep": method_named("bleep").recipe().with_(epochs=8, batch=16, neighbours=6),
+    "bleep": method_named("bleep").recipe().with_(epochs=15, lr=3e-4, batch=12, neighbours=6),
     "triplex": method_named("triplex").recipe().with_(epochs=10, batch=16),
 }
 SLOW = ("encoder:efficientnet-lite0", "stnet", "bleep", "triplex")
