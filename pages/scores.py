@@ -180,7 +180,7 @@ def _leaderboard() -> None:
         return
     splits = list(dict.fromkeys(table["split"]))
     split = st.segmented_control("Split", splits, default=splits[0]) or splits[0]
-    rows = table[table["split"] == split]
+    rows = table[table["split"] == split].drop(columns="split")
     st.plotly_chart(
         ranking(rows),
         key=f"ranking-{split}",

@@ -38,17 +38,18 @@ def score_spread(
     everything = np.concatenate([values, limits, [0.0]])
     edges = np.histogram_bin_edges(everything, 48)
     figure = go.Figure(_bars(values, edges, label, OUTSIDE))
+    high = 1.08  # a second line of labels, for marks that may stand close to the mean's
     if limits.size > 1:
         figure.add_trace(_bars(limits, edges, "noise ceiling", NEUTRAL))
-    _mark(figure, 0.0, _NO_IMAGE, NEUTRAL, "dot", 1.15)
+    _mark(figure, 0.0, _NO_IMAGE, NEUTRAL, "dot", high)
     if values.size:
-        _mark(figure, float(values.mean()), f"mean {values.mean():.2f}", OUTSIDE, "solid", 1.08)
+        _mark(figure, float(values.mean()), f"mean {values.mean():.2f}", OUTSIDE, "solid", 1.0)
     if limits.size:
-        _mark(figure, float(limits.mean()), f"ceiling {limits.mean():.2f}", INSIDE, "dash", 1.15)
+        _mark(figure, float(limits.mean()), f"ceiling {limits.mean():.2f}", INSIDE, "dash", high)
     figure.update_layout(
         barmode="overlay",
         height=height,
-        margin={"l": 0, "r": 0, "t": 44, "b": 0},
+        margin={"l": 0, "r": 0, "t": 64, "b": 0},
         modebar=MODEBAR,
         showlegend=limits.size > 1,
         legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
@@ -127,8 +128,8 @@ def ranking(table: pd.DataFrame, *, height: int | None = None) -> go.Figure:
         mean = float(ceiling.mean())
         _mark(figure, mean, f"noise ceiling {mean:.2f}", INSIDE, "dash", 1.0)
     figure.update_layout(
-        height=height or 90 + 34 * len(table),
-        margin={"l": 0, "r": 0, "t": 28, "b": 0},
+        height=height or 120 + 34 * len(table),
+        margin={"l": 0, "r": 0, "t": 56, "b": 0},
         modebar=MODEBAR,
         showlegend=False,
         xaxis_title="per-gene r (mean profile, no image: 0)",
@@ -160,5 +161,11 @@ def _mark(figure: go.Figure, x: float, text: str, colour: str, dash: str, y: flo
     line = {"color": colour, "dash": dash, "width": 1.5}
     figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", line=line)
     figure.add_annotation(
-        x=x, y=y, yref="paper", text=text, showarrow=False, font={"size": 12, "color": colour}
+        x=x,
+        y=y,
+        yref="paper",
+        yanchor="bottom",
+        text=text,
+        showarrow=False,
+        font={"size": 12, "color": colour},
     )

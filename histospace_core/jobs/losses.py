@@ -18,6 +18,7 @@ _MESSAGE = re.compile(
     r"(?:(?P<part>.+): )?(?P<stage>[^:]+), loss (?P<loss>[^\s,]+)"
     r"(?:, held-out loss (?P<held_out_loss>[^\s,]+))?"
 )
+_EPOCH = re.compile(r"epoch \d+")  # what a network with a single stage says
 
 
 def parse_loss(message: str) -> dict[str, Any] | None:
@@ -32,10 +33,11 @@ def parse_loss(message: str) -> dict[str, Any] | None:
     if found is None:
         return None
     held_out = found["held_out_loss"]
+    stage = "network" if _EPOCH.fullmatch(found["stage"]) else found["stage"]
     try:
         return {
             "part": found["part"] or "",
-            "stage": found["stage"],
+            "stage": stage,
             "loss": float(found["loss"]),
             "held_out_loss": None if held_out is None else float(held_out),
         }

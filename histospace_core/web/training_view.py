@@ -1,5 +1,7 @@
 """A training or evaluation on the page: progress, loss curves, what came out of it."""
 
+from itertools import cycle
+
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
@@ -74,7 +76,8 @@ def _curves(run: RunRow) -> None:
     if points.empty:
         return
     stages = list(dict.fromkeys(points["stage"]))
-    for stage, place in zip(stages, st.columns(len(stages)), strict=True):
+    columns = st.columns(min(2, len(stages)), gap="medium")
+    for stage, place in zip(stages, cycle(columns), strict=False):
         place.markdown(f"**Loss of the {plain(stage)}**")
         mine = points[points["stage"] == stage]
         last = mine.iloc[-1]

@@ -12,6 +12,8 @@ PAGES = {
     "/compare": "Compare",
     "/runs": "Runs",
     "/models": "Models",
+    "/train": "Train",
+    "/scores": "Evaluation",
 }
 
 

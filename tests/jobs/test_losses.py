@@ -20,6 +20,7 @@ def told(done: int, total: int, stage: str = "") -> None:
             "fold 1 of 2, held out B4, C2: predictor, loss 1.5, held-out loss 2.25",
             ("fold 1 of 2, held out B4, C2", "predictor", 1.5, 2.25),
         ),
+        ("B4: epoch 7, loss 0.25", ("B4", "network", 0.25, None)),
         ("B4: seed 1: network, loss 1e-05", ("B4: seed 1", "network", 1e-5, None)),
     ],
 )

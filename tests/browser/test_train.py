@@ -1,0 +1,161 @@
+"""One's own sections in a browser: attached, checked, trained on, the model looked at."""
+
+import io
+import re
+import zipfile
+
+import pytest
+from browser import steps
+from sections import GENES, make_section_files
+
+from histospace_core.catalog import Catalog
+from histospace_core.jobs.losses import read_losses
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+TRAINING_MS = 900_000
+COLUMNS = 6  # of the table of sections
+
+
+@pytest.fixture(scope="module")
+def sections(tmp_path_factory):
+    """Two sections whose training takes seconds on an idle machine."""
+    folder = tmp_path_factory.mktemp("sections")
+    return {name: make_section_files(folder, name, i, 800) for i, name in enumerate(("s1", "s2"))}
+
+
+def settle(page):
+    page.wait_for_timeout(500)
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def attach(page, name, files):
+    """Bring the measurement of a slide on the Train page."""
+    settle(page)
+    if not page.get_by_role("combobox", name=re.compile("^Of which slide")).is_visible():
+        page.get_by_text("Bring measured expression").click()
+    which = page.get_by_role("combobox", name=re.compile("^Of which slide"))
+    if which.input_value() != f"{name}.png":
+        steps.choose(page, "Of which slide", f"{name}.png")
+        page.wait_for_timeout(1500)  # the fields of the slide before are gone
+        settle(page)
+    for label, file in (("Counts, .h5ad", files.counts), ("Spot file", files.spots)):
+        steps.upload(page, label, file)
+        page.get_by_text(f"{file.name} is uploaded").wait_for()
+    settle(page)
+    page.get_by_role("button", name="Check and attach").click()
+    page.get_by_text(f"{name}.png: ").wait_for()
+    settle(page)
+
+
+def write(page, row, column, text):
+    """Type into a cell of the table of sections; its drawing surface has no elements to find."""
+    canvas = page.get_by_test_id("stDataFrame").first.locator("canvas").first
+    canvas.evaluate("el => el.scrollIntoView({block: 'center'})")
+    box = canvas.bounding_box()
+    editor = page.locator("#portal textarea")
+    for _ in range(10):
+        page.mouse.dblclick(
+            box["x"] + box["width"] * (column + 0.5) / COLUMNS, box["y"] + 35 * (row + 1.5)
+        )
+        page.wait_for_timeout(500)
+        if editor.count():
+            break
+    editor.fill(text)
+    page.keyboard.press("Enter")
+    editor.wait_for(state="detached")
+    settle(page)
+
+
+def test_own_sections_become_a_model(app, page, sections):
+    for name, files in sections.items():
+        page.goto("/slides")
+        steps.upload(page, "Upload an H&E slide", files.image)
+        page.get_by_text(f"{name}.png is ready").wait_for()
+        steps.state_pixel_size(page, 0.69)
+        settle(page)
+    page.goto("/train")
+    page.get_by_text("Bring measured expression").wait_for()
+    for name, files in sections.items():
+        attach(page, name, files)
+    slides = {s.name: s for s in Catalog(f"sqlite:///{app.store}/catalog.db").slides()}
+    assert all(slides[f"{name}.png"].counts_path for name in sections)
+
+    rows = sorted(slides)
+    for other in set(rows) - {"s1.png", "s2.png"}:  # what other tests have left: not in this cohort
+        if slides[other].counts_path and slides[other].mpp:
+            toggle(page, rows.index(other))
+    page.get_by_role("button", name="Check the cohort").click()
+    page.get_by_text("Section s1 needs its patient's id").wait_for()
+    write(page, rows.index("s1.png"), 2, "P1")
+    write(page, rows.index("s2.png"), 2, "p 1")
+    page.get_by_text("look like one person").wait_for()
+    write(page, rows.index("s2.png"), 2, "P2")
+    page.get_by_text("Each of the 2 patients is held out in turn").wait_for()
+
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text("The new model needs a name").wait_for()
+    page.get_by_label("Name of the new model").fill("mine")
+    page.get_by_label("Epochs").fill("2")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**/train?run=*")
+    run_id = steps.parameter(page, "run")
+    look_at_training(app, page, run_id)
+    look_at_model(page)
+
+
+def toggle(page, row):
+    """Tick or untick a section."""
+    canvas = page.get_by_test_id("stDataFrame").first.locator("canvas").first
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / COLUMNS / 2, box["y"] + 35 * (row + 1.5))
+    settle(page)
+
+
+def look_at_training(app, page, run_id):
+    """Curves while it trains, the same after a reload, all epochs when it is done."""
+    page.locator(".js-plotly-plot").first.wait_for(timeout=TRAINING_MS)
+    seen = read_losses(app.store / "runs" / run_id)
+    assert len(seen) > 0
+    page.reload()
+    page.get_by_text("Loss of the autoencoder").wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_text("Done in").wait_for(timeout=TRAINING_MS)
+    losses = read_losses(app.store / "runs" / run_id)
+    assert losses.head(len(seen)).equals(seen)
+    last = losses[losses["stage"] == losses["stage"].iloc[-1]]
+    assert last["epoch"].tolist() == [1, 2] * 3  # each patient held out, then none
+    assert last["part"].iloc[-1] == "all sections"
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Model package as zip").click()
+    with zipfile.ZipFile(io.BytesIO(event.value.path().read_bytes())) as archive:
+        assert "mine/model.safetensors" in archive.namelist()
+
+
+def look_at_model(page):
+    """Its card and genes, then another model beside it."""
+    page.get_by_role("link", name="Its card and genes").click()
+    page.wait_for_url("**/models?model=mine*")
+    page.get_by_role("tab", name="Genes").click()
+    page.get_by_text(f"{len(GENES)} of {len(GENES)} genes").wait_for()
+    page.get_by_role("tab", name="Model card").click()
+    page.get_by_role("heading", name="How far to trust it").wait_for()
+    assert page.get_by_text("leave one patient out, 2 patients").is_visible()
+    other = page.get_by_role("combobox", name=re.compile("^Compare with"))
+    other.focus()
+    other.press("ArrowDown")
+    page.get_by_role("option").first.click()
+    page.wait_for_url("**beside=*")
+    page.get_by_text("trained, and so scored, on different sections").wait_for()
+    page.get_by_text("genes have a score in both").wait_for()
+    steps.plot(page)
+    page.reload()
+    page.get_by_text("genes have a score in both").wait_for()
+
+
+def test_the_pages_say_what_is_missing(page):
+    page.goto("/train?run=0000")
+    page.get_by_text("This run is not in the catalog").wait_for()
+    page.goto("/scores")
+    page.get_by_text("No evaluation is finished yet").wait_for()
+    page.get_by_role("link", name="Go to Train").click()
+    page.get_by_role("heading", name="Train", level=1).wait_for()
