@@ -21,9 +21,11 @@ from torch import nn
 from histospace_core.errors import ModelError
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import HistoSPACE
+from histospace_core.networks.histospace_plus import HistoSPACEPlus
 from histospace_core.slides.view import View
 
-NETWORKS: dict[str, type[HistoSPACE]] = {"histospace": HistoSPACE}
+Network = HistoSPACE | HistoSPACEPlus
+NETWORKS: dict[str, type[Network]] = {"histospace": HistoSPACE, "histospace-plus": HistoSPACEPlus}
 GENE_COLUMNS = (
     "gene",
     "gene_id",
@@ -81,7 +83,7 @@ class ModelPackage:
         file = self.directory / "README.md"
         return file.read_text("utf-8") if file.exists() else ""
 
-    def load(self) -> tuple[HistoSPACE, Domain | None]:
+    def load(self) -> tuple[Network, Domain | None]:
         """Build the network, load its weights after checking hash and shapes, and its domain.
 
         Raises

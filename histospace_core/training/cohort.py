@@ -31,7 +31,7 @@ class Section:
     mpp: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SectionData:
     """A section in memory: what a network looks at around each spot, and the counts.
 

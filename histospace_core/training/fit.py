@@ -85,7 +85,13 @@ def fit_histospace(
     tiles, targets = gather(train.sections, panel, recipe)
     key = _key(tiles, targets, recipe)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
-    autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
+    autoencoder = pretrain(
+        tiles,
+        recipe,
+        device,
+        stage[0],
+        lambda epoch, message: on_progress(epoch, recipe.all_epochs, message),
+    )
 
     torch.manual_seed(recipe.seed)
     network = HistoSPACE(len(panel), recipe.mends.input_range)

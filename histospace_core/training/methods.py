@@ -7,9 +7,12 @@ from histospace_core.errors import CohortError
 from histospace_core.training.fit import HISTOSPACE
 from histospace_core.training.method import Method
 from histospace_core.training.peers import PEERS, PREFIX, encoder_method
+from histospace_core.training.plus import HISTOSPACE_PLUS
 
-METHODS: Mapping[str, Method] = MappingProxyType({m.name: m for m in (HISTOSPACE, *PEERS)})
-TRAINABLE = ("histospace",)
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {m.name: m for m in (HISTOSPACE_PLUS, HISTOSPACE, *PEERS)}
+)
+TRAINABLE = ("histospace-plus", "histospace")
 """Those that a model package can hold."""
 
 

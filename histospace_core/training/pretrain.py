@@ -1,5 +1,7 @@
 """Train the autoencoder on tiles, without any expression."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,15 +9,15 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
 from histospace_core.training.checkpoint import Checkpoint
-from histospace_core.training.recipe import HistoSPACERecipe, Progress
+from histospace_core.training.recipe import Autoencoding
 
 
 def pretrain(
     tiles: NDArray[np.uint8],
-    recipe: HistoSPACERecipe,
+    recipe: Autoencoding,
     device: torch.device,
     checkpoint: Checkpoint,
-    on_progress: Progress,
+    on_epoch: Callable[[int, str], None],
 ) -> Autoencoder:
     """Return the autoencoder after `recipe.autoencoder_epochs` epochs of Adam on squared error.
 
@@ -23,9 +25,11 @@ def pretrain(
     ----------
     tiles : uint8 (n, s, s, 3)
         Moved to the device once.
+    on_epoch
+        Called with the number of finished epochs and their loss.
     """
     torch.manual_seed(recipe.seed)
-    network = Autoencoder(recipe.mends.input_range).to(device)
+    network = Autoencoder(recipe.input_range).to(device)
     network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
     data = torch.from_numpy(tiles).to(device)
@@ -42,7 +46,7 @@ def pretrain(
             losses.append(loss.detach())
         checkpoint.save(network, optimiser, epoch + 1)
         error = float(torch.stack(losses).mean())
-        on_progress(epoch + 1, recipe.all_epochs, f"autoencoder, loss {error:.4f}")
+        on_epoch(epoch + 1, f"autoencoder, loss {error:.4f}")
     return network.eval()
 
 

@@ -93,7 +93,25 @@ class Mends:
 
 
 @dataclass(frozen=True)
-class HistoSPACERecipe(Recipe):
+class Autoencoding(Recipe):
+    """Settings of a training that begins with an autoencoder."""
+
+    autoencoder_epochs: int = 10
+    autoencoder_lr: float = 1e-3
+    autoencoder_batch: int = 64
+
+    @property
+    def all_epochs(self) -> int:
+        return self.autoencoder_epochs + self.epochs
+
+    @property
+    def input_range(self) -> InputRange:
+        """Range of the pixels that the encoder sees."""
+        return "unit"
+
+
+@dataclass(frozen=True)
+class HistoSPACERecipe(Autoencoding):
     """Settings of the published network's two trainings.
 
     `MENDED` differs from `PUBLISHED` in the mends, and in the autoencoder's learning rate: at
@@ -101,20 +119,46 @@ class HistoSPACERecipe(Recipe):
     """
 
     epochs: int = 50
-    autoencoder_epochs: int = 10
-    autoencoder_lr: float = 1e-3
-    autoencoder_batch: int = 64
     mends: Mends = Mends()
 
     @property
-    def all_epochs(self) -> int:
-        return self.autoencoder_epochs + self.epochs
+    def input_range(self) -> InputRange:
+        return self.mends.input_range
 
     @property
     def panel_from(self) -> Literal["train", "all"]:
         return self.mends.panel_from
 
 
+@dataclass(frozen=True)
+class PlusRecipe(Autoencoding):
+    """Settings of HistoSPACE+.
+
+    Attributes
+    ----------
+    n_programmes
+        Expression programmes that the targets are projected on, which denoises them.
+    lr
+        Highest learning rate of the cycle (Smith & Topin 2018, arXiv:1708.07120).
+    weight_decay, dropout
+        Of the tuned branch; dropout acts on its pooled features.
+    shift_um
+        Centres are moved by up to this in x and in y, in training only.
+    colour
+        Standard deviation of the random gain of each channel's optical density.
+    """
+
+    epochs: int = 20
+    lr: float = 1e-3
+    autoencoder_epochs: int = 5
+    n_programmes: int = 12
+    weight_decay: float = 1e-2
+    dropout: float = 0.3
+    shift_um: float = 19.3
+    colour: float = 0.1
+
+
+PLUS = PlusRecipe()
 MENDED = HistoSPACERecipe()
 PUBLISHED = HistoSPACERecipe(
     autoencoder_epochs=150,

@@ -14,7 +14,7 @@ tiles averaged to 112 px, batch 128 and 40 epochs: a contrastive batch has to fi
 
 Departures, all recipes: all genes of the panel and not the highly variable ones; no Harmony batch
 correction between the sections. Expression profiles kept for the look-up are not counted as
-parameters.
+parameters: 3.8 M with EfficientNet-lite0, 256 a gene.
 """
 
 from collections.abc import Sequence

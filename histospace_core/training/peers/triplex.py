@@ -19,6 +19,7 @@ be had offline). The 25 neighbours are one view of five tiles' width at a quarte
 whose map is pooled to 5 x 5: a pass of 280 x 280 px and not of 25 tiles. In `offline` no tile is
 augmented. A fixed number of epochs: the paper stops early on the fold that it reports. Expression
 is not smoothed over neighbours, neither in training nor in truth. Heads start at the training mean.
+25.8 M parameters with EfficientNet-lite0, 2052 a gene.
 """
 
 from collections.abc import Callable, Sequence

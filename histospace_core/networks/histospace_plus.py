@@ -1,0 +1,156 @@
+"""HistoSPACE+: the tissue at several scales, seen by two encoders, in a few expression programmes.
+
+What it keeps of the published network: encoders learned from histology alone, as autoencoders.
+What it adds: wider views, the programmes (principal components of the training expression, which
+denoise the targets), and a second, frozen encoder learned from photographs, whose ridge regression
+needs no tuning. The two are averaged: they err differently.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from histospace_core.networks.autoencoder import TileEncoder
+from histospace_core.slides.view import View
+
+PLUS_VIEWS = (View(64, 1.38), View(64, 2.76), View(64, 5.52), View(64, 11.04))
+"""88, 177, 353 and 707 um around the centre."""
+TUNED = (0, 1, 2)
+"""Views of the tuned branch."""
+FROZEN = (0, 1, 2, 3)
+"""Views of the frozen branch."""
+TRUNK_CHANNELS = (24, 40, 80, 112, 192, 320)
+
+
+class Trunk(nn.Module):
+    """The blocks of EfficientNet-lite0 (Liu 2020), each averaged over the view, without training.
+
+    A view (n, 3, s, s) in [0, 1] becomes (n, 768): the means of blocks 2 to 7.
+    """
+
+    n_features = sum(TRUNK_CHANNELS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        import timm
+
+        whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
+        self.blocks = whole.blocks
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Trunk":
+        """Stay in evaluation mode: its batch statistics are those it was learned with."""
+        return super().train(False)
+
+    def early(self, pixels: Tensor) -> Tensor:
+        """The means of block 2 alone, (n, 24)."""
+        x = self.blocks[0](self.stem((pixels * 255 - 127) / 128))
+        return self.blocks[1](x).float().mean((2, 3))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = self.stem((pixels * 255 - 127) / 128)
+        means = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i:
+                means.append(x.float().mean((2, 3)))
+        return torch.cat(means, 1)
+
+
+class Programmes(nn.Module):
+    """A linear map from features to expression programmes, features standardised first.
+
+    Parameters
+    ----------
+    n_features, n_programmes
+        Sizes of input and output.
+    """
+
+    def __init__(self, n_features: int, n_programmes: int) -> None:
+        super().__init__()
+        self.centre: Tensor
+        self.spread: Tensor
+        self.register_buffer("centre", torch.zeros(n_features))
+        self.register_buffer("spread", torch.ones(n_features))
+        self.linear = nn.Linear(n_features, n_programmes)
+
+    def forward(self, features: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Return scores (n, k) of features (n, f); `keep` (n, f) is the mask of dropout."""
+        x = (features - self.centre) / self.spread
+        return self.linear(x if keep is None else x * keep)
+
+
+class HistoSPACEPlus(nn.Module):
+    """Predict the expression of G genes from four views around a centre (`PLUS_VIEWS`).
+
+    Parameters
+    ----------
+    n_genes
+        G, the size of the panel.
+    n_programmes
+        k, the number of expression programmes.
+
+    Attributes
+    ----------
+    mean_profile : Tensor, shape (G,)
+        Mean expression over the training spots: the image-free baseline.
+    programmes : Tensor, shape (k, G)
+        What a unit of each programme adds to the mean profile.
+    """
+
+    def __init__(self, n_genes: int, n_programmes: int = 12) -> None:
+        super().__init__()
+        self.n_genes = n_genes
+        self.n_programmes = n_programmes
+        self.encoders = nn.ModuleList(TileEncoder() for _ in TUNED)
+        self.trunk = Trunk()
+        self.tuned = Programmes(2 * 128 * len(TUNED), n_programmes)
+        self.frozen = Programmes(Trunk.n_features * len(FROZEN), n_programmes)
+        self.mean_profile: Tensor
+        self.programmes: Tensor
+        self.register_buffer("mean_profile", torch.zeros(n_genes))
+        self.register_buffer("programmes", torch.zeros(n_programmes, n_genes))
+
+    @property
+    def n_tuned(self) -> int:
+        """Number of features of the tuned branch; they come first in `encode`'s result."""
+        return self.tuned.centre.numel()
+
+    def encode_tuned(self, *views: Tensor) -> Tensor:
+        """Mean and maximum of each tuned encoder's features, (n, 768), of the `TUNED` views."""
+        maps = [encode(v) for encode, v in zip(self.encoders, views, strict=True)]
+        return torch.cat([torch.cat([m.mean((2, 3)), m.amax((2, 3))], 1) for m in maps], 1)
+
+    def encode_frozen(self, *views: Tensor) -> Tensor:
+        """The trunk's features of the `FROZEN` views, (n, 3072)."""
+        return torch.cat([self.trunk(v) for v in views], 1)
+
+    def encode(self, *views: Tensor) -> Tensor:
+        """Features (n, f) of pixels in [0, 1], one (n, 3, px, px) for each of `PLUS_VIEWS`."""
+        tuned = self.encode_tuned(*(views[i] for i in TUNED))
+        return torch.cat([tuned, self.encode_frozen(*(views[i] for i in FROZEN))], 1)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Return what the domain score is taken of, (n, 48).
+
+        Colour and fine texture (the trunk's first means) of the two narrowest views: they tell
+        tissues, scanners and resolutions apart, while deeper features also tell patients apart.
+        """
+        frozen = features[:, self.n_tuned :].unflatten(1, (len(FROZEN), -1))
+        return frozen[:, :2, : TRUNK_CHANNELS[0]].flatten(1)
+
+    def pool_views(self, *views: Tensor) -> Tensor:
+        """Return `pool` of `encode` of the two narrowest views alone, (n, 48)."""
+        return torch.cat([self.trunk.early(v) for v in views], 1)
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Return expression (n, G) from `encode`'s features."""
+        tuned = self.tuned(features[:, : self.n_tuned])
+        frozen = self.frozen(features[:, self.n_tuned :])
+        return self.mean_profile + (tuned + frozen) / 2 @ self.programmes
+
+    def forward(self, *views: Tensor) -> Tensor:
+        """Return expression (n, G) of the views' pixels in [0, 1]."""
+        return self.decode(self.encode(*views))

@@ -1,0 +1,284 @@
+"""Train HistoSPACE+: autoencoders at three scales, tuned; a frozen trunk with a ridge."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from histospace_core.networks import Domain, n_parameters
+from histospace_core.networks.encoders import OFFLINE, load_encoder
+from histospace_core.networks.histospace_plus import (
+    FROZEN,
+    PLUS_VIEWS,
+    TUNED,
+    HistoSPACEPlus,
+    Trunk,
+)
+from histospace_core.training.augment import Draw, augmented
+from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.pretrain import pretrain, shuffled
+from histospace_core.training.programmes import decompose, fit_ridge_on_views
+from histospace_core.training.recipe import PLUS, PlusRecipe, Progress, Recipe, no_progress
+
+OnEpoch = Callable[[int, str], None]
+"""Called with the number of finished epochs and their loss."""
+
+_BATCH = 128
+_WARM_UP = 0.3
+_STAINED = 4
+"""Differently stained copies of each training spot that the domain is learned from."""
+_STAIN = 0.25
+"""Standard deviation of their gain of optical density."""
+_LOOKS = [(s, (math.cos(2.4 * s), math.sin(2.4 * s))) for s in range(8)]
+"""Eight looks at a spot: a symmetry each, its centre moved around the spot."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedPlus:
+    """A trained HistoSPACE+ with what is needed to use and to judge it."""
+
+    network: HistoSPACEPlus
+    domain: Domain
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"n_genes": self.network.n_genes, "n_programmes": self.network.n_programmes}
+
+    @torch.no_grad()
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        """Expression of the panel at each spot, (spots, panel)."""
+        views = [torch.from_numpy(v) for v in section.views]
+        rows = torch.arange(section.n_spots).split(_BATCH)
+        parts = [
+            self.network(*augmented(views, section.margins, b, Draw.none(len(b)))) for b in rows
+        ]
+        return torch.cat(parts).numpy()
+
+
+def fit_plus(
+    train: TrainingSet,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainedPlus:
+    """Train both branches on a fold's training sections; `test` is never looked at.
+
+    Parameters
+    ----------
+    work
+        Folder for checkpoints; None keeps none.
+    """
+    if not isinstance(recipe, PlusRecipe):
+        raise TypeError(f"HistoSPACE+ needs a PlusRecipe, not {recipe!r}")
+    torch.manual_seed(recipe.seed)
+    parts = decompose(train.targets, min(recipe.n_programmes, len(train.targets) - 1))
+    network = HistoSPACEPlus(len(train.panel), len(parts.programmes))
+    network.trunk.load_state_dict(_trunk_weights())
+    network.mean_profile.copy_(torch.from_numpy(train.mean_profile))
+    network.programmes.copy_(torch.from_numpy(parts.programmes))
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
+    total = recipe.all_epochs + 1
+    _fit_frozen(network, train, parts.scores)
+    on_progress(1, total, "frozen branch")
+    _fit_tuned(
+        network,
+        train,
+        torch.from_numpy(parts.scores).to(device),
+        recipe,
+        work,
+        lambda done, message: on_progress(1 + done, total, message),
+    )
+    network.eval()
+    return TrainedPlus(network.cpu(), _fit_domain(network, train, recipe.seed))
+
+
+def _trunk_weights() -> dict[str, Tensor]:
+    whole: Any = load_encoder(OFFLINE)
+    trunk = Trunk()
+    trunk.stem = torch.nn.Sequential(whole.conv_stem, whole.bn1)
+    trunk.blocks = whole.blocks
+    return trunk.state_dict()
+
+
+_LOOKED_AT: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDictionary()
+
+
+def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.float32]) -> None:
+    """Fit the ridge in place."""
+    looks = np.concatenate([_look(network, s) for s in train.sections])
+    group = np.repeat(np.arange(len(train.sections)), [s.n_spots for s in train.sections])
+    fitted = fit_ridge_on_views(looks, scores, group)
+    network.frozen.centre.copy_(torch.from_numpy(fitted.centre))
+    network.frozen.spread.copy_(torch.from_numpy(fitted.spread))
+    with torch.no_grad():
+        network.frozen.linear.weight.copy_(torch.from_numpy(fitted.weight))
+        network.frozen.linear.bias.zero_()
+
+
+@torch.no_grad()
+def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domain:
+    """Learn the training tissue's colour and texture, stained a little stronger or weaker.
+
+    Stain differs between patients and laboratories more than within the few training sections:
+    without the varied copies every other patient's slide would look foreign.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    views = [torch.from_numpy(train.view(i)).to(device) for i in range(2)]
+    margins = train.sections[0].margins[:2]
+    features = []
+    for _ in range(_STAINED):
+        for rows in torch.arange(len(train.targets)).split(_BATCH):
+            draw = Draw.random(len(rows), generator, _STAIN)
+            features.append(network.pool_views(*augmented(views, margins, rows, draw)))
+    return Domain.fit(torch.cat(features).cpu().numpy())
+
+
+@torch.no_grad()
+def _look(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
+    """Frozen features of the eight looks (spots, 8, f): the same in every fold and seed."""
+    if section not in _LOOKED_AT:
+        device = network.mean_profile.device
+        views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]
+        margins = [section.margins[i] for i in FROZEN]
+        looks = []
+        for symmetry, shift in [(0, (0.0, 0.0)), *_LOOKS[1:]]:
+            with torch.autocast(device.type, torch.bfloat16):
+                parts = [
+                    network.encode_frozen(
+                        *augmented(views, margins, b, Draw.none(len(b), symmetry, shift))
+                    )
+                    for b in torch.arange(section.n_spots).split(_BATCH)
+                ]
+            looks.append(torch.cat(parts).float().cpu().numpy())
+        _LOOKED_AT[section] = np.stack(looks, 1)
+    return _LOOKED_AT[section]
+
+
+def _fit_tuned(
+    network: HistoSPACEPlus,
+    train: TrainingSet,
+    scores: Tensor,
+    recipe: PlusRecipe,
+    work: Path | None,
+    on_epoch: OnEpoch,
+) -> None:
+    """Pretrain an autoencoder for each tuned view, then tune encoders and regression in place."""
+    device = scores.device
+    views = [torch.from_numpy(train.view(i)).to(device) for i in TUNED]
+    margins = [train.sections[0].margins[i] for i in TUNED]
+    key = _key(views, scores, recipe)
+    for i, (view, margin) in enumerate(zip(views, margins, strict=True)):
+        stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
+        tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
+
+        def report(done: int, message: str, before: int = i * recipe.autoencoder_epochs) -> None:
+            on_epoch((before + done) // len(TUNED), message)
+
+        autoencoder = pretrain(tiles.cpu().numpy(), recipe, device, stage, report)
+        network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
+    _standardise(network, views, margins)
+    stage = Checkpoint(work and work / "tuned.safetensors", key)
+    _tune(network, views, margins, scores, recipe, stage, on_epoch)
+    for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
+        Checkpoint(work and work / f"{name}.safetensors", key).clear()
+
+
+@torch.no_grad()
+def _standardise(network: HistoSPACEPlus, views: list[Tensor], margins: list[int]) -> None:
+    """Centre and scale the tuned branch's features as the autoencoders left them."""
+    network.eval()
+    features = torch.cat(
+        [
+            network.encode_tuned(*augmented(views, margins, b, Draw.none(len(b))))
+            for b in torch.arange(len(views[0])).split(_BATCH)
+        ]
+    )
+    network.tuned.centre.copy_(features.mean(0))
+    network.tuned.spread.copy_(features.std(0) + 1e-3)
+
+
+def _tune(
+    network: HistoSPACEPlus,
+    views: list[Tensor],
+    margins: list[int],
+    scores: Tensor,
+    recipe: PlusRecipe,
+    checkpoint: Checkpoint,
+    on_epoch: OnEpoch,
+) -> None:
+    """Train encoders and regression; batch statistics stay those of the pretraining."""
+    tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
+    torch.nn.init.zeros_(network.tuned.linear.weight)
+    torch.nn.init.zeros_(network.tuned.linear.bias)
+    optimiser = torch.optim.AdamW(tuned, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    network.eval()
+    n = len(scores)
+    steps = recipe.epochs * len(shuffled(n, recipe.batch, recipe.seed, 0))
+    for epoch in range(checkpoint.restore(network, optimiser), recipe.epochs):
+        generator = torch.Generator().manual_seed(7_000_003 * recipe.seed + epoch)
+        batches = shuffled(n, recipe.batch, recipe.seed, epoch)
+        losses = []
+        for i, rows in enumerate(batches):
+            _set_rate(optimiser, recipe.lr, (epoch * len(batches) + i) / steps)
+            draw = Draw.random(len(rows), generator, recipe.colour)
+            keep = torch.rand(len(rows), network.n_tuned, generator=generator) >= recipe.dropout
+            mask = (keep / (1 - recipe.dropout)).to(scores.device)
+            with torch.autocast(scores.device.type, torch.bfloat16):
+                features = network.encode_tuned(*augmented(views, margins, rows, draw))
+            predicted = network.tuned(features.float(), mask)
+            loss = mse_loss(predicted, scores[rows.to(scores.device)])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.detach())
+        checkpoint.save(network, optimiser, epoch + 1)
+        message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}"
+        on_epoch(recipe.autoencoder_epochs + epoch + 1, message)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
+    """One cycle: up as a cosine over the first 30 % of the steps, then down to nothing."""
+    if done < _WARM_UP:
+        share = 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM_UP)) / 2
+    else:
+        share = (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
+    for group in optimiser.param_groups:
+        group["lr"] = highest * share
+
+
+def _key(views: list[Tensor], scores: Tensor, recipe: PlusRecipe) -> str:
+    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
+    for tensor in (*views, scores):
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+HISTOSPACE_PLUS = Method(
+    name="histospace-plus",
+    source="this project: docs/method.md",
+    views=PLUS_VIEWS,
+    recipes={"default": PLUS},
+    fit=fit_plus,
+    margin_um=PLUS.shift_um,
+)
