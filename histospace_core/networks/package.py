@@ -35,6 +35,9 @@ GENE_COLUMNS = (
     "mse_ratio_to_mean",
     "reliable",
 )
+WORTH_COLUMNS = ("share_of_noise_ceiling", "interval_half_width")
+"""What else a package may say of a gene: r as a share of the highest that the counts allow, and the
+half-width of its prediction interval in the expression unit."""
 _DOMAIN = "domain."
 REQUIRED = ("network", "arguments", "tile_px", "um_per_px", "expression_unit", "weights_sha256")
 
@@ -140,7 +143,7 @@ def save_package(
     weights.chmod(0o644)  # safetensors writes for the owner alone
     full = {**config, "weights_sha256": file_sha256(weights)}
     (partial / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
-    genes[list(GENE_COLUMNS)].to_csv(
+    genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]).to_csv(
         partial / "genes.csv", index=False, quoting=csv.QUOTE_MINIMAL, float_format="%.5g"
     )
     (partial / "README.md").write_text(card, "utf-8")
@@ -167,7 +170,7 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
             directory / "genes.csv",
             dtype={"gene": str, "gene_id": str},
             keep_default_na=False,
-            na_values={column: [""] for column in GENE_COLUMNS[2:6]},
+            na_values={column: [""] for column in (*GENE_COLUMNS[2:6], *WORTH_COLUMNS)},
         )
     except (ValueError, AttributeError, TypeError, pd.errors.ParserError) as error:
         raise ModelError(
@@ -186,7 +189,7 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         raise ModelError(
             f"Model '{directory.name}' lists another number of genes than it predicts."
         )
-    return ModelPackage(directory, config, genes)
+    return ModelPackage(directory, config, genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]))
 
 
 def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:

@@ -1,5 +1,6 @@
 """From a cohort to a model package: scores by cross-validation, then weights from every section."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,10 @@ from histospace_core import __version__
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.evaluation import (
     HeldOut,
+    Intervals,
     bootstrap_pearson,
+    fit_intervals,
+    measured_coverage,
     mse_ratio_per_gene,
     per_gene_pearson,
 )
@@ -32,6 +36,8 @@ from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
+LEVEL = 0.9
+"""Nominal coverage of the prediction intervals."""
 RELIABLE = (
     "the lower end of the 95 % interval of the held-out correlation is above 0 and the held-out "
     "error is below the mean profile's (MSE ratio < 1)"
@@ -99,7 +105,11 @@ def train_from_cohort(
     )
     assert isinstance(trained, Packable)
     genes = score_panel(everything.panel, held)
+    intervals = _intervals(held, _held_out_by(folds))
+    if intervals is not None:
+        genes["interval_half_width"] = intervals.of(everything.panel.genes)
     config = _config(method, recipe, trained, data, folds, genes)
+    config["metrics"]["interval"] = _promise(intervals, held)
     package = save_package(
         out, trained.network, trained.domain, config, genes, model_card(out.name, config, data_note)
     )
@@ -122,9 +132,28 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
     rows = []
     for gene, gene_id in zip(panel.genes, panel.gene_ids, strict=True):
         scores = np.array(sums[gene])
-        r, low, high, ratio = scores.mean(0) if len(scores) else np.full(4, np.nan)
-        rows.append((gene, gene_id, r, low, high, ratio, bool(low > 0 and ratio < 1)))
-    return pd.DataFrame(rows, columns=list(GENE_COLUMNS))
+        r, low, high, ratio, ceiling = scores.mean(0) if len(scores) else np.full(5, np.nan)
+        reliable = bool(low > 0 and ratio < 1)
+        share = r / ceiling if ceiling > 0 else np.nan
+        rows.append((gene, gene_id, r, low, high, ratio, reliable, share))
+    return pd.DataFrame(rows, columns=[*GENE_COLUMNS, "share_of_noise_ceiling"])
+
+
+def _intervals(held: list[HeldOut], by: str) -> Intervals | None:
+    """Intervals from the held-out residuals, by section: of patients there are seldom enough."""
+    return fit_intervals(held, LEVEL, "section") if by != "nothing" else None
+
+
+def _promise(intervals: Intervals | None, held: list[HeldOut]) -> dict[str, Any]:
+    """What `config.json` says of the intervals: level, promise, and the coverage they reached."""
+    if intervals is None:
+        return {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
+    reached = measured_coverage(held, LEVEL, "section")
+    return {
+        "level": LEVEL,
+        "promise": intervals.promise,
+        "measured_coverage": {name: round(share, 3) for name, share in reached.items()},
+    }
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
@@ -134,7 +163,10 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
         [mse_ratio_per_gene(h.measured, h.predicted, h.mean_profile) for h in held], axis=0
     )
     interval = bootstrap_pearson([(h.measured, h.predicted) for h in held])
-    table = np.column_stack([r, interval.low, interval.high, ratio])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a gene without a ceiling in any section
+        ceiling = np.nanmean([h.noise_ceiling() for h in held], axis=0)
+    table = np.column_stack([r, interval.low, interval.high, ratio, ceiling])
     return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
 
 

@@ -126,10 +126,10 @@ def test_batch_shrinks_until_it_fits(tmp_path: Path, monkeypatch: pytest.MonkeyP
         whole, _ = predict(tiles)
         run = predict._batch
 
-        def small_memory(part: np.ndarray) -> tuple:
-            if len(part) > 2:
+        def small_memory(views: list[np.ndarray]) -> tuple:
+            if len(views[0]) > 2:
                 raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-            return run(part)
+            return run(views)
 
         monkeypatch.setattr(predict, "_batch", small_memory)
         np.testing.assert_allclose(predict(tiles)[0], whole, atol=1e-5)
