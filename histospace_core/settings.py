@@ -16,6 +16,9 @@ class Settings(BaseSettings):
 
     store: Path = Field(PROJECT / "data/store", description="folder of slides, runs, catalog")
     models: Path = Field(PROJECT / "models", description="folder of the model packages that ship")
+    default_model: str = Field(
+        "histospace-plus-her2st", description="model that the app proposes, where it is installed"
+    )
     reference: Path = Field(PROJECT / "data", description="folder of the reference tables")
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(

@@ -116,12 +116,33 @@ def _trust(score: pd.Series) -> None:
             help="Squared error on held-out sections, divided by that of predicting the training "
             "mean everywhere, without looking at the slide.",
         )
+        _worth(score)
     if ratio < 1:
         st.markdown(":material/check_circle: Beats the mean profile on held-out sections.")
     else:
         st.markdown(":material/cancel: **Does not beat the mean profile** on held-out sections.")
     if not score.reliable:
         st.warning("Unreliable: do not read biology into this map.", icon=":material/warning:")
+
+
+def _worth(score: pd.Series) -> None:
+    """Show the share of the noise ceiling and the interval, where the model states them."""
+    if pd.notna(score.get("share_of_noise_ceiling")):
+        st.metric(
+            "Of the ceiling",
+            f"{score.share_of_noise_ceiling:.0%}",
+            width="content",
+            help="Held-out correlation as a share of the highest that the noise of the counts "
+            "allows: two measurements of the same spots would not agree better than the ceiling.",
+        )
+    if pd.notna(score.get("interval_half_width")):
+        st.metric(
+            "90 % interval",
+            f"± {score.interval_half_width:.2f}",
+            width="content",
+            help="Around every predicted value, in the unit of the map: about nine in ten measured "
+            "values of held-out sections lay within it. The model card says how that was measured.",
+        )
 
 
 def _looks(gene: str, values: np.ndarray) -> tuple[float, str, tuple[float, float]]:

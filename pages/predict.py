@@ -78,7 +78,10 @@ def _model() -> ModelRow | None:
         st.info("No model is here yet; just after the start they take a moment to be found.")
         st.button("Look again")
         return None
-    model = models[st.selectbox("Model", list(models))]
+    names = list(models)
+    default = get_context().settings.default_model
+    first = names.index(default) if default in names else 0
+    model = models[st.selectbox("Model", names, index=first)]
     model_card(model)
     return model
 

@@ -52,7 +52,7 @@ def score_spread(
         margin={"l": 0, "r": 0, "t": 64, "b": 0},
         modebar=MODEBAR,
         showlegend=limits.size > 1,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
+        legend={"orientation": "h", "y": -0.32, "yanchor": "top"},
         xaxis_title=label,
         yaxis_title="genes",
     )

@@ -37,7 +37,7 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
         modebar=MODEBAR,
         uirevision="loss",  # a new epoch does not undo the reader's zoom
         showlegend=True,
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
+        legend={"orientation": "h", "y": -0.36, "yanchor": "top"},
         xaxis={"title": "epoch", "tickformat": "d", "dtick": _whole_steps(points["epoch"].max())},
         yaxis={"title": "loss", "rangemode": "tozero"},
     )
