@@ -3,6 +3,7 @@
 from histospace_core.networks.autoencoder import Autoencoder, TileEncoder, to_pixels
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import TILE_PX, UM_PER_PX, HistoSPACE, n_parameters
+from histospace_core.networks.histospace_plus import HistoSPACEPlus
 from histospace_core.networks.package import (
     GENE_COLUMNS,
     NETWORKS,
@@ -25,6 +26,7 @@ __all__ = [
     "Autoencoder",
     "Domain",
     "HistoSPACE",
+    "HistoSPACEPlus",
     "ModelPackage",
     "Predictor",
     "TileEncoder",

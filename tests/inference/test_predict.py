@@ -47,6 +47,25 @@ def test_each_tile_holds_what_the_network_says_of_the_pixels_around_its_centre(
     np.testing.assert_allclose(prediction.obs["domain_score"], domain, atol=1e-3)
 
 
+def test_a_network_of_several_views_sees_what_lies_around_each_tile(
+    slide_file: Path, tmp_path: Path
+) -> None:
+    package = make_package(tmp_path, plus=True)
+    with open_slide(slide_file, MPP) as slide:
+        predict_slide(slide, package, tmp_path / "run")
+        prediction = open_prediction(tmp_path / "run")
+        views = [
+            tiles_at(slide, prediction.centres, tile_px=v.px, um_per_px=v.um_per_px)
+            for v in package.views
+        ]
+    with Predictor(package, "cpu") as predict:
+        expected, _ = predict(*views)
+    assert prediction.matrix().std(0).min() > 0
+    # a block's wide views begin within half a pixel of a tile's own
+    for i in range(len(GENES)):
+        assert np.corrcoef(prediction.matrix()[:, i], expected[:, i])[0, 1] > 0.98
+
+
 def test_one_gene_is_its_column(run_dir: Path) -> None:
     prediction = open_prediction(run_dir)
     for i, gene in enumerate(GENES):

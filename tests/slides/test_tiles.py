@@ -7,6 +7,7 @@ from histospace_core.slides.open import RGB, open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tiles import cut, stream_blocks, tiles_at
 from histospace_core.slides.tissue import find_tissue
+from histospace_core.slides.view import View
 
 
 def test_tiles_at_are_the_slides_own_pixels(png: Path, pixels: RGB, mpp: float) -> None:
@@ -95,6 +96,29 @@ def test_damaged_tiles_are_told_from_the_readable(
     assert np.array_equal(np.isnan(sharpness), ~readable)
     fraction = np.concatenate([b.quality["tissue_fraction"] for b in found])
     assert np.array_equal(fraction, plan.tissue_fraction)
+
+
+def test_context_is_what_lies_around_each_centre(png: Path, mpp: float) -> None:
+    """At white's edge and inside: a block's context is what reading each tile's alone gives."""
+    view = View(64, 4 * mpp)
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide), tile_px=128, um_per_px=mpp)
+        for block in stream_blocks(slide, plan, context=[view]):
+            assert [v.shape[1] for v in block.views] == [128, 64]
+            centres = plan.centres[block.first : block.first + len(block.tiles)]
+            alone = tiles_at(slide, centres, tile_px=64, um_per_px=view.um_per_px)
+            error = np.abs(block.context[0].astype(float) - alone)
+            assert error.mean() < 2  # a block's read may begin within a pixel of the view
+            assert block.after(1).context[0].shape[0] == len(block.tiles) - 1
+
+
+def test_recolouring_reaches_every_view(png: Path, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide))
+        block = next(stream_blocks(slide, plan, context=[View(32, 2.76)]))
+    inverted = block.recoloured(lambda pixels: 255 - pixels)
+    for before, after in zip(block.views, inverted.views, strict=True):
+        assert np.array_equal(after, 255 - before)
 
 
 def test_a_blurred_tile_is_less_sharp(png: Path, mpp: float) -> None:
