@@ -79,8 +79,8 @@ def _model() -> ModelRow | None:
         st.button("Look again")
         return None
     names = list(models)
-    default = get_context().settings.default_model
-    first = names.index(default) if default in names else 0
+    wanted = (st.query_params.get("model"), get_context().settings.default_model)
+    first = next((names.index(name) for name in wanted if name in names), 0)
     model = models[st.selectbox("Model", names, index=first)]
     model_card(model)
     return model

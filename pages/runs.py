@@ -89,9 +89,10 @@ def _actions(run: RunRow) -> None:
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+    if run.kind == "evaluate" and run.state == State.DONE:
+        st.page_link("scores.py", label="Scores", icon=":material/leaderboard:", **link)
     if run.is_active:
-        if run.kind == "predict":
-            st.page_link("predict.py", label="Watch", icon=":material/visibility:", **link)
+        st.page_link(_watched_on(run), label="Watch", icon=":material/visibility:", **link)
         _button(run, "Cancel", ":material/stop:", _cancel)
         return
     if run.state in RESUMABLE:
@@ -99,6 +100,11 @@ def _actions(run: RunRow) -> None:
     elif run.kind == "predict" and run.slide_id:
         _button(run, "Run again", ":material/refresh:", _again)
     _button(run, "Delete", ":material/delete:", _confirm_delete)
+
+
+def _watched_on(run: RunRow) -> str:
+    """The page that shows a run's progress."""
+    return "predict.py" if run.kind == "predict" else "train.py"
 
 
 def _button(run: RunRow, label: str, icon: str, action: object) -> None:
@@ -113,7 +119,7 @@ def _cancel(run: RunRow) -> None:
 
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
-    st.switch_page("predict.py", query_params={"run": run.id})
+    st.switch_page(_watched_on(run), query_params={"run": run.id})
 
 
 def _again(run: RunRow) -> None:

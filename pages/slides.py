@@ -48,7 +48,7 @@ def _upload() -> None:
     with st.container(border=True):
         st.success(f"{plain(slide.name)} is ready.", icon=":material/check:")
         if slide.mpp is None:
-            ask_pixel_size(slide)
+            ask_pixel_size(slide, "new")
         else:
             _predict_link(slide)
 

@@ -1,7 +1,7 @@
 """Every network on the same folds: accuracy, size, speed, and which differences hold."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods, load_held_out
 from histospace_core.training.cohort import read_cohort
 from histospace_core.training.cross_validate import evaluate_cohort
+from histospace_core.training.entry import Entry
 from histospace_core.training.folds import make_folds
 from histospace_core.training.leaderboard_table import against_lines, leaderboard_lines
 from histospace_core.training.methods import METHODS, method_named
@@ -31,36 +32,6 @@ SCORES = (
 )
 KEY = ["cohort", "split", "network", "recipe"]
 """What a row is known by."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A network with one of its recipes; `name` is `network` or `network@recipe`."""
-
-    network: str
-    recipe: str
-
-    @classmethod
-    def of(cls, name: str) -> "Entry":
-        """Read a name; the recipe is the network's first if none is given.
-
-        Raises
-        ------
-        CohortError
-            There is no such network or recipe.
-        """
-        network, _, recipe = name.partition("@")
-        method = method_named(network)
-        if recipe:
-            method.recipe(recipe)
-        return cls(network, recipe or next(iter(method.recipes)))
-
-    @property
-    def folder(self) -> str:
-        """Name of its folder, a default recipe unnamed."""
-        default = next(iter(method_named(self.network).recipes))
-        name = self.network if self.recipe == default else f"{self.network}@{self.recipe}"
-        return "".join(c if c.isalnum() or c in "@-_." else "-" for c in name)
 
 
 def make_leaderboard(

@@ -195,7 +195,9 @@ def _fit_tuned(
         def report(done: int, message: str, before: int = i * recipe.autoencoder_epochs) -> None:
             on_epoch((before + done) // len(TUNED), message)
 
-        autoencoder = pretrain(tiles.cpu().numpy(), recipe, device, stage, report)
+        autoencoder = pretrain(
+            tiles.cpu().numpy(), recipe, device, stage, report, f"autoencoder {i + 1}"
+        )
         network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
     _standardise(network, views, margins)
     stage = Checkpoint(work and work / "tuned.safetensors", key)

@@ -18,6 +18,7 @@ def pretrain(
     device: torch.device,
     checkpoint: Checkpoint,
     on_epoch: Callable[[int, str], None],
+    name: str = "autoencoder",
 ) -> Autoencoder:
     """Return the autoencoder after `recipe.autoencoder_epochs` epochs of Adam on squared error.
 
@@ -27,6 +28,8 @@ def pretrain(
         Moved to the device once.
     on_epoch
         Called with the number of finished epochs and their loss.
+    name
+        What the loss is of.
     """
     torch.manual_seed(recipe.seed)
     network = Autoencoder(recipe.input_range).to(device)
@@ -46,7 +49,7 @@ def pretrain(
             losses.append(loss.detach())
         checkpoint.save(network, optimiser, epoch + 1)
         error = float(torch.stack(losses).mean())
-        on_epoch(epoch + 1, f"autoencoder, loss {error:.4f}")
+        on_epoch(epoch + 1, f"{name}, loss {error:.4f}")
     return network.eval()
 
 

@@ -173,9 +173,12 @@ def thumbnail(slide: SlideRow, max_px: int = 256) -> None:
     )
 
 
-def ask_pixel_size(slide: SlideRow) -> None:
-    """Ask for the pixel size of a slide that states none, and keep it. Nothing is guessed."""
-    with st.form(f"mpp-{slide.id}", border=False):
+def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
+    """Ask for the pixel size of a slide that states none, and keep it. Nothing is guessed.
+
+    `place` tells two such questions on one page apart.
+    """
+    with st.form(f"mpp-{slide.id}-{place}", border=False):
         st.markdown(f"**{plain(slide.name)} does not state its pixel size.**")
         mpp = st.number_input(
             "Pixel size, µm per px",

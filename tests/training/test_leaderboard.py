@@ -9,7 +9,8 @@ from cohorts import make_section
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
-from histospace_core.training.leaderboard import Entry, make_leaderboard
+from histospace_core.training.entry import Entry
+from histospace_core.training.leaderboard import make_leaderboard
 
 pytestmark = pytest.mark.slow  # measures each network in a process of its own
 SPLIT = {"train": ["A1", "A2"], "test": ["B1"]}
