@@ -17,6 +17,8 @@ from histospace_core.slides.tiles import TilePlan
 
 OUTSIDE_DOMAIN = 0.99
 """A tile with a higher domain score lies outside the training tissue."""
+MANY_OUTSIDE = 0.2
+"""Share of tiles outside over which a run says not to trust it; training tissue has 0.01."""
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
 
@@ -98,7 +100,7 @@ def provenance(
 
 
 def _domain_warning(share_outside: float) -> str:
-    if share_outside <= 0.5:
+    if share_outside <= MANY_OUTSIDE:
         return ""
     return (
         f"{share_outside:.0%} of the tiles look unlike the tissue this model was trained on; "

@@ -48,7 +48,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """Serve the app as a user does, with an empty store and the shipped model, if it is there."""
     folder = tmp_path_factory.mktemp("app")
     models = PROJECT / "models"
-    if not (models / "histospace-her2st" / "config.json").exists():
+    if not (models / "histospace-plus-her2st" / "config.json").exists():
         models = folder / "models"
         make_package(models)
     with socket.socket() as taken:
