@@ -142,8 +142,6 @@ class PlusRecipe(Autoencoding):
         Highest learning rate of the cycle (Smith & Topin 2018, arXiv:1708.07120).
     weight_decay, dropout
         Of the tuned branch; dropout acts on its pooled features.
-    shift_um
-        Centres are moved by up to this in x and in y, in training only.
     colour
         Standard deviation of the random gain of each channel's optical density.
     """
@@ -154,7 +152,6 @@ class PlusRecipe(Autoencoding):
     n_programmes: int = 12
     weight_decay: float = 1e-2
     dropout: float = 0.3
-    shift_um: float = 19.3
     colour: float = 0.1
 
 

@@ -1,0 +1,125 @@
+"""The tuned branch of HistoSPACE+: autoencoders first, then encoders and regression together."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
+from histospace_core.training.augment import Draw, augmented
+from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.method import TrainingSet
+from histospace_core.training.pretrain import pretrain, shuffled
+from histospace_core.training.recipe import PlusRecipe
+
+OnEpoch = Callable[[int, str], None]
+"""Called with the number of finished epochs and their loss."""
+
+_BATCH = 128
+_WARM_UP = 0.3
+
+
+def fit_tuned(
+    network: HistoSPACEPlus,
+    train: TrainingSet,
+    scores: Tensor,
+    recipe: PlusRecipe,
+    work: Path | None,
+    on_epoch: OnEpoch,
+) -> None:
+    """Pretrain an autoencoder for each tuned view, then tune encoders and regression in place."""
+    device = scores.device
+    views = [torch.from_numpy(train.view(i)).to(device) for i in TUNED]
+    margins = [train.sections[0].margins[i] for i in TUNED]
+    key = _key(views, scores, recipe)
+    for i, (view, margin) in enumerate(zip(views, margins, strict=True)):
+        stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
+        tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
+
+        def report(done: int, message: str, before: int = i * recipe.autoencoder_epochs) -> None:
+            on_epoch((before + done) // len(TUNED), message)
+
+        autoencoder = pretrain(
+            tiles.cpu().numpy(), recipe, device, stage, report, f"autoencoder {i + 1}"
+        )
+        network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
+    _standardise(network, views, margins)
+    stage = Checkpoint(work and work / "tuned.safetensors", key)
+    _tune(network, views, margins, scores, recipe, stage, on_epoch)
+    for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
+        Checkpoint(work and work / f"{name}.safetensors", key).clear()
+
+
+@torch.no_grad()
+def _standardise(network: HistoSPACEPlus, views: list[Tensor], margins: list[int]) -> None:
+    """Centre and scale the tuned branch's features as the autoencoders left them."""
+    network.eval()
+    features = torch.cat(
+        [
+            network.encode_tuned(*augmented(views, margins, b, Draw.none(len(b))))
+            for b in torch.arange(len(views[0])).split(_BATCH)
+        ]
+    )
+    network.tuned.centre.copy_(features.mean(0))
+    network.tuned.spread.copy_(features.std(0) + 1e-3)
+
+
+def _tune(
+    network: HistoSPACEPlus,
+    views: list[Tensor],
+    margins: list[int],
+    scores: Tensor,
+    recipe: PlusRecipe,
+    checkpoint: Checkpoint,
+    on_epoch: OnEpoch,
+) -> None:
+    """Train encoders and regression; batch statistics stay those of the pretraining."""
+    tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
+    torch.nn.init.zeros_(network.tuned.linear.weight)
+    torch.nn.init.zeros_(network.tuned.linear.bias)
+    optimiser = torch.optim.AdamW(tuned, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    network.eval()
+    n = len(scores)
+    steps = recipe.epochs * len(shuffled(n, recipe.batch, recipe.seed, 0))
+    for epoch in range(checkpoint.restore(network, optimiser), recipe.epochs):
+        generator = torch.Generator().manual_seed(7_000_003 * recipe.seed + epoch)
+        batches = shuffled(n, recipe.batch, recipe.seed, epoch)
+        losses = []
+        for i, rows in enumerate(batches):
+            _set_rate(optimiser, recipe.lr, (epoch * len(batches) + i) / steps)
+            draw = Draw.random(len(rows), generator, recipe.colour)
+            keep = torch.rand(len(rows), network.n_tuned, generator=generator) >= recipe.dropout
+            mask = (keep / (1 - recipe.dropout)).to(scores.device)
+            with torch.autocast(scores.device.type, torch.bfloat16):
+                features = network.encode_tuned(*augmented(views, margins, rows, draw))
+            predicted = network.tuned(features.float(), mask)
+            loss = mse_loss(predicted, scores[rows.to(scores.device)])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.detach())
+        checkpoint.save(network, optimiser, epoch + 1)
+        message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}"
+        on_epoch(recipe.autoencoder_epochs + epoch + 1, message)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
+    """One cycle: up as a cosine over the first 30 % of the steps, then down to nothing."""
+    if done < _WARM_UP:
+        share = 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM_UP)) / 2
+    else:
+        share = (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
+    for group in optimiser.param_groups:
+        group["lr"] = highest * share
+
+
+def _key(views: list[Tensor], scores: Tensor, recipe: PlusRecipe) -> str:
+    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
+    for tensor in (*views, scores):
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
