@@ -14,7 +14,7 @@ from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.colours import SCALES, robust_limits, unit_label
 from histospace_core.figures.distribution import distribution
 from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
-from histospace_core.inference import Prediction, open_prediction
+from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
 from histospace_core.web import get_context, selection, slide_image_url
 from histospace_core.web.parts import (
     CHART_CONFIG,
@@ -25,6 +25,7 @@ from histospace_core.web.parts import (
     run_picker,
     run_text,
 )
+from histospace_core.web.trust import gene_trust
 
 
 @guarded
@@ -43,8 +44,9 @@ def gene_map() -> None:
     _warnings(prediction.provenance)
     figure, facts = st.columns([3, 2], gap="medium")
     with facts:
-        _trust(prediction.var.loc[gene])
-        looks = _looks(gene, values)
+        gene_trust(prediction.var.loc[gene])
+        score = prediction.obs["domain_score"].to_numpy()
+        looks = _looks(gene, values, score > OUTSIDE_DOMAIN)
     with figure:
         _figure(run, prediction, gene, values, *looks)
     with facts:
@@ -88,70 +90,19 @@ def _gene_picker(prediction: Prediction) -> str:
     return gene
 
 
-def _trust(score: pd.Series) -> None:
-    """Say how well this gene was predicted on patients that the model had not seen."""
-    if pd.isna(score.held_out_pearson):
-        st.warning("This gene has no held-out score: how far its map can be trusted is not known.")
-        return
-    interval = f"95 % interval {score.ci_low:.2f} to {score.ci_high:.2f}"
-    ratio = score.mse_ratio_to_mean
-    with st.container(horizontal=True):
-        st.metric(
-            "Held-out r",
-            f"{score.held_out_pearson:.2f}",
-            delta=interval,
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
-            help="Correlation of predicted with measured expression over the spots of sections "
-            "that the model did not train on.",
-        )
-        st.metric(
-            "Error ratio",
-            f"{ratio:.2f}",
-            delta="mean profile: 1",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
-            help="Squared error on held-out sections, divided by that of predicting the training "
-            "mean everywhere, without looking at the slide.",
-        )
-        _worth(score)
-    if ratio < 1:
-        st.markdown(":material/check_circle: Beats the mean profile on held-out sections.")
-    else:
-        st.markdown(":material/cancel: **Does not beat the mean profile** on held-out sections.")
-    if not score.reliable:
-        st.warning("Unreliable: do not read biology into this map.", icon=":material/warning:")
-
-
-def _worth(score: pd.Series) -> None:
-    """Show the share of the noise ceiling and the interval, where the model states them."""
-    if pd.notna(score.get("share_of_noise_ceiling")):
-        st.metric(
-            "Of the ceiling",
-            f"{score.share_of_noise_ceiling:.0%}",
-            width="content",
-            help="Held-out correlation as a share of the highest that the noise of the counts "
-            "allows: two measurements of the same spots would not agree better than the ceiling.",
-        )
-    if pd.notna(score.get("interval_half_width")):
-        st.metric(
-            "90 % interval",
-            f"± {score.interval_half_width:.2f}",
-            width="content",
-            help="Around every predicted value, in the unit of the map: about nine in ten measured "
-            "values of held-out sections lay within it. The model card says how that was measured.",
-        )
-
-
-def _looks(gene: str, values: np.ndarray) -> tuple[float, str, tuple[float, float]]:
-    """Let the user set opacity, colour scale and colour limits."""
+def _looks(
+    gene: str, values: np.ndarray, foreign: np.ndarray
+) -> tuple[float, str, tuple[float, float], np.ndarray]:
+    """Let the user set opacity, colour scale, limits, and whether foreign tiles are grey."""
     with st.expander("Colours"):
+        grey = foreign.any() and st.toggle(
+            f"Grey out the {foreign.sum():,} tiles unlike the training tissue", True
+        )
+        foreign = foreign if grey else np.zeros_like(foreign)
         opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.7, 0.05)
         scale = st.selectbox("Colour scale", SCALES, help="All stay ordered for the colour-blind.")
         if not np.isfinite(values).any():
-            return opacity, scale, (0.0, 1.0)
+            return opacity, scale, (0.0, 1.0), foreign
         low, high = robust_limits(values)
         ends = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
         limits = st.slider(
@@ -162,7 +113,7 @@ def _looks(gene: str, values: np.ndarray) -> tuple[float, str, tuple[float, floa
             format="%.2f",
             key=f"limits-{gene}",
         )
-    return opacity, scale, limits
+    return opacity, scale, limits, foreign
 
 
 def _figure(
@@ -173,6 +124,7 @@ def _figure(
     opacity: float,
     scale: str,
     limits: tuple[float, float],
+    foreign: np.ndarray,
 ) -> None:
     slide, tiles = prediction.provenance["slide"], prediction.provenance["tiles"]
     unit = unit_label(prediction.provenance["model"]["expression_unit"])
@@ -189,6 +141,7 @@ def _figure(
         scale=scale,
         limits=limits,
         opacity=opacity,
+        foreign=foreign,
         selected=selection.drawn(run.id, (gene, opacity, scale, limits)),
     )
     st.plotly_chart(
@@ -201,7 +154,7 @@ def _figure(
     )
     st.caption(
         f"Each square is one tile of {prediction.tile_level0 * prediction.mpp:.0f} µm, at its "
-        "true size. Drag with box or lasso of the toolbar to select a region; scroll to zoom."
+        "true size; grey ones look unlike the training tissue. Drag with box or lasso of the toolbar to select a region; scroll to zoom."
     )
 
 

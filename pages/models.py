@@ -32,6 +32,8 @@ def models() -> None:
         return
     _overview(list(rows.values()))
     left, right = st.columns(2)
+    default = get_context().settings.default_model
+    rows = {n: rows[n] for n in sorted(rows, key=lambda n: (n != default, n))}
     name = left.selectbox("Model", list(rows), index=chosen("model", list(rows)))
     keep("model", name)
     others = [other for other in rows if other != name]

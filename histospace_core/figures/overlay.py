@@ -8,7 +8,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from .canvas import Canvas, slide_figure, view_box
-from .colours import INSIDE, robust_limits
+from .colours import FOREIGN, INSIDE, robust_limits
 
 #: Number of the trace that takes box and lasso selections; its points are the tiles, in order.
 SELECTABLE_TRACE = 1
@@ -87,6 +87,7 @@ def overlay(
     scale: str = "Viridis",
     limits: tuple[float, float] | None = None,
     opacity: float = 0.7,
+    foreign: npt.NDArray[np.bool_] | None = None,
     selected: Sequence[int] | None = None,
     height: int = 600,
 ) -> go.Figure:
@@ -110,6 +111,8 @@ def overlay(
         Ends of the colour scale; the 2nd and 98th percentile where not given.
     opacity : float
         Of the tiles, 0 to 1.
+    foreign : ndarray of bool, shape (n,), optional
+        Tiles drawn grey, outside what the model knows; the pointer still reads their value.
     selected : sequence of int, optional
         Tiles shown as selected.
     height : int
@@ -118,14 +121,16 @@ def overlay(
     Returns
     -------
     plotly.graph_objects.Figure
-        Trace 0 are the tiles; trace :data:`SELECTABLE_TRACE` takes the selection.
+        Trace 0 are the tiles; trace :data:`SELECTABLE_TRACE` takes the selection; trace 2, if there
+        are any, are the foreign tiles.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     low, high = limits or robust_limits(values)
     grid = tile_grid(centres, tile, stride)
+    grey = np.zeros(len(values), bool) if foreign is None else foreign
     figure.add_trace(
         go.Heatmap(
-            z=grid.fill(values),
+            z=grid.fill(np.where(grey, np.nan, values)),
             x=grid.x_edges,
             y=grid.y_edges,
             zmin=low,
@@ -147,7 +152,33 @@ def overlay(
         )
     )
     figure.add_trace(_selectable(centres, selected))
+    if grey.any():
+        figure.add_trace(_foreign(grid, values, grey, label, unit))
     return figure
+
+
+def _foreign(
+    grid: TileGrid,
+    values: npt.NDArray[np.float32],
+    grey: npt.NDArray[np.bool_],
+    label: str,
+    unit: str,
+) -> go.Heatmap:
+    """Return the tiles that the model has no business predicting, in one grey."""
+    return go.Heatmap(
+        z=grid.fill(np.where(grey, 0.0, np.nan)),
+        customdata=grid.fill(np.where(grey, values, np.nan)),
+        x=grid.x_edges,
+        y=grid.y_edges,
+        colorscale=[(0, FOREIGN), (1, FOREIGN)],
+        showscale=False,
+        opacity=0.75,
+        hoverongaps=False,
+        hovertemplate=(
+            f"unlike the training tissue: {label} %{{customdata:.3f}} {unit} means little"
+            "<extra></extra>"
+        ),
+    )
 
 
 def _selectable(centres: npt.NDArray[np.float64], selected: Sequence[int] | None) -> go.Scattergl:

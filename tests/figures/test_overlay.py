@@ -69,3 +69,18 @@ def test_twenty_thousand_tiles_stay_one_heatmap():
     assert figure.data[0].z.shape == (100, 200)
     np.testing.assert_array_equal(figure.data[0].z.ravel(), values)
     assert len(figure.to_json()) < 2_000_000
+
+
+def test_foreign_tiles_are_grey_and_still_say_their_value() -> None:
+    centres = np.array([[50.0, 50.0], [150.0, 50.0], [50.0, 150.0]])
+    values = np.array([1.0, 2.0, 3.0], np.float32)
+    draw = {"tile": 100.0, "stride": 100.0, "label": "ERBB2", "unit": "log10(CP10k+1)"}
+    foreign = np.array([False, True, False])
+    figure = overlay(Canvas(200, 200), centres, values, foreign=foreign, **draw)
+    coloured, grey = np.array(figure.data[0].z), figure.data[2]
+    assert np.isnan(coloured[0, 1])
+    assert coloured[1, 0] == 3
+    assert np.array(grey.customdata)[0, 1] == 2
+    assert np.isnan(np.array(grey.z)[0, 0])
+    plain = overlay(Canvas(200, 200), centres, values, foreign=~foreign & foreign, **draw)
+    assert len(plain.data) == 2

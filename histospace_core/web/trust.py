@@ -1,0 +1,61 @@
+"""How far one gene's map can be trusted, in the words and numbers of the gene map."""
+
+import pandas as pd
+import streamlit as st
+
+
+def gene_trust(score: pd.Series) -> None:
+    """Say how well this gene was predicted on patients that the model had not seen."""
+    if pd.isna(score.held_out_pearson):
+        st.warning("This gene has no held-out score: how far its map can be trusted is not known.")
+        return
+    interval = f"95 % interval {score.ci_low:.2f} to {score.ci_high:.2f}"
+    ratio = score.mse_ratio_to_mean
+    with st.container(horizontal=True):
+        st.metric(
+            "Held-out r",
+            f"{score.held_out_pearson:.2f}",
+            delta=interval,
+            delta_color="off",
+            delta_arrow="off",
+            width="content",
+            help="Correlation of predicted with measured expression over the spots of sections "
+            "that the model did not train on.",
+        )
+        st.metric(
+            "Error ratio",
+            f"{ratio:.2f}",
+            delta="mean profile: 1",
+            delta_color="off",
+            delta_arrow="off",
+            width="content",
+            help="Squared error on held-out sections, divided by that of predicting the training "
+            "mean everywhere, without looking at the slide.",
+        )
+        _worth(score)
+    if ratio < 1:
+        st.markdown(":material/check_circle: Beats the mean profile on held-out sections.")
+    else:
+        st.markdown(":material/cancel: **Does not beat the mean profile** on held-out sections.")
+    if not score.reliable:
+        st.warning("Unreliable: do not read biology into this map.", icon=":material/warning:")
+
+
+def _worth(score: pd.Series) -> None:
+    """Show the share of the noise ceiling and the interval, where the model states them."""
+    if pd.notna(score.get("share_of_noise_ceiling")):
+        st.metric(
+            "Of the ceiling",
+            f"{max(score.share_of_noise_ceiling, 0):.0%}",
+            width="content",
+            help="Held-out correlation as a share of the highest that the noise of the counts "
+            "allows: two measurements of the same spots would not agree better than the ceiling.",
+        )
+    if pd.notna(score.get("interval_half_width")):
+        st.metric(
+            "90 % interval",
+            f"± {score.interval_half_width:.2f}",
+            width="content",
+            help="Around every predicted value, in the unit of the map: about nine in ten measured "
+            "values of held-out sections lay within it. The model card says how that was measured.",
+        )
