@@ -154,7 +154,8 @@ def _figure(
     )
     st.caption(
         f"Each square is one tile of {prediction.tile_level0 * prediction.mpp:.0f} µm, at its "
-        "true size; grey ones look unlike the training tissue. Drag with box or lasso of the toolbar to select a region; scroll to zoom."
+        "true size; grey ones look unlike the training tissue. Drag with box or lasso of the "
+        "toolbar to select a region; scroll to zoom."
     )
 
 
