@@ -4,26 +4,24 @@ Exit codes: 0 done, 2 bad input (one line on stderr), 1 a fault of ours.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from histospace_core import __version__
 from histospace_core.cli_data import data
 from histospace_core.cli_leaderboard import leaderboard
+from histospace_core.cli_terminal import Device, Out, names, out, progress_bar
+from histospace_core.cli_training import evaluate, train
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
 
 if TYPE_CHECKING:
     from histospace_core.networks import ModelPackage
-    from histospace_core.training import Recipe
 
 app = typer.Typer(
     name="histospace",
@@ -33,21 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
-app.command("leaderboard")(leaderboard)
-out = Console()
-Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
-Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]
-
-
-RECIPE = "Named settings; the published network has mended and published (with its faults)."
-
-
-class Device(StrEnum):
-    """Where the arithmetic runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+app.command()(train)
+app.command()(evaluate)
+app.command()(leaderboard)
 
 
 class Stain(StrEnum):
@@ -89,7 +75,7 @@ def predict(
 
     package = _package(model)
     probe_slide(slide, mpp)
-    with open_slide(slide, mpp) as opened, _bar("tiles") as report:
+    with open_slide(slide, mpp) as opened, progress_bar("tiles") as report:
         summary = predict_slide(
             opened,
             package,
@@ -138,81 +124,6 @@ def compare(
 
 
 @app.command()
-def train(
-    cohort: Cohort,
-    to: Out,
-    network: Annotated[str, typer.Option(help="Network to train.")] = "histospace",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
-    autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,
-    recipe: Annotated[str | None, typer.Option(help=RECIPE)] = None,
-    seed: int = 0,
-    device: Device = Device.auto,
-    data_note: Annotated[str, typer.Option(help="Source and licence of the data.")] = "",
-) -> None:
-    """Train a model package on a cohort, with held-out scores by cross-validation."""
-    from histospace_core.training import train_from_cohort
-    from histospace_core.training.card import DATA_NOTE
-
-    settings = _recipe(network, recipe).with_(
-        epochs=epochs, autoencoder_epochs=autoencoder_epochs, seed=seed
-    )
-    with _bar("training") as report:
-        package = train_from_cohort(
-            cohort,
-            to,
-            network=network,
-            recipe=settings,
-            device=device.value,
-            data_note=data_note or DATA_NOTE,
-            on_progress=report,
-        )
-    metrics = package.config["metrics"]
-    out.print(
-        f"{package.name}: {metrics['n_genes']:,} genes, {metrics['n_genes_reliable']:,} reliable; "
-        f"held-out per-gene r {metrics['per_gene_pearson']}, MSE ratio to the mean profile "
-        f"{metrics['mse_ratio_to_mean']} (by {metrics['held_out_by']}): {to}"
-    )
-
-
-@app.command()
-def evaluate(
-    cohort: Cohort,
-    to: Out,
-    network: Annotated[
-        str, typer.Option(help="Any name that `histospace networks` lists.")
-    ] = "histospace",
-    folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
-    train_sections: Annotated[str, typer.Option("--train", help="Sections, by comma.")] = "",
-    test_sections: Annotated[str, typer.Option("--test", help="Sections, by comma.")] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
-    autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,
-    recipe: Annotated[str | None, typer.Option(help=RECIPE)] = None,
-    device: Device = Device.auto,
-) -> None:
-    """Score a network on held-out patients or sections, beside the mean profile."""
-    from histospace_core.training import evaluate_cohort
-
-    settings = _recipe(network, recipe).with_(epochs=epochs, autoencoder_epochs=autoencoder_epochs)
-    with _bar("evaluating") as report:
-        summary = evaluate_cohort(
-            cohort,
-            to,
-            network=network,
-            recipe=settings,
-            folds=folds,
-            train=_names(train_sections),
-            test=_names(test_sections),
-            seeds=range(seeds),
-            device=device.value,
-            on_progress=report,
-        )
-    out.print(_fold_table(summary["folds"]))
-    for leak in summary["protocol"]["leaks"]:
-        out.print(f"[yellow]Not an honest score for a new patient: {leak}.[/yellow]")
-
-
-@app.command()
 def export(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     to: Annotated[ExportKind, typer.Option("--to", help="Form.")],
@@ -222,7 +133,7 @@ def export(
     """Export a run for other tools."""
     from histospace_core.exports import export_run
 
-    export_run(run_dir, to.value, path, _names(genes))
+    export_run(run_dir, to.value, path, names(genes))
     out.print(f"{path}")
 
 
@@ -298,51 +209,11 @@ def version(
         raise typer.Exit
 
 
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr, so that output can be piped; plain where there is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, message: bar.update(
-            task, completed=done, total=total, description=message
-        )
-
-
 def _package(model: str) -> "ModelPackage":
     from histospace_core.networks import load_package
 
     settings = get_settings()
     return load_package(model, [settings.models, settings.trained_dir])
-
-
-def _recipe(network: str, name: str | None) -> "Recipe":
-    from histospace_core.training import method_named
-
-    return method_named(network).recipe(name)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _fold_table(folds: list[dict[str, Any]]) -> Table:
-    columns = {
-        "test": ("test", "{}"),
-        "seed": ("seed", "{}"),
-        "spots": ("n_spots", "{}"),
-        "genes": ("n_genes", "{}"),
-        "r": ("per_gene_pearson", "{:.3f}"),
-        "r HVG50": ("per_gene_pearson_hvg50", "{:.3f}"),
-        "MSE ratio": ("mse_ratio_to_mean", "{:.3f}"),
-        "spot r": ("per_spot_pearson", "{:.3f}"),
-        "mean profile's": ("mean_profile_per_spot_pearson", "{:.3f}"),
-        "ceiling": ("noise_ceiling", "{:.3f}"),
-    }
-    table = Table(*columns)
-    for fold in folds:
-        table.add_row(*(form.format(fold[key]) for key, form in columns.values()))
-    return table
 
 
 def main() -> None:

@@ -1,21 +1,13 @@
 """`histospace data`: public cohorts by name."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
+from histospace_core.cli_terminal import progress_bar
 from histospace_core.settings import get_settings
 
 data = typer.Typer(help="Public cohorts by name.", no_args_is_help=True)
@@ -37,7 +29,7 @@ def fetch(
 
     if name.partition(":")[0] == "her2st":
         base_url = base_url or get_settings().her2st_url
-    with _bar() as report:
+    with progress_bar("asking the server", DownloadColumn(), TransferSpeedColumn()) as report:
         cohort = fetch_cohort(name, to, base_url, report)
     for found in cohort.checked:
         if not found.usable:
@@ -64,20 +56,3 @@ def list_sources() -> None:
         out.print(f"[bold]{source.example}[/bold]")
         for line in (source.title, source.page, f"Licence {source.licence}."):
             out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("asking the server", total=None)
-        yield lambda done, total, file: bar.update(
-            task, completed=done, total=total, description=file
-        )

@@ -1,20 +1,16 @@
 """`histospace leaderboard`: every network on the same folds."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-out = Console()
+from histospace_core.cli_terminal import Cohort, names, out, progress_bar
 
 
 def leaderboard(
-    cohort: Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")],
+    cohort: Cohort,
     to: Annotated[Path, typer.Option("--out", help="Folder for the tables and evaluations.")],
     networks: Annotated[
         str, typer.Option(help="Names by comma, each with @recipe if not its default; all if empty")
@@ -35,14 +31,14 @@ def leaderboard(
     from histospace_core.training.leaderboard import make_leaderboard
     from histospace_core.training.methods import METHODS
 
-    with _bar() as report:
+    with progress_bar("leaderboard") as report:
         rows = make_leaderboard(
             cohort,
             to,
-            networks=_names(networks) or list(METHODS),
+            networks=names(networks) or list(METHODS),
             folds=folds,
-            train=_names(train_sections),
-            test=_names(test_sections),
+            train=names(train_sections),
+            test=names(test_sections),
             seeds=seeds,
             append=append,
             ours=ours,
@@ -62,18 +58,3 @@ def leaderboard(
         )
     out.print(table)
     out.print(f"{to / 'leaderboard.md'}")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("leaderboard", total=None)
-        yield lambda done, total, message: bar.update(
-            task, completed=done, total=total, description=message
-        )

@@ -10,6 +10,7 @@ from histospace_core.web.parts import (
     duration_text,
     empty_state,
     guarded,
+    live_progress,
     model_card,
     pixel_size_text,
     plain,
@@ -167,14 +168,8 @@ def _live(run_id: str) -> None:
     run = get_context().catalog.run(run_id)
     if not run.is_active:
         st.rerun()
-    words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
-    stage = words.get(State(run.state), run.stage or "starting")
     tiles = f", {run.done:,} of {run.total:,} tiles" if run.total else ""
-    st.progress(run.progress, f"{plain(stage)}{tiles}")
-    st.caption("You may close this page; the run goes on. It is listed under Runs.")
-    if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
-        get_context().jobs.cancel(run.id)
-        st.rerun(scope="fragment")
+    live_progress(run, "starting", tiles, "under Runs")
 
 
 def _done(run: RunRow) -> None:

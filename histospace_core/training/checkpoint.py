@@ -3,12 +3,18 @@
 The order of batches depends on (seed, epoch) alone: a resumed training ends as an undisturbed one.
 """
 
+import hashlib
+import json
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from histospace_core.training.recipe import Recipe
 
 _STATE = "optimiser."
 _NETWORK = "network."
@@ -67,3 +73,11 @@ class Checkpoint:
         """Remove the file once the stage's result is safe elsewhere."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def training_key(recipe: Recipe, *data: NDArray[np.generic]) -> str:
+    """Return what identifies a training: its recipe and the data that it learns from."""
+    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
+    for array in data:
+        digest.update(array.tobytes())
+    return digest.hexdigest()

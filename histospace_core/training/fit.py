@@ -1,7 +1,5 @@
 """Train the published network: autoencoder, then the head on the frozen encoder."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from histospace_core.networks import (
     to_pixels,
 )
 from histospace_core.slides.view import View
-from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.panel import Panel
@@ -83,7 +81,7 @@ def fit_histospace(
         raise TypeError(f"the published network needs a HistoSPACERecipe, not {recipe!r}")
     panel = train.panel
     tiles, targets = gather(train.sections, panel, recipe)
-    key = _key(tiles, targets, recipe)
+    key = training_key(recipe, tiles, targets)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
     autoencoder = pretrain(
         tiles,
@@ -225,13 +223,6 @@ def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
 def _pooled_features(network: HistoSPACE, pixels: Tensor) -> NDArray[np.float32]:
     pooled = [network.pool(_encode(network, part)) for part in pixels.split(64)]
     return torch.cat(pooled).cpu().numpy()
-
-
-def _key(tiles: NDArray[np.uint8], targets: NDArray[np.float32], recipe: Recipe) -> str:
-    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
-    digest.update(tiles.tobytes())
-    digest.update(targets.tobytes())
-    return digest.hexdigest()
 
 
 HISTOSPACE = Method(

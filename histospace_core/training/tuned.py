@@ -1,7 +1,5 @@
 """The tuned branch of HistoSPACE+: autoencoders first, then encoders and regression together."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
 from histospace_core.training.augment import Draw, augmented
-from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.method import TrainingSet
 from histospace_core.training.pretrain import pretrain, shuffled
 from histospace_core.training.recipe import PlusRecipe
@@ -36,7 +34,7 @@ def fit_tuned(
     device = scores.device
     views = [torch.from_numpy(train.view(i)).to(device) for i in TUNED]
     margins = [train.sections[0].margins[i] for i in TUNED]
-    key = _key(views, scores, recipe)
+    key = training_key(recipe, *(t.cpu().numpy() for t in (*views, scores)))
     for i, (view, margin) in enumerate(zip(views, margins, strict=True)):
         stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
         tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
@@ -116,10 +114,3 @@ def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> 
         share = (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2
     for group in optimiser.param_groups:
         group["lr"] = highest * share
-
-
-def _key(views: list[Tensor], scores: Tensor, recipe: PlusRecipe) -> str:
-    digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
-    for tensor in (*views, scores):
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()

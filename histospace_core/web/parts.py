@@ -200,6 +200,26 @@ def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
                 st.rerun()
 
 
+def live_progress(run: RunRow, reading: str, more: str, listed: str) -> None:
+    """Show how far a run is, and let the user cancel it; called inside a page's fragment.
+
+    Parameters
+    ----------
+    reading
+        What it does before it has said anything.
+    more
+        Added to what it says.
+    listed
+        Where the run is found again.
+    """
+    words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
+    st.progress(run.progress, plain(words.get(State(run.state), run.stage or reading)) + more)
+    st.caption(f"You may close this page; the run goes on. It is listed {listed}.")
+    if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
+        get_context().jobs.cancel(run.id)
+        st.rerun(scope="fragment")
+
+
 def model_card(model: ModelRow) -> None:
     """Show what a model was trained on and how it does on patients that it never saw."""
     facts, metrics = model.summary, model.summary.get("metrics", {})

@@ -16,6 +16,7 @@ from histospace_core.web.parts import (
     CHART_CONFIG,
     duration_text,
     guarded,
+    live_progress,
     model_card,
     plain,
     state_badge,
@@ -52,13 +53,7 @@ def _live(run_id: str) -> None:
     run = get_context().catalog.run(run_id)
     if not run.is_active:
         st.rerun()
-    words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
-    stage = words.get(State(run.state), run.stage or "reading the sections")
-    st.progress(run.progress, plain(stage) + _time_left(run))
-    st.caption("You may close this page; the run goes on. It is listed below the form of Train.")
-    if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
-        get_context().jobs.cancel(run.id)
-        st.rerun(scope="fragment")
+    live_progress(run, "reading the sections", _time_left(run), "below the form of Train")
     _curves(run)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,8 +46,21 @@ class App:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One app for most tests."""
+    with serve(tmp_path_factory.mktemp("app")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def app_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An app in which no other test has left anything."""
+    with serve(tmp_path_factory.mktemp("own")) as served:
+        yield served
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[App]:
     """Serve the app as a user does, with an empty store and the shipped model, if it is there."""
-    folder = tmp_path_factory.mktemp("app")
     models = PROJECT / "models"
     if not (models / "histospace-plus-her2st" / "config.json").exists():
         models = folder / "models"

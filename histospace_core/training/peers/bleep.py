@@ -20,6 +20,7 @@ parameters: 3.8 M with EfficientNet-lite0, 256 a gene.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -27,12 +28,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
-from histospace_core.networks import n_parameters
 from histospace_core.networks.encoders import load_encoder, to_input
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.descent import (
+    FittedNetwork,
     TrunkRecipe,
     checkpoint_of,
     descend,
@@ -99,21 +100,16 @@ class BLEEP(nn.Module):
 
 
 @dataclass(eq=False)
-class FittedBLEEP:
+class FittedBLEEP(FittedNetwork[BLEEP]):
     """A trained BLEEP with the training spots it looks up: embeddings (m, 256), truth (m, G)."""
 
-    network: BLEEP
     embedded: Tensor
     truth: Tensor
     input_px: int
     neighbours: int
 
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
-
-    def to(self, device: torch.device) -> "FittedBLEEP":
-        self.network.to(device)
+    def to(self, device: torch.device) -> Self:
+        super().to(device)
         self.embedded, self.truth = self.embedded.to(device), self.truth.to(device)
         return self
 

@@ -5,19 +5,21 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from histospace_core.networks import to_pixels
+from histospace_core.networks import n_parameters, to_pixels
 from histospace_core.networks.encoders import OFFLINE
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.method import TrainingSet
 from histospace_core.training.recipe import Progress, Recipe
 
 _CHECKPOINT_EVERY = 10
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,21 @@ class TrunkRecipe(Recipe):
     trunk: str = OFFLINE
     pretrained: bool = True
     input_px: int = 112
+
+
+@dataclass(eq=False)
+class FittedNetwork(Generic[N]):
+    """A trained network that can be moved to a device."""
+
+    network: N
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    def to(self, device: torch.device) -> Self:
+        self.network.to(device)
+        return self
 
 
 def shrink(tiles: NDArray[np.uint8], px: int) -> Tensor:

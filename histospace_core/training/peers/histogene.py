@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from histospace_core.networks import n_parameters, to_pixels
+from histospace_core.networks import to_pixels
 from histospace_core.networks.attention import Block
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
-from histospace_core.training.peers.descent import checkpoint_of, descend
+from histospace_core.training.peers.descent import FittedNetwork, checkpoint_of, descend
 from histospace_core.training.peers.lattice import lattice_positions
 from histospace_core.training.peers.symmetry import drawn
 from histospace_core.training.recipe import Progress, Recipe, no_progress
@@ -79,18 +79,8 @@ class HisToGene(nn.Module):
 
 
 @dataclass(eq=False)
-class FittedHisToGene:
+class FittedHisToGene(FittedNetwork[HisToGene]):
     """A trained HisToGene."""
-
-    network: HisToGene
-
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
-
-    def to(self, device: torch.device) -> "FittedHisToGene":
-        self.network.to(device)
-        return self
 
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:

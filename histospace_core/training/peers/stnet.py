@@ -23,12 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from histospace_core.networks import n_parameters
 from histospace_core.networks.encoders import load_encoder, to_input
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.descent import (
+    FittedNetwork,
     TrunkRecipe,
     checkpoint_of,
     descend,
@@ -68,19 +68,10 @@ class STNet(nn.Module):
 
 
 @dataclass(eq=False)
-class FittedSTNet:
+class FittedSTNet(FittedNetwork[STNet]):
     """A trained ST-Net."""
 
-    network: STNet
     input_px: int
-
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
-
-    def to(self, device: torch.device) -> "FittedSTNet":
-        self.network.to(device)
-        return self
 
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:

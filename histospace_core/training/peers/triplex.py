@@ -31,12 +31,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from histospace_core.networks import n_parameters
 from histospace_core.networks.encoders import load_encoder
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData, without_margin
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.descent import (
+    FittedNetwork,
     TrunkRecipe,
     checkpoint_of,
     descend,
@@ -105,19 +105,10 @@ def see(
 
 
 @dataclass(eq=False)
-class FittedTRIPLEX:
+class FittedTRIPLEX(FittedNetwork[TRIPLEX]):
     """A trained TRIPLEX."""
 
-    network: TRIPLEX
     input_px: int
-
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
-
-    def to(self, device: torch.device) -> "FittedTRIPLEX":
-        self.network.to(device)
-        return self
 
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
