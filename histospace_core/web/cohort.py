@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from histospace_core.catalog import SlideRow
 from histospace_core.errors import CohortError
 from histospace_core.evaluation.audit import same_person
+from histospace_core.training.cohort import COLUMNS
 from histospace_core.web.section_check import SectionCheck
 
-COLUMNS: Final = ("section", "patient", "image", "counts", "spots", "mpp")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")  # a name becomes part of a file's name
 
 
