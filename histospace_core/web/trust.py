@@ -56,6 +56,7 @@ def _worth(score: pd.Series) -> None:
             "90 % interval",
             f"± {score.interval_half_width:.2f}",
             width="content",
-            help="Around every predicted value, in the unit of the map: about nine in ten measured "
-            "values of held-out sections lay within it. The model card says how that was measured.",
+            help="Around every predicted value, in the unit of the map; meant to hold nine in ten "
+            "measured values. The model card says how many it held on sections left out: with few "
+            "training patients, far fewer on some.",
         )
