@@ -24,7 +24,6 @@ from histospace_core.networks import (
     GENE_COLUMNS,
     ModelPackage,
     file_sha256,
-    pick_device,
     save_package,
 )
 from histospace_core.training.card import DATA_NOTE, model_card
@@ -34,6 +33,7 @@ from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Method, Packable, TrainingSet
 from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
 LEVEL = 0.9
@@ -99,23 +99,26 @@ def train_from_cohort(
     trained = method.fit(
         everything,
         recipe,
-        pick_device(device),
+        processes().device(device),
         work=work / "final",
         on_progress=_part(on_progress, steps - 1, steps, "all sections"),
     )
     assert isinstance(trained, Packable)
-    genes = score_panel(everything.panel, held)
-    intervals = _intervals(held, _held_out_by(folds))
-    if intervals is not None:
-        genes["interval_half_width"] = intervals.of(everything.panel.genes)
-    config = _config(method, recipe, trained, data, folds, genes)
-    config["metrics"]["interval"] = _promise(intervals, held)
-    package = save_package(
-        out, trained.network, trained.domain, config, genes, model_card(out.name, config, data_note)
-    )
-    for folder in sorted(work.glob("**/"), reverse=True):
-        folder.rmdir()
-    return package
+
+    def pack() -> ModelPackage:
+        genes = score_panel(everything.panel, held)
+        intervals = _intervals(held, _held_out_by(folds))
+        if intervals is not None:
+            genes["interval_half_width"] = intervals.of(everything.panel.genes)
+        config = _config(method, recipe, trained, data, folds, genes)
+        config["metrics"]["interval"] = _promise(intervals, held)
+        card = model_card(out.name, config, data_note)
+        package = save_package(out, trained.network, trained.domain, config, genes, card)
+        for folder in sorted(work.glob("**/"), reverse=True):
+            folder.rmdir()
+        return package
+
+    return processes().from_first(pack)
 
 
 def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:

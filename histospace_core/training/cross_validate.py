@@ -22,11 +22,11 @@ from histospace_core.evaluation import (
     summarise,
 )
 from histospace_core.inference.store import write_json
-from histospace_core.networks import pick_device
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
 
@@ -38,6 +38,7 @@ class FoldResult:
     train: TrainingSet
     sets: GeneSets
     held: list[HeldOut]
+    """Of the first of several processes; the others leave predicting and scoring to it."""
 
 
 def evaluate_cohort(
@@ -101,10 +102,7 @@ def evaluate_cohort(
         "summary": summarise(rows),
         "protocol": {**protocol, "seeds": list(seeds)},
     }
-    genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
-    write_json(out / "summary.json", summary)
-    if (out / "work").exists():
-        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
+    processes().from_first(lambda: _write(out, genes, summary))
     return summary
 
 
@@ -123,10 +121,11 @@ def run_fold(
     train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
     torch.manual_seed(recipe.seed)
     fitted = method.fit(
-        train, recipe, pick_device(device), test=held, work=work, on_progress=on_progress
+        train, recipe, processes().device(device), test=held, work=work, on_progress=on_progress
     )
     sets = gene_sets(train.expression, [s.centres for s in train.sections])
-    return FoldResult(fitted, train, sets, [_held_out(fitted, train, s) for s in held])
+    predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
+    return FoldResult(fitted, train, sets, predicted)
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
@@ -166,30 +165,49 @@ def _fold_rows(
         "version": __version__,
     }
     settings = json.loads(json.dumps(settings))
-    if file.exists():
-        kept = json.loads(file.read_text("utf-8"))
-        if kept["settings"] == settings:
-            return kept["rows"]
+    kept = processes().from_first(lambda: _finished(file, settings))
+    if kept is not None:
+        return kept
     started = time.perf_counter()
     result = run_fold(
         method, fold, data, recipe, device, work=out / "work", on_progress=on_progress
     )
     seconds = round(time.perf_counter() - started, 1)
-    rows = []
-    for held in result.held:
-        save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
-        rows.append(
-            {
-                **score_section(held, result.sets, unit=recipe.expression_unit),
-                "n_parameters": result.fitted.n_parameters,
-                "train_sections": list(fold.train),
-                "same_patient_in_training": fold.same_patient,
-                "seed": recipe.seed,
-                "train_seconds": seconds,
-            }
-        )
-    write_json(file, {"settings": settings, "rows": rows})
-    return rows
+
+    def score() -> list[dict[str, Any]]:
+        rows = [_score(result, held, fold, recipe, seconds) for held in result.held]
+        for held in result.held:
+            save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
+        write_json(file, {"settings": settings, "rows": rows})
+        return rows
+
+    return processes().from_first(score)
+
+
+def _finished(file: Path, settings: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of a fold that was finished with these settings."""
+    kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return kept["rows"] if kept.get("settings") == settings else None
+
+
+def _score(
+    result: FoldResult, held: HeldOut, fold: Fold, recipe: Recipe, seconds: float
+) -> dict[str, Any]:
+    return {
+        **score_section(held, result.sets, unit=recipe.expression_unit),
+        "n_parameters": result.fitted.n_parameters,
+        "train_sections": list(fold.train),
+        "same_patient_in_training": fold.same_patient,
+        "seed": recipe.seed,
+        "train_seconds": seconds,
+    }
+
+
+def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
+    genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
+    write_json(out / "summary.json", summary)
+    if (out / "work").exists():
+        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
 
 
 def _protocol(
