@@ -25,7 +25,7 @@ FROZEN = (0, 1, 2, 3, 4)
 """Views of the frozen branch."""
 NEIGHBOURS_UM = 300.0
 """How far the centre of a neighbour may lie: the eight around a spot of a 200 um lattice."""
-NEIGHBOURS_SHARE = 1 / 3
+NEIGHBOURS_SHARE = 1 / 4
 """Weight of the neighbours in a tile's programmes."""
 TRUNK_CHANNELS = (24, 40, 80, 112, 192, 320)
 
@@ -83,10 +83,14 @@ class Programmes(nn.Module):
         self.register_buffer("spread", torch.ones(n_features))
         self.linear = nn.Linear(n_features, n_programmes)
 
-    def forward(self, features: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return scores (n, k) of features (n, f); `keep` (n, f) is the mask of dropout."""
-        x = (features - self.centre) / self.spread
-        return self.linear(x if keep is None else x * keep)
+    def standardised(self, features: Tensor) -> Tensor:
+        """Features (n, f) in units of their spread over the training spots."""
+        return (features - self.centre) / self.spread
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores (n, k) of features (n, f)."""
+        scores: Tensor = self.linear(self.standardised(features))
+        return scores
 
 
 class HistoSPACEPlus(nn.Module):

@@ -92,8 +92,8 @@ def _tune(
         mine = spots[rows]
         with torch.autocast(scores.device.type, torch.bfloat16):
             features = network.encode_tuned(*augmented(views, margins, mine, draw.part(rows)))
-        predicted = network.tuned(features.float(), mask[rows].to(scores.device))
-        return mse_loss(predicted, scores[mine.to(scores.device)])
+        seen = network.tuned.standardised(features.float()) * mask[rows].to(scores.device)
+        return _loss(network, seen, scores[mine.to(scores.device)])
 
     done = checkpoint.restore(network, optimiser)
     processes().share(network)
@@ -111,6 +111,19 @@ def _tune(
         checkpoint.save(network, optimiser, epoch + 1)
         message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}{step.note}"
         on_epoch(recipe.autoencoder_epochs + epoch + 1, message)
+
+
+def _loss(network: HistoSPACEPlus, seen: Tensor, truth: Tensor) -> Tensor:
+    """Squared error of the mean over the views, and of what each view says on its own.
+
+    A regression on all views at once leans on what only the training patients have in common; one
+    that has to do with each view alone does so less.
+    """
+    linear, n = network.tuned.linear, len(TUNED)
+    weight = linear.weight.unflatten(1, (n, -1))
+    alone = n * torch.einsum("bvf,kvf->vbk", seen.unflatten(1, (n, -1)), weight) + linear.bias
+    together = mse_loss(alone.mean(0), truth)
+    return (mse_loss(alone, truth.expand_as(alone)) + together) / 2
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
