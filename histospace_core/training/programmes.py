@@ -110,7 +110,8 @@ def _fit_view(
     best = ((held_out - scores) ** 2).sum(1).argmin(0)
     every = np.arange(len(best))
     chosen = np.stack(_solve(z, scores))[best, :, every]
-    fitted = LinearMap(centre.astype(np.float32), spread.astype(np.float32), (basis @ chosen.T).T)
+    weight = (basis @ chosen.T).T.astype(np.float32)
+    fitted = LinearMap(centre.astype(np.float32), spread.astype(np.float32), weight)
     return fitted, held_out[best, :, every].T
 
 
