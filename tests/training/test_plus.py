@@ -20,7 +20,7 @@ MARGIN = 4
 
 
 def _section(name: str, patient: str, n: int = 12) -> SectionData:
-    """As `make_section`, seen in four views."""
+    """As `make_section`, seen in five views."""
     base = make_section(name, patient, n)
     side = PLUS_VIEWS[0].px + 2 * MARGIN
     views = tuple(base.views[0][:, :side, i : i + side] for i in range(len(PLUS_VIEWS)))
