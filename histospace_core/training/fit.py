@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -59,9 +59,15 @@ class Trained:
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "input_range": self.network.input_range}
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
-        return predict_tiles(self.network, torch.from_numpy(section.tiles)).numpy()
+        pixels = torch.from_numpy(section.tiles).to(self.network.mean_profile.device)
+        return predict_tiles(self.network, pixels).cpu().numpy()
 
 
 def fit_histospace(
