@@ -16,7 +16,7 @@ from histospace_core.evaluation import (
     Intervals,
     bootstrap_pearson,
     fit_intervals,
-    measured_coverage,
+    interval_report,
     mse_ratio_per_gene,
     per_gene_pearson,
 )
@@ -111,7 +111,11 @@ def train_from_cohort(
         if intervals is not None:
             genes["interval_half_width"] = intervals.of(everything.panel.genes)
         config = _config(method, recipe, trained, data, folds, genes)
-        config["metrics"]["interval"] = _promise(intervals, held)
+        config["metrics"]["interval"] = (
+            interval_report(held, LEVEL)
+            if held
+            else {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
+        )
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
         for folder in sorted(work.glob("**/"), reverse=True):
@@ -145,18 +149,6 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 def _intervals(held: list[HeldOut], by: str) -> Intervals | None:
     """Intervals from the held-out residuals, by section: of patients there are seldom enough."""
     return fit_intervals(held, LEVEL, "section") if by != "nothing" else None
-
-
-def _promise(intervals: Intervals | None, held: list[HeldOut]) -> dict[str, Any]:
-    """What `config.json` says of the intervals: level, promise, and the coverage they reached."""
-    if intervals is None:
-        return {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
-    reached = measured_coverage(held, LEVEL, "section")
-    return {
-        "level": LEVEL,
-        "promise": intervals.promise,
-        "measured_coverage": {name: round(share, 3) for name, share in reached.items()},
-    }
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:

@@ -17,6 +17,8 @@ from histospace_core.evaluation import (
     GeneSets,
     HeldOut,
     gene_sets,
+    interval_report,
+    load_held_out,
     save_held_out,
     score_section,
     summarise,
@@ -100,6 +102,7 @@ def evaluate_cohort(
         "n_parameters": max(row["n_parameters"] for row in rows),
         "folds": rows,
         "summary": summarise(rows),
+        "interval": processes().from_first(lambda: _interval(out, rows)),
         "protocol": {**protocol, "seeds": list(seeds)},
     }
     processes().from_first(lambda: _write(out, genes, summary))
@@ -201,6 +204,12 @@ def _score(
         "seed": recipe.seed,
         "train_seconds": seconds,
     }
+
+
+def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How far intervals that are fitted to the other sections cover each held-out one."""
+    files = [f"{row['test']}-seed{row['seed']}.npz" for row in rows]
+    return interval_report([load_held_out(out / "folds" / file) for file in files])
 
 
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
