@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.color import rgb2hsv
 from skimage.filters import threshold_otsu
 from skimage.morphology import closing, disk, opening
 
@@ -22,7 +21,8 @@ MIN_OBJECT_MM2 = 0.05
 _SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
 _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
-_MAX_MASK_PIXELS = 25_000_000
+_MAX_MASK_PIXELS = 4_000_000
+"""So that the largest slide needs no more memory than a small one."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     -------
     bool (h, w)
     """
-    saturation = ndimage.gaussian_filter(rgb2hsv(image)[..., 1].astype(np.float32), 8 / um_per_px)
+    saturation = ndimage.gaussian_filter(saturation_of(image), 8 / um_per_px)
     contrast = _contrast(image, 16 / um_per_px)
     strong = _otsu(saturation, _SATURATION_FLOOR, _SATURATION_CAP)
     glass = _mode(saturation, strong)
@@ -153,12 +153,20 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     return _without_debris(mask, contrast, um_per_px)
 
 
+def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
+    """Return the saturation (...) of colours (..., 3), as HSV defines it, 0 to 1."""
+    red, green, blue = (image[..., i] for i in range(3))
+    most = np.maximum(np.maximum(red, green), blue)
+    least = np.minimum(np.minimum(red, green), blue)
+    return (most - least) / np.maximum(most, 1).astype(np.float32)
+
+
 def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of the optical density, over the three channels."""
-    density = -np.log((image.astype(np.float32) + 1) / 256)
+    density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
     variance = np.zeros(image.shape[:2], dtype=np.float32)
     for channel in range(3):
-        plane = density[..., channel]
+        plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
         variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
     return np.sqrt(variance)
