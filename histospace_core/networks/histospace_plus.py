@@ -145,11 +145,19 @@ class HistoSPACEPlus(nn.Module):
         """Return `pool` of `encode` of the two narrowest views alone, (n, 48)."""
         return torch.cat([self.trunk.early(v) for v in views], 1)
 
-    def decode(self, features: Tensor) -> Tensor:
-        """Return expression (n, G) from `encode`'s features."""
+    def codes(self, features: Tensor) -> Tensor:
+        """Return the scores of the programmes (n, k) from `encode`'s features."""
         tuned = self.tuned(features[:, : self.n_tuned])
         frozen = self.frozen(features[:, self.n_tuned :])
-        return self.mean_profile + (tuned + frozen) / 2 @ self.programmes
+        return (tuned + frozen) / 2
+
+    def expression(self, codes: Tensor) -> Tensor:
+        """Return expression (n, G) from the programmes' scores."""
+        return self.mean_profile + codes @ self.programmes
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Return expression (n, G) from `encode`'s features."""
+        return self.expression(self.codes(features))
 
     def forward(self, *views: Tensor) -> Tensor:
         """Return expression (n, G) of the views' pixels in [0, 1]."""
