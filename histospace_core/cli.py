@@ -65,7 +65,7 @@ def predict(
     device: Device = Device.auto,
     stain: Stain = Stain.none,
     no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Plain fp32 (this version always is).")
+        bool, typer.Option("--no-compile", help="Plain fp32: the reference.")
     ] = False,
 ) -> None:
     """Predict gene expression for every tissue tile of SLIDE."""
@@ -83,6 +83,7 @@ def predict(
             stain=stain.value,
             stride_um=stride_um,
             device=device.value,
+            quick=not no_compile,
             on_progress=lambda done, total: report(done, total, "predicting"),
         )
     tiles, record = summary.record["tiles"], summary.record
