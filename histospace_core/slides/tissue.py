@@ -23,7 +23,7 @@ MIN_OBJECT_MM2 = 0.05
 _SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
 _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
-_MAX_MASK_PIXELS = 4_000_000
+_MAX_MASK_PIXELS = 2_000_000
 """So that the largest slide needs no more memory than a small one."""
 
 
