@@ -1,5 +1,6 @@
 """What the verbs of the command line share: options, output, progress."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -10,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-out = Console()
+# of the processes that torchrun starts, the first speaks
+_SILENT = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0"
+out = Console(quiet=_SILENT)
 Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
 Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]
 
@@ -32,7 +35,7 @@ def progress_bar(
     `more` columns stand before the time that remains.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), *more, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, quiet=_SILENT), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total, message: bar.update(
             task, completed=done, total=total, description=message

@@ -32,6 +32,11 @@ NORMALISATIONS: dict[str, tuple[str, Transform]] = {
         "ln(1 + count); keeps sequencing depth, so correlations with it mislead",
         lambda counts, totals: np.log1p(counts),
     ),
+    "log10_cp1k_of_section": (
+        "log10(1 + 1,000 x count / mean total count of the section's spots); keeps the depth of a "
+        "spot, which follows its cell density, and removes the depth of the section",
+        lambda counts, totals: np.log10(1 + 1e3 * counts / max(totals.mean(), 1)),
+    ),
     "raw": ("counts as measured", lambda counts, totals: counts),
 }
 

@@ -2,24 +2,31 @@
 
 What it keeps of the published network: encoders learned from histology alone, as autoencoders.
 What it adds: wider views, the programmes (principal components of the training expression, which
-denoise the targets), and a second, frozen encoder learned from photographs, whose ridge regression
-needs no tuning. The two are averaged: they err differently.
+denoise the targets), a second, frozen encoder learned from photographs, whose ridge regressions
+need no tuning, and the tissue around. The two branches are averaged: they err differently.
 """
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from histospace_core.networks.autoencoder import TileEncoder
+from histospace_core.networks.neighbours import blend_with_neighbours
 from histospace_core.slides.view import View
 
-PLUS_VIEWS = (View(64, 1.38), View(64, 2.76), View(64, 5.52), View(64, 11.04))
-"""88, 177, 353 and 707 um around the centre."""
+PLUS_VIEWS = (View(64, 1.38), View(64, 2.76), View(64, 5.52), View(64, 11.04), View(64, 22.08))
+"""88, 177, 353, 707 and 1413 um around the centre."""
 TUNED = (0, 1, 2)
 """Views of the tuned branch."""
-FROZEN = (0, 1, 2, 3)
+FROZEN = (0, 1, 2, 3, 4)
 """Views of the frozen branch."""
+NEIGHBOURS_UM = 300.0
+"""How far the centre of a neighbour may lie: the eight around a spot of a 200 um lattice."""
+NEIGHBOURS_SHARE = 1 / 4
+"""Weight of the neighbours in a tile's programmes."""
 TRUNK_CHANNELS = (24, 40, 80, 112, 192, 320)
 
 
@@ -76,14 +83,18 @@ class Programmes(nn.Module):
         self.register_buffer("spread", torch.ones(n_features))
         self.linear = nn.Linear(n_features, n_programmes)
 
-    def forward(self, features: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return scores (n, k) of features (n, f); `keep` (n, f) is the mask of dropout."""
-        x = (features - self.centre) / self.spread
-        return self.linear(x if keep is None else x * keep)
+    def standardised(self, features: Tensor) -> Tensor:
+        """Features (n, f) in units of their spread over the training spots."""
+        return (features - self.centre) / self.spread
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores (n, k) of features (n, f)."""
+        scores: Tensor = self.linear(self.standardised(features))
+        return scores
 
 
 class HistoSPACEPlus(nn.Module):
-    """Predict the expression of G genes from four views around a centre (`PLUS_VIEWS`).
+    """Predict the expression of G genes from five views around a centre (`PLUS_VIEWS`).
 
     Parameters
     ----------
@@ -124,7 +135,7 @@ class HistoSPACEPlus(nn.Module):
         return torch.cat([torch.cat([m.mean((2, 3)), m.amax((2, 3))], 1) for m in maps], 1)
 
     def encode_frozen(self, *views: Tensor) -> Tensor:
-        """The trunk's features of the `FROZEN` views, (n, 3072)."""
+        """The trunk's features of the `FROZEN` views, (n, 3840)."""
         return torch.cat([self.trunk(v) for v in views], 1)
 
     def encode(self, *views: Tensor) -> Tensor:
@@ -146,19 +157,31 @@ class HistoSPACEPlus(nn.Module):
         return torch.cat([self.trunk.early(v) for v in views], 1)
 
     def codes(self, features: Tensor) -> Tensor:
-        """Return the scores of the programmes (n, k) from `encode`'s features."""
+        """Return the programmes' scores (n, k) from `encode`'s features."""
         tuned = self.tuned(features[:, : self.n_tuned])
         frozen = self.frozen(features[:, self.n_tuned :])
         return (tuned + frozen) / 2
 
+    def settle(
+        self, codes: NDArray[np.float32], centres_um: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Return the scores (n, k) of a section's tiles, each mixed with those around it.
+
+        Parameters
+        ----------
+        centres_um
+            Tile centres, um, (n, 2).
+        """
+        return blend_with_neighbours(codes, centres_um, NEIGHBOURS_UM, NEIGHBOURS_SHARE)
+
     def expression(self, codes: Tensor) -> Tensor:
-        """Return expression (n, G) from the programmes' scores."""
+        """Return expression (n, G) from the programmes' scores (n, k)."""
         return self.mean_profile + codes @ self.programmes
 
     def decode(self, features: Tensor) -> Tensor:
-        """Return expression (n, G) from `encode`'s features."""
+        """Return expression (n, G) from `encode`'s features, as if each tile lay alone."""
         return self.expression(self.codes(features))
 
     def forward(self, *views: Tensor) -> Tensor:
-        """Return expression (n, G) of the views' pixels in [0, 1]."""
+        """Return expression (n, G) of the views' pixels in [0, 1], as if each tile lay alone."""
         return self.decode(self.encode(*views))

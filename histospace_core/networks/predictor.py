@@ -135,7 +135,6 @@ class Predictor:
         codes, domain = zip(*parts, strict=True)
         return np.concatenate(codes), np.concatenate(domain)
 
-    @torch.inference_mode()
     def settle(
         self, codes: Callable[[], Values], centres_um: NDArray[np.float64], good: NDArray[np.bool_]
     ) -> Values | None:
@@ -158,8 +157,7 @@ class Predictor:
         if settle is None:
             return None
         values = codes()
-        chosen = torch.from_numpy(values[good]), torch.from_numpy(centres_um[good])
-        values[good] = settle(*(part.to(self.device) for part in chosen)).cpu().numpy()
+        values[good] = settle(values[good], centres_um[good])
         return values
 
     @torch.inference_mode()

@@ -16,7 +16,7 @@ from histospace_core.evaluation import (
     Intervals,
     bootstrap_pearson,
     fit_intervals,
-    measured_coverage,
+    interval_report,
     mse_ratio_per_gene,
     per_gene_pearson,
 )
@@ -24,7 +24,6 @@ from histospace_core.networks import (
     GENE_COLUMNS,
     ModelPackage,
     file_sha256,
-    pick_device,
     save_package,
 )
 from histospace_core.training.card import DATA_NOTE, model_card
@@ -34,6 +33,7 @@ from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Method, Packable, TrainingSet
 from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
 LEVEL = 0.9
@@ -99,23 +99,30 @@ def train_from_cohort(
     trained = method.fit(
         everything,
         recipe,
-        pick_device(device),
+        processes().device(device),
         work=work / "final",
         on_progress=_part(on_progress, steps - 1, steps, "all sections"),
     )
     assert isinstance(trained, Packable)
-    genes = score_panel(everything.panel, held)
-    intervals = _intervals(held, _held_out_by(folds))
-    if intervals is not None:
-        genes["interval_half_width"] = intervals.of(everything.panel.genes)
-    config = _config(method, recipe, trained, data, folds, genes)
-    config["metrics"]["interval"] = _promise(intervals, held)
-    package = save_package(
-        out, trained.network, trained.domain, config, genes, model_card(out.name, config, data_note)
-    )
-    for folder in sorted(work.glob("**/"), reverse=True):
-        folder.rmdir()
-    return package
+
+    def pack() -> ModelPackage:
+        genes = score_panel(everything.panel, held)
+        intervals = _intervals(held, _held_out_by(folds))
+        if intervals is not None:
+            genes["interval_half_width"] = intervals.of(everything.panel.genes)
+        config = _config(method, recipe, trained, data, folds, genes)
+        config["metrics"]["interval"] = (
+            interval_report(held, LEVEL)
+            if held
+            else {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
+        )
+        card = model_card(out.name, config, data_note)
+        package = save_package(out, trained.network, trained.domain, config, genes, card)
+        for folder in sorted(work.glob("**/"), reverse=True):
+            folder.rmdir()
+        return package
+
+    return processes().from_first(pack)
 
 
 def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
@@ -142,18 +149,6 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 def _intervals(held: list[HeldOut], by: str) -> Intervals | None:
     """Intervals from the held-out residuals, by section: of patients there are seldom enough."""
     return fit_intervals(held, LEVEL, "section") if by != "nothing" else None
-
-
-def _promise(intervals: Intervals | None, held: list[HeldOut]) -> dict[str, Any]:
-    """What `config.json` says of the intervals: level, promise, and the coverage they reached."""
-    if intervals is None:
-        return {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
-    reached = measured_coverage(held, LEVEL, "section")
-    return {
-        "level": LEVEL,
-        "promise": intervals.promise,
-        "measured_coverage": {name: round(share, 3) for name, share in reached.items()},
-    }
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:

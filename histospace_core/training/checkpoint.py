@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
 
 _STATE = "optimiser."
@@ -35,7 +36,7 @@ class Checkpoint:
 
     def save(self, network: nn.Module, optimiser: torch.optim.Optimizer, epoch: int) -> None:
         """Replace the file by the state after `epoch` finished epochs."""
-        if self.path is None:
+        if self.path is None or not processes().first:
             return
         tensors = {_NETWORK + k: v for k, v in network.state_dict().items()}
         for i, state in optimiser.state_dict()["state"].items():
@@ -48,16 +49,9 @@ class Checkpoint:
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
         """Load the state if there is one of this key; return the finished epochs, else 0."""
-        if self.path is None or not self.path.exists():
+        epoch, tensors = processes().from_first(self._read)
+        if not tensors:
             return 0
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata()
-                if metadata.get("key") != self.key:
-                    return 0
-                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
-            return 0  # a file cut off in mid-write: begin again
         network.load_state_dict(
             {k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)}
         )
@@ -67,11 +61,25 @@ class Checkpoint:
                 i, key = name.removeprefix(_STATE).split(".")
                 state.setdefault(int(i), {})[key] = tensor
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        return int(metadata["epoch"])
+        return epoch
+
+    def _read(self) -> tuple[int, dict[str, Tensor]]:
+        """Return the finished epochs and the state; nothing of no, another or a damaged file."""
+        if self.path is None or not self.path.exists():
+            return 0, {}
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("key") != self.key:
+                    return 0, {}
+                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError):
+            return 0, {}  # a file cut off in mid-write: begin again
+        return int(metadata["epoch"]), tensors
 
     def clear(self) -> None:
         """Remove the file once the stage's result is safe elsewhere."""
-        if self.path is not None:
+        if self.path is not None and processes().first:
             self.path.unlink(missing_ok=True)
 
 

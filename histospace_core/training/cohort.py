@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,12 @@ class SectionData:
     def centres(self) -> NDArray[np.float64]:
         """Spot centres, level-0 px, (spots, 2)."""
         return np.asarray(self.measured.obsm["spatial"], dtype=np.float64)
+
+    @property
+    def centres_um(self) -> NDArray[np.float64]:
+        """Spot centres, um, (spots, 2)."""
+        assert self.section.mpp is not None  # `load_sections` fills it in
+        return self.centres * self.section.mpp
 
 
 def without_margin(view: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
@@ -143,6 +149,7 @@ def _load(section: Section, views: Sequence[View], margin_um: float, stain: str)
 
             normalise = fit_stain(stain, slide, find_tissue(slide))
             cut = tuple(normalise(tiles) for tiles in cut)
+        section = replace(section, mpp=slide.mpp)
     return SectionData(section, cut, measured, margins)
 
 

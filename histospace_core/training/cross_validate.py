@@ -17,16 +17,18 @@ from histospace_core.evaluation import (
     GeneSets,
     HeldOut,
     gene_sets,
+    interval_report,
+    load_held_out,
     save_held_out,
     score_section,
     summarise,
 )
 from histospace_core.inference.store import write_json
-from histospace_core.networks import pick_device
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
 
@@ -38,6 +40,7 @@ class FoldResult:
     train: TrainingSet
     sets: GeneSets
     held: list[HeldOut]
+    """Of the first of several processes; the others leave predicting and scoring to it."""
 
 
 def evaluate_cohort(
@@ -99,12 +102,10 @@ def evaluate_cohort(
         "n_parameters": max(row["n_parameters"] for row in rows),
         "folds": rows,
         "summary": summarise(rows),
+        "interval": processes().from_first(lambda: _interval(out, rows)),
         "protocol": {**protocol, "seeds": list(seeds)},
     }
-    genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
-    write_json(out / "summary.json", summary)
-    if (out / "work").exists():
-        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
+    processes().from_first(lambda: _write(out, genes, summary))
     return summary
 
 
@@ -123,10 +124,11 @@ def run_fold(
     train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
     torch.manual_seed(recipe.seed)
     fitted = method.fit(
-        train, recipe, pick_device(device), test=held, work=work, on_progress=on_progress
+        train, recipe, processes().device(device), test=held, work=work, on_progress=on_progress
     )
     sets = gene_sets(train.expression, [s.centres for s in train.sections])
-    return FoldResult(fitted, train, sets, [_held_out(fitted, train, s) for s in held])
+    predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
+    return FoldResult(fitted, train, sets, predicted)
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
@@ -166,30 +168,55 @@ def _fold_rows(
         "version": __version__,
     }
     settings = json.loads(json.dumps(settings))
-    if file.exists():
-        kept = json.loads(file.read_text("utf-8"))
-        if kept["settings"] == settings:
-            return kept["rows"]
+    kept = processes().from_first(lambda: _finished(file, settings))
+    if kept is not None:
+        return kept
     started = time.perf_counter()
     result = run_fold(
         method, fold, data, recipe, device, work=out / "work", on_progress=on_progress
     )
     seconds = round(time.perf_counter() - started, 1)
-    rows = []
-    for held in result.held:
-        save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
-        rows.append(
-            {
-                **score_section(held, result.sets, unit=recipe.expression_unit),
-                "n_parameters": result.fitted.n_parameters,
-                "train_sections": list(fold.train),
-                "same_patient_in_training": fold.same_patient,
-                "seed": recipe.seed,
-                "train_seconds": seconds,
-            }
-        )
-    write_json(file, {"settings": settings, "rows": rows})
-    return rows
+
+    def score() -> list[dict[str, Any]]:
+        rows = [_score(result, held, fold, recipe, seconds) for held in result.held]
+        for held in result.held:
+            save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
+        write_json(file, {"settings": settings, "rows": rows})
+        return rows
+
+    return processes().from_first(score)
+
+
+def _finished(file: Path, settings: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of a fold that was finished with these settings."""
+    kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return kept["rows"] if kept.get("settings") == settings else None
+
+
+def _score(
+    result: FoldResult, held: HeldOut, fold: Fold, recipe: Recipe, seconds: float
+) -> dict[str, Any]:
+    return {
+        **score_section(held, result.sets, unit=recipe.expression_unit),
+        "n_parameters": result.fitted.n_parameters,
+        "train_sections": list(fold.train),
+        "same_patient_in_training": fold.same_patient,
+        "seed": recipe.seed,
+        "train_seconds": seconds,
+    }
+
+
+def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How far intervals that are fitted to the other sections cover each held-out one."""
+    files = [f"{row['test']}-seed{row['seed']}.npz" for row in rows]
+    return interval_report([load_held_out(out / "folds" / file) for file in files])
+
+
+def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
+    genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
+    write_json(out / "summary.json", summary)
+    if (out / "work").exists():
+        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
 
 
 def _protocol(

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.panel import Panel
+from histospace_core.training.parallel import processes
 from histospace_core.training.pretrain import pretrain, shuffled
 from histospace_core.training.recipe import (
     MENDED,
@@ -35,6 +37,7 @@ from histospace_core.training.recipe import (
     Recipe,
     no_progress,
 )
+from histospace_core.training.step import Step
 
 _CHECKPOINT_EVERY = 10
 
@@ -56,9 +59,15 @@ class Trained:
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "input_range": self.network.input_range}
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
-        return predict_tiles(self.network, torch.from_numpy(section.tiles)).numpy()
+        pixels = torch.from_numpy(section.tiles).to(self.network.mean_profile.device)
+        return predict_tiles(self.network, pixels).cpu().numpy()
 
 
 def fit_histospace(
@@ -174,21 +183,22 @@ def _fit_head(
     best, best_epoch, best_state = float("inf"), recipe.epochs, None
     # choosing an epoch needs the best weights so far, which a checkpoint does not hold
     start = checkpoint.restore(network, optimiser) if held is None else 0
+    processes().share(network)
+    step = Step(network, optimiser)
+
+    def loss_of(batch: Tensor, rows: slice) -> Tensor:
+        spots = batch[rows].to(train.truth.device)
+        seen = _encode(network, train.pixels[spots]) if features is None else features[spots]
+        return mse_loss(network.decode(seen), train.truth[spots])
+
     for epoch in range(start, recipe.epochs):
         network.train()
         network.encoder.train(not frozen)
-        losses = []
-        for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch):
-            batch = batch.to(train.truth.device)
-            seen = (
-                features[batch] if features is not None else _encode(network, train.pixels[batch])
-            )
-            loss = mse_loss(network.decode(seen), train.truth[batch])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.detach())
-        message = f"predictor, loss {float(torch.stack(losses).mean()):.4f}"
+        losses = [
+            step(len(batch), partial(loss_of, batch))
+            for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch)
+        ]
+        message = f"predictor, loss {float(torch.stack(losses).mean()):.4f}{step.note}"
         if held is not None:
             error = float(mse_loss(predict_tiles(network, held.pixels), held.truth))
             message += f", held-out loss {error:.4f}"

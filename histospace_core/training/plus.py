@@ -1,10 +1,10 @@
-"""Train HistoSPACE+: autoencoders at three scales, tuned; a frozen trunk with a ridge."""
+"""Train HistoSPACE+: autoencoders at three scales, tuned; a frozen trunk with ridges."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,12 +23,14 @@ from histospace_core.networks.histospace_plus import (
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
-from histospace_core.training.programmes import decompose, fit_ridge_on_views
+from histospace_core.training.programmes import decompose, fit_ridges
 from histospace_core.training.recipe import PLUS, PlusRecipe, Progress, Recipe, no_progress
 from histospace_core.training.tuned import fit_tuned
 
 SHIFT_UM = 19.3
 """Training moves a centre by up to this in x and in y."""
+_PROFILES = "log10_cp1k_of_section"
+"""Programmes are found in counts that keep what a spot's depth says of its cells."""
 _BATCH = 128
 _STAINED = 4
 """Differently stained copies of each training spot that the domain is learned from."""
@@ -53,15 +55,24 @@ class TrainedPlus:
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "n_programmes": self.network.n_programmes}
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
-        views = [torch.from_numpy(v) for v in section.views]
+        network = self.network
+        device = network.mean_profile.device
+        views = [torch.from_numpy(v).to(device) for v in section.views]
         rows = torch.arange(section.n_spots).split(_BATCH)
         parts = [
-            self.network(*augmented(views, section.margins, b, Draw.none(len(b)))) for b in rows
+            network.codes(network.encode(*augmented(views, section.margins, b, Draw.none(len(b)))))
+            for b in rows
         ]
-        return torch.cat(parts).numpy()
+        codes = network.settle(torch.cat(parts).cpu().numpy(), section.centres_um)
+        return network.expression(torch.from_numpy(codes).to(device)).cpu().numpy()
 
 
 def fit_plus(
@@ -83,7 +94,10 @@ def fit_plus(
     if not isinstance(recipe, PlusRecipe):
         raise TypeError(f"HistoSPACE+ needs a PlusRecipe, not {recipe!r}")
     torch.manual_seed(recipe.seed)
-    parts = decompose(train.targets, min(recipe.n_programmes, len(train.targets) - 1))
+    profiles = [train.panel.expression(s.measured, _PROFILES) for s in train.sections]
+    parts = decompose(
+        np.concatenate(profiles), train.targets, min(recipe.n_programmes, len(train.targets) - 1)
+    )
     network = HistoSPACEPlus(len(train.panel), len(parts.programmes))
     network.trunk.load_state_dict(_trunk_weights())
     network.mean_profile.copy_(torch.from_numpy(train.mean_profile))
@@ -117,10 +131,11 @@ _LOOKED_AT: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDiction
 
 
 def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.float32]) -> None:
-    """Fit the ridge in place."""
+    """Fit the ridges in place."""
     looks = np.concatenate([_look(network, s) for s in train.sections])
     group = np.repeat(np.arange(len(train.sections)), [s.n_spots for s in train.sections])
-    fitted = fit_ridge_on_views(looks, scores, group)
+    views = np.split(looks, len(FROZEN), axis=2)
+    fitted = fit_ridges(views, scores, group)
     network.frozen.centre.copy_(torch.from_numpy(fitted.centre))
     network.frozen.spread.copy_(torch.from_numpy(fitted.spread))
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """Train the autoencoder on tiles, without any expression."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,9 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
 from histospace_core.training.checkpoint import Checkpoint
+from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Autoencoding
+from histospace_core.training.step import Step
 
 
 def pretrain(
@@ -36,20 +39,24 @@ def pretrain(
     network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
     data = torch.from_numpy(tiles).to(device)
-    for epoch in range(checkpoint.restore(network, optimiser), recipe.autoencoder_epochs):
+
+    def loss_of(batch: torch.Tensor, rows: slice) -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16):
+            rebuilt, target = network(to_pixels(data[batch[rows].to(device)]))
+            return mse_loss(rebuilt.float(), target)
+
+    done = checkpoint.restore(network, optimiser)
+    processes().share(network)
+    step = Step(network, optimiser)
+    for epoch in range(done, recipe.autoencoder_epochs):
         network.train()
-        losses = []
-        for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch):
-            with torch.autocast(device.type, torch.bfloat16):
-                rebuilt, target = network(to_pixels(data[batch.to(device)]))
-                loss = mse_loss(rebuilt.float(), target)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.detach())
+        losses = [
+            step(len(batch), partial(loss_of, batch))
+            for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch)
+        ]
         checkpoint.save(network, optimiser, epoch + 1)
         error = float(torch.stack(losses).mean())
-        on_epoch(epoch + 1, f"{name}, loss {error:.4f}")
+        on_epoch(epoch + 1, f"{name}, loss {error:.4f}{step.note}")
     return network.eval()
 
 

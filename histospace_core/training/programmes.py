@@ -1,5 +1,6 @@
 """Expression programmes, and the ridge regression that predicts them from frozen features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,26 +13,36 @@ _FIFTHS = 5
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """The first k principal components of the training expression.
+    """The first k programmes of the training expression.
 
     Attributes
     ----------
     scores : float32 (n, k)
-        Of the training spots, in units of the first component's standard deviation.
+        Of the training spots, in units of the first programme's standard deviation.
     programmes : float32 (k, G)
-        Expression that one unit of each score stands for.
+        What a unit of each score adds to the mean expression.
     """
 
     scores: NDArray[np.float32]
     programmes: NDArray[np.float32]
 
 
-def decompose(targets: NDArray[np.float32], k: int) -> Decomposition:
-    """Decompose the deviation of the targets (n, G) from their mean."""
-    left, singular, right = np.linalg.svd(targets - targets.mean(0), full_matrices=False)
-    unit = singular[0] / np.sqrt(len(targets))
+def decompose(profiles: NDArray[np.float32], targets: NDArray[np.float32], k: int) -> Decomposition:
+    """Find the first k principal components of `profiles` and what they say of `targets`.
+
+    Parameters
+    ----------
+    profiles : (n, any)
+        What the programmes are found in.
+    targets : (n, G)
+        Expression to be predicted, at the same spots.
+    """
+    left, singular, _ = np.linalg.svd(profiles - profiles.mean(0), full_matrices=False)
+    unit = singular[0] / np.sqrt(len(profiles))
     scores = left[:, :k] * singular[:k] / unit
-    return Decomposition(scores.astype(np.float32), (right[:k] * unit).astype(np.float32))
+    # the components are orthogonal: least squares, one by one
+    programmes = scores.T @ (targets - targets.mean(0)) / (scores**2).sum(0)[:, None]
+    return Decomposition(scores.astype(np.float32), programmes.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,42 +54,65 @@ class LinearMap:
     weight: NDArray[np.float32]
 
 
-def fit_ridge_on_views(
-    features: NDArray[np.float32], scores: NDArray[np.float32], group: NDArray[np.intp]
+def fit_ridges(
+    views: Sequence[NDArray[np.float32]], scores: NDArray[np.float32], group: NDArray[np.intp]
 ) -> LinearMap:
-    """Ridge regression of scores on the features of several looks at each spot.
+    """Mean of one ridge regression a view, each programme scaled to fit left-out sections best.
 
-    Each look is a row of its own: what differs between looks at one spot is thereby penalised.
-    Regression is on the first 128 principal components of the spots' mean features; the penalty of
-    each programme is the one with the least error on left-out sections (fifths of a single one).
+    A regression on all views at once leans on what only the training patients have in common; the
+    mean of one a view does so less, and is too cautious, which the scale mends.
 
     Parameters
     ----------
-    features : (n, looks, f)
+    views : each (n, looks, f)
+        Features of several looks at each spot. Each look is a row of its own: what differs between
+        looks at one spot is thereby penalised.
     scores : (n, k)
     group : (n,)
-        Section of each spot.
+        Section of each spot; fifths are left out where there is a single one.
+
+    Returns
+    -------
+    LinearMap
+        Of the views' features, one view after the other.
+    """
+    if len(np.unique(group)) == 1:
+        group = np.arange(len(group)) * _FIFTHS // len(group)
+    fitted = [_fit_view(features, scores, group) for features in views]
+    held_out = np.mean([h for _, h in fitted], 0)
+    scale = (held_out * scores).sum(0) / (held_out**2).sum(0).clip(1e-12)
+    weight = np.concatenate([m.weight for m, _ in fitted], 1) / len(fitted)
+    return LinearMap(
+        np.concatenate([m.centre for m, _ in fitted]),
+        np.concatenate([m.spread for m, _ in fitted]),
+        np.ascontiguousarray(scale.clip(0)[:, None] * weight, dtype=np.float32),
+    )
+
+
+def _fit_view(
+    features: NDArray[np.float32], scores: NDArray[np.float32], group: NDArray[np.intp]
+) -> tuple[LinearMap, NDArray[np.float64]]:
+    """Regress on the first 128 principal components of a view's features.
+
+    The penalty of each programme is the one with the least error on left-out sections. Returned
+    with the map: what it predicts of each spot when its section is left out, (n, k).
     """
     mean = features.mean(1)
     centre, spread = mean.mean(0), mean.std(0) + 1e-6
     _, _, axes = np.linalg.svd((mean - centre) / spread, full_matrices=False)
     basis = axes[:_COMPONENTS].T
     z = ((features - centre) / spread) @ basis
-    if len(np.unique(group)) == 1:
-        group = np.arange(len(group)) * _FIFTHS // len(group)
-    errors = np.zeros((len(_PENALTIES), scores.shape[1]))
+    held_out = np.empty((len(_PENALTIES), *scores.shape))
     for left_out in np.unique(group):
         learn, held = group != left_out, group == left_out
         for i, weights in enumerate(_solve(z[learn], scores[learn])):
-            errors[i] += ((z[held].mean(1) @ weights - scores[held]) ** 2).sum(0)
-    best = errors.argmin(0)
-    all_weights = _solve(z, scores)
-    chosen = np.column_stack([all_weights[b][:, i] for i, b in enumerate(best)])
-    return LinearMap(
-        centre.astype(np.float32),
-        spread.astype(np.float32),
-        np.ascontiguousarray((basis @ chosen).T, dtype=np.float32),
-    )
+            held_out[i, held] = z[held].mean(1) @ weights
+    best = ((held_out - scores) ** 2).sum(1).argmin(0)
+    every = np.arange(len(best))
+    chosen = np.stack(_solve(z, scores))[best, :, every]
+    weight = (basis @ chosen.T).T.astype(np.float32)
+    fitted = LinearMap(centre.astype(np.float32), spread.astype(np.float32), weight)
+    return fitted, held_out[best, :, every].T
 
 
 def _solve(z: NDArray[np.float32], scores: NDArray[np.float32]) -> list[NDArray[np.float64]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,8 +13,10 @@ from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.method import TrainingSet
+from histospace_core.training.parallel import processes
 from histospace_core.training.pretrain import pretrain, shuffled
 from histospace_core.training.recipe import PlusRecipe
+from histospace_core.training.step import Step
 
 OnEpoch = Callable[[int, str], None]
 """Called with the number of finished epochs and their loss."""
@@ -84,26 +87,43 @@ def _tune(
     network.eval()
     n = len(scores)
     steps = recipe.epochs * len(shuffled(n, recipe.batch, recipe.seed, 0))
-    for epoch in range(checkpoint.restore(network, optimiser), recipe.epochs):
+
+    def loss_of(spots: Tensor, draw: Draw, mask: Tensor, rows: slice) -> Tensor:
+        mine = spots[rows]
+        with torch.autocast(scores.device.type, torch.bfloat16):
+            features = network.encode_tuned(*augmented(views, margins, mine, draw.part(rows)))
+        seen = network.tuned.standardised(features.float()) * mask[rows].to(scores.device)
+        return _loss(network, seen, scores[mine.to(scores.device)])
+
+    done = checkpoint.restore(network, optimiser)
+    processes().share(network)
+    step = Step(network, optimiser)
+    for epoch in range(done, recipe.epochs):
         generator = torch.Generator().manual_seed(7_000_003 * recipe.seed + epoch)
         batches = shuffled(n, recipe.batch, recipe.seed, epoch)
         losses = []
-        for i, rows in enumerate(batches):
+        for i, spots in enumerate(batches):
             _set_rate(optimiser, recipe.lr, (epoch * len(batches) + i) / steps)
-            draw = Draw.random(len(rows), generator, recipe.colour)
-            keep = torch.rand(len(rows), network.n_tuned, generator=generator) >= recipe.dropout
-            mask = (keep / (1 - recipe.dropout)).to(scores.device)
-            with torch.autocast(scores.device.type, torch.bfloat16):
-                features = network.encode_tuned(*augmented(views, margins, rows, draw))
-            predicted = network.tuned(features.float(), mask)
-            loss = mse_loss(predicted, scores[rows.to(scores.device)])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.detach())
+            draw = Draw.random(len(spots), generator, recipe.colour)
+            keep = torch.rand(len(spots), network.n_tuned, generator=generator) >= recipe.dropout
+            mask = keep / (1 - recipe.dropout)
+            losses.append(step(len(spots), partial(loss_of, spots, draw, mask)))
         checkpoint.save(network, optimiser, epoch + 1)
-        message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}"
+        message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}{step.note}"
         on_epoch(recipe.autoencoder_epochs + epoch + 1, message)
+
+
+def _loss(network: HistoSPACEPlus, seen: Tensor, truth: Tensor) -> Tensor:
+    """Squared error of the mean over the views, and of what each view says on its own.
+
+    A regression on all views at once leans on what only the training patients have in common; one
+    that has to do with each view alone does so less.
+    """
+    linear, n = network.tuned.linear, len(TUNED)
+    weight = linear.weight.unflatten(1, (n, -1))
+    alone = n * torch.einsum("bvf,kvf->vbk", seen.unflatten(1, (n, -1)), weight) + linear.bias
+    together = mse_loss(alone.mean(0), truth)
+    return (mse_loss(alone, truth.expand_as(alone)) + together) / 2
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:

@@ -26,6 +26,12 @@ def test_others_are_what_they_say() -> None:
     assert normalise(COUNTS, "log1p")[2] == pytest.approx(np.log1p(COUNTS[2]))
 
 
+def test_the_depth_of_a_section_goes_and_that_of_a_spot_stays() -> None:
+    shallow = normalise(COUNTS, "log10_cp1k_of_section")
+    assert shallow[2] == pytest.approx(np.log10(1 + 1e3 * COUNTS[2] / (44 / 3)))
+    assert np.array_equal(shallow, normalise(COUNTS * 7, "log10_cp1k_of_section"))
+
+
 @pytest.mark.parametrize("how", NORMALISATIONS)
 def test_sparse_dense_anndata_agree_and_empty_spots_are_zero(how: str) -> None:
     dense = normalise(COUNTS, how)

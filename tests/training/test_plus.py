@@ -20,7 +20,7 @@ MARGIN = 4
 
 
 def _section(name: str, patient: str, n: int = 12) -> SectionData:
-    """As `make_section`, seen in four views."""
+    """As `make_section`, seen in five views."""
     base = make_section(name, patient, n)
     side = PLUS_VIEWS[0].px + 2 * MARGIN
     views = tuple(base.views[0][:, :side, i : i + side] for i in range(len(PLUS_VIEWS)))
@@ -45,6 +45,14 @@ def test_it_learns_what_the_views_show_on_an_unseen_patient(trained: TrainedPlus
     predicted = trained.predict(TEST)
     assert predicted.shape == (TEST.n_spots, N_GENES)
     assert per_gene_pearson(measured, predicted).mean() > 0.8
+
+
+def test_a_moved_network_predicts_the_same(trained: TrainedPlus) -> None:
+    before = trained.predict(TEST)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert trained.to(device) is trained
+    np.testing.assert_allclose(trained.predict(TEST), before, atol=1e-3)
+    trained.to(CPU)
 
 
 def test_it_is_light(trained: TrainedPlus) -> None:

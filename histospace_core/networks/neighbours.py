@@ -1,0 +1,51 @@
+"""What the tissue around a tile says of it."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+_AT_ONCE = 2048
+
+
+def blend_with_neighbours(
+    codes: NDArray[np.float32], centres_um: NDArray[np.float64], radius_um: float, share: float
+) -> NDArray[np.float32]:
+    """Mix each tile's codes with the mean of those of the tiles around it.
+
+    What a network gets wrong changes faster from tile to tile than expression does.
+
+    Parameters
+    ----------
+    codes : (n, c)
+        A row with NaN, an unreadable tile's, stays as it is and is nobody's neighbour.
+    centres_um : (n, 2)
+        Tile centres, um.
+    radius_um
+        How far a neighbour's centre may lie.
+    share
+        Weight of the neighbours' mean, 0 to 1; a tile without neighbours keeps its codes.
+
+    Returns
+    -------
+    float32 (n, c), a new array.
+    """
+    blended = codes.astype(np.float32)
+    known = np.flatnonzero(np.isfinite(codes).all(1))
+    if len(known) < 2:
+        return blended
+    values, centres = codes[known].astype(np.float64), centres_um[known]
+    everyone = cKDTree(centres)
+    for start in range(0, len(known), _AT_ONCE):
+        here = slice(start, start + _AT_ONCE)
+        # distances themselves may be zero, so they are not what is counted
+        near = cKDTree(centres[here]).sparse_distance_matrix(
+            everyone, radius_um, output_type="coo_matrix"
+        )
+        near.data[:] = 1
+        near = near.tocsr()
+        own = values[here]
+        others = np.asarray(near.sum(1)).ravel() - 1
+        mean = (near @ values - own) / np.maximum(others, 1)[:, None]
+        weight = np.where(others > 0, share, 0)[:, None]
+        blended[known[here]] = (1 - weight) * own + weight * mean
+    return blended

@@ -1,0 +1,113 @@
+"""A gradient step whose result does not depend on how many processes take it.
+
+Rounding is not harmless here: behind batch norm the gradient of a filter is a small difference of
+large sums, and Adam makes a full step of whatever is left of it. Run with another number of
+threads, the first step alone moves weights apart by as much as a step can. So a batch is computed
+in parts of a fixed size, the same wherever they are computed, and the gradients of more than two
+are added in double precision, where the order does not matter.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from histospace_core.errors import ModelError
+from histospace_core.networks.memory import free_device_memory, is_out_of_memory
+from histospace_core.training.parallel import processes
+
+PART = 16
+"""Most rows of a part. Batch norm sees a part at a time where it learns (Hoffer et al. 2017,
+arXiv:1705.08741), and its running statistics are the mean of the parts'."""
+
+
+class Step:
+    """Gradient steps on the mean loss of a batch, its parts shared among the processes.
+
+    A part that does not fit the memory is halved, and so are all from then on. That leaves the
+    gradients as they are, up to rounding; but batch norm, where it learns, then sees half as much.
+    """
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        groups = optimiser.param_groups
+        self.network = network
+        self.optimiser = optimiser
+        self.part = PART
+        self._weights = [w for group in groups for w in group["params"]]
+
+    def __call__(self, n: int, loss_of: Callable[[slice], Tensor]) -> Tensor:
+        """Take a step on a batch of n rows and return its loss.
+
+        Parameters
+        ----------
+        loss_of
+            Mean loss of some of the rows.
+
+        Raises
+        ------
+        ModelError
+            There is no memory for a single row.
+        """
+        while (loss := self._gradients(n, loss_of)) is None:
+            free_device_memory()
+            if self.part == 1:
+                raise ModelError(
+                    "There is not enough memory to train on even one spot at a time; free some, "
+                    "or train on a machine with more."
+                )
+            self.part //= 2
+        self.optimiser.step()
+        return loss
+
+    @property
+    def note(self) -> str:
+        """What the progress says if a part did not fit."""
+        return "" if self.part == PART else f" (memory is short: {self.part} spots at a time)"
+
+    def _gradients(self, n: int, loss_of: Callable[[slice], Tensor]) -> Tensor | None:
+        """Set gradients and batch statistics; return the loss, None if memory did not suffice."""
+        statistics = self._statistics()
+        before = [s.clone() for s in statistics]
+        parts = self._parts_of(n)
+        exact = torch.float64 if len(parts) > 2 else torch.float32
+        zero = self._weights[0].new_zeros((), dtype=exact)
+        sums = [torch.zeros_like(t, dtype=exact) for t in (*self._weights, *statistics)]
+        total, lacking = zero.clone(), zero.clone()
+        try:
+            for rows in processes().mine(parts):
+                share = (rows.stop - rows.start) / n
+                self.optimiser.zero_grad(set_to_none=True)
+                _set(statistics, before)
+                loss = loss_of(rows) * share
+                loss.backward()
+                total += loss.detach()
+                found = [w.grad for w in self._weights] + [s * share for s in statistics]
+                for so_far, more in zip(sums, found, strict=True):
+                    so_far += 0 if more is None else more
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            lacking += 1
+        *sums, total, lacking = processes().add([*sums, total, lacking])
+        if bool(lacking):
+            _set(statistics, before)
+            return None
+        for weight, gradient in zip(self._weights, sums, strict=False):
+            weight.grad = gradient.to(weight.dtype)
+        _set(statistics, sums[len(self._weights) :])
+        return total.float()
+
+    def _parts_of(self, n: int) -> list[slice]:
+        k = -(-n // self.part)
+        return [slice(n * i // k, n * (i + 1) // k) for i in range(k)]
+
+    def _statistics(self) -> list[Tensor]:
+        """Running statistics of the batch norms that learn."""
+        layers = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+        return [buffer for layer in layers for buffer in layer.buffers()]
+
+
+def _set(tensors: list[Tensor], values: list[Tensor]) -> None:
+    """Copy values in place; the count of batches, an integer, rounded."""
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value if tensor.is_floating_point() else value.round())
