@@ -99,7 +99,7 @@ class Int8HistoSPACE:
 
 
 class FusedHistoSPACEPlus:
-    """HistoSPACE+ with its tuned encoders on bytes and its trunk in fused bf16.
+    """HistoSPACE+ with its tuned encoders on bytes and most of its trunk in bf16, fused.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class FusedHistoSPACEPlus:
         Bytes of tiles that the network will see, one tensor a view.
     """
 
-    name = "int8 and bf16"
+    name = "int8, fp32 and bf16"
     batch = 16
 
     def __init__(self, network: HistoSPACEPlus, *sample: Tensor) -> None:
