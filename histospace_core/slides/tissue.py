@@ -161,7 +161,7 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     bool (h, w)
     """
     saturation = ndimage.gaussian_filter(saturation_of(image), 8 / um_per_px)
-    contrast = _contrast(image, 16 / um_per_px)
+    contrast = _contrast(image, max(1.0, 16 / um_per_px))
     strong = _otsu(saturation, _SATURATION_FLOOR, _SATURATION_CAP)
     glass = _mode(saturation, strong)
     rough = np.exp(_otsu(np.log(contrast + 0.01), -np.inf, np.inf)) - 0.01
