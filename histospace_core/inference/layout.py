@@ -7,7 +7,7 @@ PARTIAL = "prediction.partial.zarr"
 JOURNAL = "unfinished"
 RECORD = "run.json"
 UNS_KEY = "histospace"
-ROWS_PER_SHARD = 16_384
+ROWS_PER_SHARD = 8_192
 """Tiles a shard file holds; within it each gene is a chunk of its own."""
 
 

@@ -88,6 +88,7 @@ def provenance(
             "stride_level0_px": plan.stride_um / slide.mpp,
             "by_reason": {k: int(n) for k, n in sorted(Counter(obs["qc"]).items())},
             "excluded": dict(plan.excluded),
+            "unreadable_at_level0_px": _named(plan, obs),
         },
         "domain": {
             "share_outside": outside,
@@ -101,6 +102,11 @@ def provenance(
             "python": platform.python_version(),
         },
     }
+
+
+def _named(plan: TilePlan, obs: pd.DataFrame) -> list[list[float]]:
+    """Return the centres of the tiles that could not be read, the first hundred of them."""
+    return plan.centres[(obs["qc"] == "unreadable").to_numpy()][:100].round(1).tolist()
 
 
 def _domain_warning(share_outside: float) -> str:

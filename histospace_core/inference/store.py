@@ -25,7 +25,7 @@ from histospace_core.inference.layout import (
 Rows = Callable[[slice], NDArray[np.float32]]
 
 _ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0"}
-_PIECE = 1024
+_PIECE = 512
 """Rows that are held in fp32 at a time."""
 
 

@@ -7,7 +7,7 @@ uses one compares it with the reference first (`networks/predictor.py`).
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ from histospace_core.networks.onednn import (
     pool,
 )
 from histospace_core.networks.package import Network
+
+EXACT_BLOCKS = 2
 
 
 class Encoder(Protocol):
@@ -97,7 +99,7 @@ class Int8HistoSPACE:
 
 
 class FusedHistoSPACEPlus:
-    """HistoSPACE+ with its tuned encoders on bytes and its trunk in fused bf16.
+    """HistoSPACE+ with its tuned encoders on bytes and most of its trunk in bf16, fused.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ class FusedHistoSPACEPlus:
         Bytes of tiles that the network will see, one tensor a view.
     """
 
-    name = "int8 and bf16"
+    name = "int8, fp32 and bf16"
     batch = 16
 
     def __init__(self, network: HistoSPACEPlus, *sample: Tensor) -> None:
@@ -136,17 +138,26 @@ class FusedHistoSPACEPlus:
 
 
 class FusedTrunk:
-    """The trunk with batch norm and activation fused into its convolutions."""
+    """The trunk with batch norm and activation fused into its convolutions.
+
+    Its first two blocks stay in fp32: the domain score lives off small differences there.
+    """
 
     def __init__(self, trunk: Trunk) -> None:
-        self._dtype = torch.bfloat16 if has_bf16() else torch.float32
-        self._stem = self._fused(*trunk.stem)
-        self._blocks = [[self._block(b) for b in blocks] for blocks in trunk.blocks]
+        later = torch.bfloat16 if has_bf16() else torch.float32
+        conv, norm = cast("tuple[Any, Any]", tuple(trunk.stem))
+        self._dtypes = [later if i >= EXACT_BLOCKS else torch.float32 for i in range(7)]
+        self._stem = FusedConv(conv, norm, torch.float32)
+        self._blocks = [
+            [_block(block, dtype) for block in blocks]
+            for blocks, dtype in zip(trunk.blocks, self._dtypes, strict=True)
+        ]
 
     def __call__(self, maps: Tensor) -> Tensor:
-        x = self._stem(((maps.float() - 127) / 128).to(self._dtype))
+        x = self._stem((maps.float() - 127) / 128)
         means = []
         for i, blocks in enumerate(self._blocks):
+            x = x.to(self._dtypes[i])
             for convs, skips in blocks:
                 y = x
                 for conv in convs:
@@ -156,18 +167,16 @@ class FusedTrunk:
                 means.append(x.float().mean((2, 3)))
         return torch.cat(means, 1)
 
-    def _block(self, block: Any) -> tuple[list[FusedConv], bool]:
-        inverted = hasattr(block, "conv_pwl")
-        names = ("conv_pw", "conv_dw", "conv_pwl") if inverted else ("conv_dw", "conv_pw")
-        norms = ("bn1", "bn2", "bn3")
-        convs = [
-            self._fused(getattr(block, c), getattr(block, b))
-            for c, b in zip(names, norms, strict=False)
-        ]
-        return convs, block.has_skip
 
-    def _fused(self, conv: Any, norm: Any) -> FusedConv:
-        return FusedConv(conv, norm, self._dtype)
+def _block(block: Any, dtype: torch.dtype) -> tuple[list[FusedConv], bool]:
+    """Return the convolutions of a block of timm's EfficientNet, and whether it is skipped, too."""
+    inverted = hasattr(block, "conv_pwl")
+    names = ("conv_pw", "conv_dw", "conv_pwl") if inverted else ("conv_dw", "conv_pw")
+    convs = [
+        FusedConv(getattr(block, conv), getattr(block, f"bn{i}"), dtype)
+        for i, conv in enumerate(names, 1)
+    ]
+    return convs, block.has_skip
 
 
 def quick_encoders(

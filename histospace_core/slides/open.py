@@ -59,6 +59,7 @@ class Slide:
         except Exception:
             reader.close()
             raise
+        self._closed = False
         self._shared = reader.shared
         self._idle: LifoQueue[Reader] = LifoQueue()
         self._idle.put(reader)
@@ -86,6 +87,7 @@ class Slide:
 
     def close(self) -> None:
         """Release the file."""
+        self._closed = True
         while not self._idle.empty():
             self._idle.get().close()
 
@@ -159,6 +161,8 @@ class Slide:
         return self.read(0, 0, self.width, self.height, *out)
 
     def _borrow(self) -> Reader:
+        if self._closed:
+            raise SlideError(f"{self.path.name}: the slide is closed; open it again.")
         try:
             return self._idle.get(block=self._shared)
         except Empty:

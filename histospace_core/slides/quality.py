@@ -103,4 +103,4 @@ def fold_mask(image: RGB, tissue: Mask, um_per_px: float) -> Mask:
     layers = ndimage.gaussian_filter(density[image].mean(-1), 16 / um_per_px)
     if not tissue.any():
         return np.zeros_like(tissue)
-    return tissue & (layers > max(1.4, 2.2 * float(np.median(layers[tissue]))))
+    return tissue & (layers > max(1.2, 2.2 * float(np.median(layers[tissue]))))

@@ -23,7 +23,7 @@ MIN_OBJECT_MM2 = 0.05
 _SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
 _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
-_MAX_MASK_PIXELS = 4_000_000
+_MAX_MASK_PIXELS = 2_000_000
 """So that the largest slide needs no more memory than a small one."""
 
 
@@ -161,7 +161,7 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     bool (h, w)
     """
     saturation = ndimage.gaussian_filter(saturation_of(image), 8 / um_per_px)
-    contrast = _contrast(image, 16 / um_per_px)
+    contrast = _contrast(image, max(1.0, 16 / um_per_px))
     strong = _otsu(saturation, _SATURATION_FLOOR, _SATURATION_CAP)
     glass = _mode(saturation, strong)
     rough = np.exp(_otsu(np.log(contrast + 0.01), -np.inf, np.inf)) - 0.01
