@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from histospace_core import __version__
+from histospace_core.errors import CohortError
 from histospace_core.evaluation import (
     DEFINITIONS,
     GeneSets,
@@ -28,6 +29,7 @@ from histospace_core.training.cohort import SectionData, load_sections, read_coh
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
+from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
@@ -122,6 +124,8 @@ def run_fold(
     """Train on the fold's training sections and predict its held-out ones."""
     held = [data[n] for n in fold.test]
     train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
+    for section in held:
+        _require_shared_genes(train.panel, section)
     torch.manual_seed(recipe.seed)
     fitted = method.fit(
         train, recipe, processes().device(device), test=held, work=work, on_progress=on_progress
@@ -129,6 +133,14 @@ def run_fold(
     sets = gene_sets(train.expression, [s.centres for s in train.sections])
     predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
     return FoldResult(fitted, train, sets, predicted)
+
+
+def _require_shared_genes(panel: Panel, section: SectionData) -> None:
+    if not np.isin(panel.genes, section.measured.var_names).any():
+        raise CohortError(
+            f"Section '{section.section.name}' counts none of the {len(panel)} genes that are "
+            "frequent in the training sections; check that all use the same gene names."
+        )
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:

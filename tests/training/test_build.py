@@ -24,11 +24,13 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("A1", "A2", "B1"):
         section = make_section(name, name[0], n=16)
         width = 300 * 16 + 400
-        image = np.full((400, width, 3), 240, np.uint8)
+        image = np.full((600, width, 3), 240, np.uint8)
+        stroma = np.random.default_rng(0).normal((215, 150, 190), 12, (300, width - 200, 3))
+        image[50:350, 100:-100] = stroma.clip(0, 255)
         centres = section.measured.obsm["spatial"].copy()
         centres[:, 1] = 200
         for tile, (x, y) in zip(section.tiles, centres.astype(int), strict=True):
-            image[y - 64 : y + 64, x - 64 : x + 64] = tile
+            image[y - 64 : y + 64, x - 64 : x + 64] = tile * (1, 0.7, 0.9)
         Image.fromarray(image).save(folder / f"{name}.png")
         names = [f"{i}x1" for i in range(16)]
         counts = section.measured.X.toarray().astype(int)
