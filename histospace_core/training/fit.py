@@ -179,7 +179,7 @@ def _fit_head(
     """Train the head in place; return the epoch whose weights are kept (1-based)."""
     frozen = recipe.mends.freeze_batchnorm
     features = _features(network, train.pixels) if frozen else None
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr)
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr, fused=True)
     best, best_epoch, best_state = float("inf"), recipe.epochs, None
     # choosing an epoch needs the best weights so far, which a checkpoint does not hold
     start = checkpoint.restore(network, optimiser) if held is None else 0
@@ -189,7 +189,9 @@ def _fit_head(
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
         seen = _encode(network, train.pixels[spots]) if features is None else features[spots]
-        return mse_loss(network.decode(seen), train.truth[spots])
+        with torch.autocast(seen.device.type, torch.bfloat16):
+            predicted = network.decode(seen)
+        return mse_loss(predicted.float(), train.truth[spots])
 
     for epoch in range(start, recipe.epochs):
         network.train()
