@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from histospace_core.networks.fast import Encoder, PlainEncoder, quick_encoders
+from histospace_core.networks.memory import free_device_memory, is_out_of_memory
 from histospace_core.networks.package import ModelPackage, pick_device
 
 Values = NDArray[np.float32]
@@ -86,8 +87,7 @@ class Predictor:
         trace: TracebackType | None,
     ) -> None:
         del self.network, self.encoder
-        if self.on_gpu:
-            torch.cuda.empty_cache()
+        free_device_memory()
 
     def tune(self, *sample: Bytes) -> None:
         """Choose the quickest form of the network that agrees with the plain one on these tiles.
@@ -182,14 +182,10 @@ class Predictor:
 
     def _shrink(self, error: Exception) -> bool:
         """Halve the batch after an out-of-memory error; False for any other error."""
-        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-            "can't allocate memory" in str(error)
-        )
-        if not out_of_memory or self.batch_size == 1:
+        if not is_out_of_memory(error) or self.batch_size == 1:
             return False
         self.batch_size //= 2
-        if self.on_gpu:
-            torch.cuda.empty_cache()
+        free_device_memory()
         return True
 
     def record(self) -> dict[str, Any]:

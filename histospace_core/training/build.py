@@ -13,7 +13,6 @@ from histospace_core import __version__
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.evaluation import (
     HeldOut,
-    Intervals,
     bootstrap_pearson,
     fit_intervals,
     interval_report,
@@ -107,15 +106,13 @@ def train_from_cohort(
 
     def pack() -> ModelPackage:
         genes = score_panel(everything.panel, held)
-        intervals = _intervals(held, _held_out_by(folds))
-        if intervals is not None:
-            genes["interval_half_width"] = intervals.of(everything.panel.genes)
+        interval = {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
+        if held:  # by section: of patients there are seldom enough
+            widths = fit_intervals(held, LEVEL, "section").of(everything.panel.genes)
+            genes["interval_half_width"] = widths
+            interval = interval_report(held, LEVEL)
         config = _config(method, recipe, trained, data, folds, genes)
-        config["metrics"]["interval"] = (
-            interval_report(held, LEVEL)
-            if held
-            else {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
-        )
+        config["metrics"]["interval"] = interval
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
         for folder in sorted(work.glob("**/"), reverse=True):
@@ -144,11 +141,6 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
         share = r / ceiling if ceiling > 0 else np.nan
         rows.append((gene, gene_id, r, low, high, ratio, reliable, share))
     return pd.DataFrame(rows, columns=[*GENE_COLUMNS, "share_of_noise_ceiling"])
-
-
-def _intervals(held: list[HeldOut], by: str) -> Intervals | None:
-    """Intervals from the held-out residuals, by section: of patients there are seldom enough."""
-    return fit_intervals(held, LEVEL, "section") if by != "nothing" else None
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:

@@ -41,6 +41,12 @@ def sections(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(sections: Path, tmp_path: Path) -> Path:
+    """A copy of them to spoil."""
+    return Path(shutil.copytree(sections, tmp_path / "cohort"))
+
+
 def _spots(folder: Path) -> Table:
     return pd.read_csv(folder / "C2-spots.tsv", sep="\t")
 
@@ -126,16 +132,13 @@ TRAIN = ["train", "--epochs", "1", "--autoencoder-epochs", "1"]
     ],
 )
 def test_it_is_refused(
-    sections: Path,
-    tmp_path: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: list[str],
     spoil: Callable[[Path], None],
     message: str,
 ) -> None:
-    folder = tmp_path / "cohort"
-    shutil.copytree(sections, folder)
     spoil(folder)
     _refused(folder, monkeypatch, capsys, command, message)
 
@@ -145,15 +148,12 @@ def test_it_is_refused(
     [(EVALUATE, "only one patient"), (BOTH_SIDES, "patient B is on both sides")],
 )
 def test_a_patient_on_both_sides_is_refused(
-    sections: Path,
-    tmp_path: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: list[str],
     message: str,
 ) -> None:
-    folder = tmp_path / "cohort"
-    shutil.copytree(sections, folder)
     one_patient(folder)
     _refused(folder, monkeypatch, capsys, command, message)
 
