@@ -26,6 +26,7 @@ from histospace_core.networks import (
     save_package,
 )
 from histospace_core.training.card import DATA_NOTE, model_card
+from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
 from histospace_core.training.cross_validate import run_fold
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
@@ -115,8 +116,7 @@ def train_from_cohort(
         config["metrics"]["interval"] = interval
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
-        for folder in sorted(work.glob("**/"), reverse=True):
-            folder.rmdir()
+        remove_empty(work)
         return package
 
     return processes().from_first(pack)

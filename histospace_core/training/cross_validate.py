@@ -25,6 +25,7 @@ from histospace_core.evaluation import (
     summarise,
 )
 from histospace_core.inference.store import write_json
+from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Fitted, Method, TrainingSet
@@ -227,8 +228,7 @@ def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
     genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
     write_json(out / "summary.json", summary)
-    if (out / "work").exists():
-        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
+    remove_empty(out / "work")  # checkpoints, cleared when their stage ended
 
 
 def _protocol(

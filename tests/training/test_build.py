@@ -69,6 +69,22 @@ def test_a_package_with_scores_from_unseen_patients(cohort: Path, tmp_path: Path
         train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
 
 
+def test_what_another_training_left_is_kept_and_harms_nothing(cohort: Path, tmp_path: Path) -> None:
+    left = (
+        tmp_path / "evaluation" / "work" / "tuned.safetensors",
+        (tmp_path / "model.work" / "fold0" / "tuned.safetensors"),
+    )
+    for file in left:
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of another recipe")
+    evaluate_cohort(cohort, tmp_path / "evaluation", recipe=QUICK, train=["A1", "A2"], test=["B1"])
+    train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
+    assert (tmp_path / "evaluation" / "summary.json").exists()
+    assert load_package(tmp_path / "model").genes["reliable"].any()
+    assert [file.read_bytes() for file in left] == [b"of another recipe"] * 2
+    assert not (tmp_path / "model.work" / "final").exists()
+
+
 def test_summary_of_an_evaluation_follows_the_contract(cohort: Path, tmp_path: Path) -> None:
     out = tmp_path / "evaluation"
     arguments = {"recipe": QUICK, "seeds": (0, 1), "device": "cpu"}
