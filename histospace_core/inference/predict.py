@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import TissueError
 from histospace_core.inference.journal import Journal
 from histospace_core.inference.provenance import provenance, run_key
-from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import Slide
@@ -105,6 +105,8 @@ def predict_slide(
             "seconds": round(time.perf_counter() - started, 2),
             "tiles_from_earlier_attempt": earlier,
         }
+        if tissue.overview is not None:
+            write_overview(run_dir, tissue.overview)
         write_tables(run_dir, obs, _var(model, predict), plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
