@@ -17,20 +17,24 @@ class ExportKind(StrEnum):
     spatialdata = "spatialdata"
     geojson = "geojson"
     ometiff = "ometiff"
+    report = "report"
 
 
 def export(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     to: Annotated[ExportKind, typer.Option("--to", help="Form.")],
-    path: Annotated[Path, typer.Option("--out", help="New file or folder.")],
+    path: Annotated[
+        Path, typer.Option("--out", help="New file; a report is HTML or PDF by its ending.")
+    ],
     genes: Annotated[
         str,
         typer.Option(
-            help="Genes by comma; if empty all, but the most reliable 12 in geojson and ometiff."
+            help="Genes by comma; if empty all, but the most reliable 12 in geojson and ometiff, "
+            "6 in a report."
         ),
     ] = "",
 ) -> None:
-    """Export a run for other tools."""
+    """Export a run for other tools, or as a report."""
     from histospace_core.exports import export_run
 
     export_run(run_dir, to.value, path, names(genes))

@@ -43,12 +43,19 @@ def _write_csv(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
         part.write_bytes(map_csv(prediction, genes))
 
 
+def _write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
+    from histospace_core.exports.report import write_report  # matplotlib takes a second to load
+
+    write_report(prediction, genes, out)
+
+
 FORMS: Final = {
     "csv": Form("a table, one row a tile", ".csv", _write_csv),
     "h5ad": Form("AnnData for scanpy and squidpy", ".h5ad", write_h5ad),
     "spatialdata": Form("a store for napari-spatialdata", ".zarr", write_spatialdata),
     "geojson": Form("tiles as detections for QuPath", ".geojson", write_geojson, 12),
     "ometiff": Form("maps as a pyramidal OME-TIFF", ".ome.tif", write_ometiff, 12),
+    "report": Form("a report to read, print and file", ".pdf", _write_report, 6),
 }
 
 
