@@ -89,6 +89,11 @@ def _actions(run: RunRow) -> None:
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+        st.page_link("export.py", label="Export", icon=":material/download:", **link)
+    if run.kind == "export":
+        link = {"query_params": {"run": run.settings["run"]}}
+    if run.kind == "export" and run.state == State.DONE:
+        st.page_link("export.py", label="Download", icon=":material/download:", **link)
     if run.kind == "evaluate" and run.state == State.DONE:
         st.page_link("scores.py", label="Scores", icon=":material/leaderboard:", **link)
     if run.is_active:
@@ -104,7 +109,8 @@ def _actions(run: RunRow) -> None:
 
 def _watched_on(run: RunRow) -> str:
     """The page that shows a run's progress."""
-    return "predict.py" if run.kind == "predict" else "train.py"
+    pages = {"predict": "predict.py", "export": "export.py"}
+    return pages.get(run.kind, "train.py")
 
 
 def _button(run: RunRow, label: str, icon: str, action: object) -> None:
@@ -119,7 +125,8 @@ def _cancel(run: RunRow) -> None:
 
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
-    st.switch_page(_watched_on(run), query_params={"run": run.id})
+    shown = run.settings["run"] if run.kind == "export" else run.id
+    st.switch_page(_watched_on(run), query_params={"run": shown})
 
 
 def _again(run: RunRow) -> None:

@@ -24,8 +24,8 @@ class Form:
     ----------
     what : str
         What it is for, in a few words.
-    suffix : str
-        How its files end.
+    suffixes : tuple of str
+        How its files may end; the first is the usual one.
     write : callable
         Writes some genes of a prediction to a new path.
     n_genes : int or None
@@ -33,7 +33,7 @@ class Form:
     """
 
     what: str
-    suffix: str
+    suffixes: tuple[str, ...]
     write: Callable[[Prediction, Sequence[str], Path], None]
     n_genes: int | None = None
 
@@ -50,16 +50,18 @@ def _write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> No
 
 
 FORMS: Final = {
-    "csv": Form("a table, one row a tile", ".csv", _write_csv),
-    "h5ad": Form("AnnData for scanpy and squidpy", ".h5ad", write_h5ad),
-    "spatialdata": Form("a store for napari-spatialdata", ".zarr", write_spatialdata),
-    "geojson": Form("tiles as detections for QuPath", ".geojson", write_geojson, 12),
-    "ometiff": Form("maps as a pyramidal OME-TIFF", ".ome.tif", write_ometiff, 12),
-    "report": Form("a report to read, print and file", ".pdf", _write_report, 6),
+    "csv": Form("a table, one row a tile", (".csv",), _write_csv),
+    "h5ad": Form("AnnData for scanpy and squidpy", (".h5ad",), write_h5ad),
+    "spatialdata": Form("a store for napari-spatialdata", (".zarr",), write_spatialdata),
+    "geojson": Form("tiles as detections for QuPath", (".geojson",), write_geojson, 12),
+    "ometiff": Form("maps as a pyramidal OME-TIFF", (".ome.tif",), write_ometiff, 12),
+    "report": Form("a report to read, print and file", (".pdf", ".html"), _write_report, 6),
 }
 
 
-def export_run(run_dir: Path, kind: str, out: Path, genes: Sequence[str] = ()) -> None:
+def export_run(
+    run_dir: Path, kind: str, out: Path, genes: Sequence[str] = (), *, slide_name: str = ""
+) -> None:
     """Export a finished run.
 
     Parameters
@@ -72,6 +74,8 @@ def export_run(run_dir: Path, kind: str, out: Path, genes: Sequence[str] = ()) -
         A new file or folder; it appears whole or not at all.
     genes : sequence of str
         What to export; where empty, as many of the best supported genes as the form takes.
+    slide_name : str
+        What its user calls the slide, where its file in a store is called otherwise.
 
     Raises
     ------
@@ -81,6 +85,8 @@ def export_run(run_dir: Path, kind: str, out: Path, genes: Sequence[str] = ()) -
     if kind not in FORMS:
         raise StoreError(f"Unknown form '{kind}'; choose one of {', '.join(FORMS)}.")
     form, prediction = FORMS[kind], open_prediction(run_dir)
+    if slide_name:
+        prediction.provenance["slide"]["name"] = slide_name
     chosen = known_genes(prediction, genes)
     if not chosen:
         chosen = prediction.genes

@@ -165,6 +165,22 @@ class Jobs:
         }
         return self._submit(Kind.EVALUATE, None, network, settings)
 
+    def submit_export(self, run_id: str, form: str, suffix: str, genes: Sequence[str] = ()) -> str:
+        """Queue the export of a finished prediction; form and genes as `export_run` takes them.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        source = self._catalog.run(run_id)
+        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
+            raise JobError("Only a finished prediction can be exported.")
+        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
+        return self._submit(
+            Kind.EXPORT, source.slide_id, source.model_name, settings, source.model_sha256
+        )
+
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; one that still waits is cancelled at once.
 

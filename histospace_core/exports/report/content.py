@@ -50,7 +50,7 @@ def comparisons(run_dir: Path) -> list[Comparison]:
 
 
 def domains(run_dir: Path) -> Domains | None:
-    """Return the last characterisation, by name, that lies in a run's folder, or None.
+    """Return the newest characterisation that lies in a run's folder, or None.
 
     Raises
     ------
@@ -71,9 +71,10 @@ def domains(run_dir: Path) -> Domains | None:
 
 
 def _folders(run_dir: Path, *files: str) -> list[Path]:
-    """Return the folders up to two levels below a run that hold `files` and a summary, by name."""
+    """Return the folders, old to new, up to two levels below a run with `files` and a summary."""
     summaries = [*run_dir.glob("*/summary.json"), *run_dir.glob("*/*/summary.json")]
-    return sorted(s.parent for s in summaries if all((s.parent / file).is_file() for file in files))
+    found = [s for s in summaries if all((s.parent / file).is_file() for file in files)]
+    return [s.parent for s in sorted(found, key=lambda s: (s.stat().st_mtime, s.parent.name))]
 
 
 def warnings(prediction: Prediction) -> list[str]:
