@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test lint types architecture fast slow browser interop clean
+.PHONY: app test lint types architecture fast slow browser interop docs clean
 
 app: $(VENV)/.app
 	$(BIN)/histospace serve --port $(PORT)
@@ -61,5 +61,9 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 tests/browser
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --ignore=tests/browser
 
+# The site, into site/; the tests build it too.
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) $(VENV)-interop .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-interop .pytest_cache .mypy_cache .ruff_cache .hypothesis site .import_linter_cache
