@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
+from histospace_core.characterise.expression import is_counts, log_expression, variable_genes
 from histospace_core.characterise.graph import Graph, components, joint_graph
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.normalise import normalise
 
 SCAN = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 """Resolutions tried where none are given. A large slide falls into many domains at a resolution
@@ -20,7 +20,7 @@ that leaves a small section whole, so a wide range is scanned and the useful par
 FEWEST, MOST = 2, 20
 MINIMUM_TILES = 20
 _SHARE = 0.8
-_STABLE = 0.75
+_STABLE = 0.65
 _ITERATIONS = 3
 
 
@@ -40,7 +40,7 @@ class Domains:
         Share of the resamples holding the tile in which it fell to its own domain; NaN where a
         tile was in none.
     chosen : int
-        The most stable level of three domains or more, if its stability is at least 0.75; else
+        The most stable level of three domains or more, if its stability is at least 0.65; else
         the most stable of all. A cut in two is nearly always stable and seldom what is asked.
     """
 
@@ -71,8 +71,8 @@ def find_domains(
     """Find spatial domains of measured or predicted expression.
 
     Leiden (Traag, Waltman & van Eck 2019, doi 10.1038/s41598-019-41695-z) on the graph of
-    `graph.joint_graph`. Raw counts, as `read_measured` gives them, are normalised to ln(CP10k + 1)
-    over genes found in a tenth of the spots; anything else is taken as it is, on its log scale.
+    `graph.joint_graph`. Raw counts, as `read_measured` gives them, are normalised and their 2,000
+    most variable genes taken; anything else is taken as it is, on its log scale.
 
     Parameters
     ----------
@@ -92,7 +92,9 @@ def find_domains(
     """
     if "spatial" not in table.obsm:
         raise MeasurementError("The table has no positions; put tile centres in obsm['spatial'].")
-    expression = log_expression(table)
+    expression, _ = log_expression(table)
+    if is_counts(table):
+        expression = expression[:, variable_genes(expression)]
     known = np.isfinite(expression).all(1)
     if known.sum() < MINIMUM_TILES:
         raise MeasurementError(
@@ -115,14 +117,6 @@ def find_domains(
                 found, [(drawn, again[column]) for drawn, again in resampled]
             )
     return Domains(tuple(levels), labels, stability, confidence, _choose(labels, stability))
-
-
-def log_expression(table: AnnData) -> NDArray[np.floating]:
-    """Expression on a log scale, (n, genes): raw counts are normalised, the rest is as it is."""
-    if "total_counts" in table.obs:
-        found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= 0.1
-        return normalise(table, "log1p_cp10k", genes=list(table.var_names[found]))
-    return table.X.toarray() if sparse.issparse(table.X) else np.asarray(table.X)
 
 
 def leiden(graph: Graph, resolution: float, seed: int, iterations: int = _ITERATIONS) -> NDArray:

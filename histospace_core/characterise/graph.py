@@ -37,10 +37,8 @@ def spatial_neighbours(centres: NDArray[np.floating]) -> Graph:
     return _symmetric(pairs[:, 0], pairs[:, 1], np.ones(len(pairs)), n)
 
 
-def components(
-    expression: NDArray[np.floating], n_components: int = 30, n_genes: int = 2000
-) -> NDArray[np.float64]:
-    """Principal components of the most variable genes, from their covariance.
+def components(expression: NDArray[np.floating], n_components: int = 30) -> NDArray[np.float64]:
+    """Principal components of tiles, from the covariance of the genes.
 
     Parameters
     ----------
@@ -51,20 +49,19 @@ def components(
     (n, k), k at most `n_components`; components without variance are left out.
     """
     n = len(expression)
-    variance = expression.var(0, dtype=np.float64)
-    chosen = np.sort(np.argsort(-variance, kind="stable")[: min(n_genes, len(variance))])
-    mean = expression[:, chosen].mean(0, dtype=np.float64)
-    covariance = np.zeros((len(chosen), len(chosen)))
+    n_genes = expression.shape[1]
+    mean = expression.mean(0, dtype=np.float64)
+    covariance = np.zeros((n_genes, n_genes))
     for start in range(0, n, _BLOCK):
-        block = expression[start : start + _BLOCK, chosen] - mean
+        block = expression[start : start + _BLOCK] - mean
         covariance += block.T @ block
-    k = min(n_components, len(chosen), n - 1)
-    power, axes = linalg.eigh(covariance / n, subset_by_index=(len(chosen) - k, len(chosen) - 1))
-    axes = axes[:, ::-1][:, power[::-1] > 1e-9 * max(variance.sum(), 1e-300)]
+    k = min(n_components, n_genes, n - 1)
+    power, axes = linalg.eigh(covariance / n, subset_by_index=(n_genes - k, n_genes - 1))
+    axes = axes[:, ::-1][:, power[::-1] > 1e-9 * max(np.trace(covariance) / n, 1e-300)]
     # an eigenvector has no sign of its own: fixed here, so that a result can be repeated
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     blocks = range(0, n, _BLOCK)
-    return np.concatenate([(expression[i : i + _BLOCK, chosen] - mean) @ axes for i in blocks])
+    return np.concatenate([(expression[i : i + _BLOCK] - mean) @ axes for i in blocks])
 
 
 def alike(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
@@ -85,9 +82,9 @@ def joint_graph(
 ) -> Graph:
     """Join tiles that express alike and tiles that lie side by side.
 
-    Three views of equal weight: the nearest in expression; the nearest in expression after each
-    tile is averaged with those of its spatial neighbours that are like it, which takes noise out
-    and keeps borders; and the spatial neighbours themselves, weighted by likeness.
+    Three views: the nearest in expression; at half the weight, the nearest in expression after
+    each tile is averaged with those of its spatial neighbours that are like it, which takes noise
+    out and keeps borders; and the spatial neighbours themselves, weighted by likeness.
 
     Parameters
     ----------
@@ -98,26 +95,39 @@ def joint_graph(
     """
     neighbours = spatial_neighbours(centres)
     own = sparse.eye_array(len(scores), format="csr")
-    weights = own + alike(scores, neighbours)
+    likeness = alike(scores, neighbours)
+    weights = own + likeness
     smoothed = sparse.diags_array(1 / weights.sum(1)) @ weights @ scores
     degree = max(neighbours.sum() / max(len(scores), 1), 1.0)
     graph = (
-        _nearest(scores, n_neighbours)
-        + _nearest(smoothed, n_neighbours)
-        + alike(smoothed, neighbours) / degree
+        nearest(scores, n_neighbours) + 0.5 * nearest(smoothed, n_neighbours) + likeness / degree
     )
     return sparse.csr_array(graph)
 
 
-def _nearest(scores: NDArray[np.float64], k: int) -> Graph:
-    """Join each tile with its `k` nearest; the weights of a row sum to about 1."""
+def nearest(scores: NDArray[np.float64], k: int) -> Graph:
+    """Join each tile with its `k` nearest in expression; its weights sum to about 1.
+
+    The weights are those of UMAP (McInnes, Healy & Melville 2018, arXiv 1802.03426): exp(-(d -
+    d_1) / s), s such that a tile's weights sum to log2(k + 1), and a + b - ab of both directions.
+    """
     n = len(scores)
     k = min(k, n - 1)
     eps = 0.0 if n <= _EXACT else 1.0
-    near = cKDTree(scores).query(scores, k=k + 1, eps=eps)[1]
-    rows, columns = np.repeat(np.arange(n), k + 1), near.ravel()
-    other = rows != columns
-    return _symmetric(rows[other], columns[other], np.full(other.sum(), 0.5 / k), n)
+    distance, near = cKDTree(scores).query(scores, k=k + 1, eps=eps)
+    rows = np.repeat(np.arange(n), k + 1)
+    other = rows != near.ravel()
+    beyond = np.where(other.reshape(near.shape), distance, np.inf)
+    beyond -= beyond.min(1, keepdims=True)
+    low, high = np.zeros((n, 1)), np.full((n, 1), 1e3 * max(float(scores.std()), 1e-12))
+    for _ in range(40):
+        width = (low + high) / 2
+        wide = np.exp(-beyond / width).sum(1, keepdims=True) > np.log2(k + 1)
+        low, high = np.where(wide, low, width), np.where(wide, width, high)
+    weights = np.exp(-beyond / width).ravel()[other]
+    one = sparse.csr_array((weights, (rows[other], near.ravel()[other])), shape=(n, n))
+    both = sparse.csr_array(one + one.T - one * one.T)
+    return sparse.csr_array(both * (n / max(both.sum(), 1e-12)))
 
 
 def _symmetric(

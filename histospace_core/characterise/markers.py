@@ -9,7 +9,7 @@ from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from histospace_core.characterise.domains import log_expression
+from histospace_core.characterise.expression import log_expression
 from histospace_core.characterise.placements import LEAST_KEPT, placements
 from histospace_core.errors import MeasurementError
 from histospace_core.evaluation.significance import q_values
@@ -29,7 +29,7 @@ class Markers:
         the unit of expression, with its 95 % interval; `effect_size` divides it by the standard
         deviation within the two sides (Cohen's d); q-values are Benjamini-Hochberg over all rows.
     n_genes, n_tested : int
-        Genes of the section, and those that were tested.
+        Genes with expression, and those that were tested.
     left_out : tuple of str
         Regions too small to test.
     """
@@ -84,10 +84,10 @@ def find_markers(
         Fewer than two regions are large enough, `versus` is none of them, or no gene is reliable.
     """
     names, labels = _labels(regions, table.n_obs)
-    expression = log_expression(table)
-    genes = measured_genes(table)
-    reliable = table.var["reliable"].to_numpy(bool) if "reliable" in table.var else None
-    if reliable_only and reliable is not None:
+    expression, genes = log_expression(table)
+    n_genes = len(genes)
+    if reliable_only and "reliable" in table.var:
+        reliable = table.var.loc[genes, "reliable"].to_numpy(bool)
         if not reliable.any():
             raise MeasurementError("No gene of this model is reliable; test all genes instead.")
         expression, genes = expression[:, reliable], genes[reliable]
@@ -118,7 +118,7 @@ def find_markers(
     order = found.assign(size=-found["effect_size"].abs())
     found = found.loc[order.sort_values(["region", "p_value", "size"], kind="stable").index]
     left_out = tuple(names[small])
-    return Markers(found.reset_index(drop=True), table.n_vars, len(genes), left_out)
+    return Markers(found.reset_index(drop=True), n_genes, len(genes), left_out)
 
 
 def contrasts(
@@ -132,14 +132,6 @@ def contrasts(
         weight = inside / max(inside.sum(), 1) - outside / max(outside.sum(), 1)
         columns.append(weight.astype(np.float32))
     return np.column_stack(columns)
-
-
-def measured_genes(table: AnnData) -> NDArray[np.str_]:
-    """Names of the columns that `log_expression` returns."""
-    if "total_counts" in table.obs:
-        found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= 0.1
-        return table.var_names[found].to_numpy(dtype=str)
-    return table.var_names.to_numpy(dtype=str)
 
 
 def _labels(regions: ArrayLike, n: int) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
