@@ -1,5 +1,6 @@
 """What the map of expression says about the tissue: domains, markers, programmes."""
 
+from histospace_core.characterise.agreement import Agreement, agreement
 from histospace_core.characterise.boundary import (
     Region,
     boundary_gradient,
@@ -8,6 +9,12 @@ from histospace_core.characterise.boundary import (
 )
 from histospace_core.characterise.domains import Domains, find_domains
 from histospace_core.characterise.markers import Markers, find_markers
+from histospace_core.characterise.signatures import (
+    Signature,
+    SignatureScores,
+    read_gmt,
+    score_signatures,
+)
 from histospace_core.characterise.statistics import (
     local_moran,
     neighbourhood_enrichment,
@@ -15,15 +22,21 @@ from histospace_core.characterise.statistics import (
 )
 
 __all__ = [
+    "Agreement",
     "Domains",
     "Markers",
     "Region",
+    "Signature",
+    "SignatureScores",
+    "agreement",
     "boundary_gradient",
     "find_domains",
     "find_markers",
     "local_moran",
     "neighbourhood_enrichment",
+    "read_gmt",
     "read_regions",
     "region_labels",
+    "score_signatures",
     "spatial_coexpression",
 ]
