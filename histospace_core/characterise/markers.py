@@ -140,7 +140,7 @@ def _labels(regions: ArrayLike, n: int) -> tuple[NDArray[np.str_], NDArray[np.in
     if len(column) != n:
         raise MeasurementError(f"There are {len(column)} region labels for {n} tiles.")
     none = column.isna() | column.isin(["", -1, "-1"])
-    codes, names = pd.factorize(column.where(~none).astype("string"), sort=True)
+    codes, names = pd.factorize(column.astype("string").where(~none), sort=True)
     return np.asarray(names, dtype=str), codes.astype(np.intp)
 
 

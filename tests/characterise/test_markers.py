@@ -100,6 +100,13 @@ def test_tiles_without_region_or_expression_take_no_part() -> None:
     assert found["mean_in"].abs().max() < 1
 
 
+def test_numbered_regions_keep_their_names_beside_tiles_without_one() -> None:
+    values = np.random.default_rng(0).normal(size=(SIDE**2, 2))
+    regions = (HALF == "left").astype(int)
+    regions[:3] = -1
+    assert set(find_markers(table(values), regions).table["region"]) == {"0", "1"}
+
+
 def test_a_constant_gene_has_no_p_value() -> None:
     values = np.random.default_rng(0).normal(size=(SIDE**2, 3))
     values[:, 1] = 5.0
