@@ -143,7 +143,11 @@ def _levels(
     graph: Graph, resolutions: Sequence[float] | None, seed: int
 ) -> dict[float, NDArray[np.intp]]:
     """Labels by resolution, coarse to fine."""
-    tried = {r: leiden(graph, r, seed) for r in sorted(resolutions or SCAN)}
+    tried: dict[float, NDArray[np.intp]] = {}
+    for resolution in sorted(resolutions or SCAN):
+        tried[resolution] = leiden(graph, resolution, seed)
+        if not resolutions and tried[resolution].max() >= MOST:
+            break  # finer levels have more domains still
     if resolutions:
         return tried
     by_number = {int(labels.max()) + 1: r for r, labels in tried.items()}

@@ -1,6 +1,5 @@
 """Genes that differ between regions, tested against regions laid elsewhere on the tissue."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +8,8 @@ from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from histospace_core.characterise.contrasts import Moments, contrasts, moments, null_error
 from histospace_core.characterise.expression import log_expression
-from histospace_core.characterise.placements import LEAST_KEPT, placements
 from histospace_core.errors import MeasurementError
 from histospace_core.evaluation.significance import q_values
 
@@ -104,13 +103,14 @@ def find_markers(
     everywhere = np.isfinite(expression).all(1)
     labels, expression = np.where(known, labels, -1)[everywhere], expression[everywhere]
     centres = np.asarray(table.obsm["spatial"], dtype=np.float64)[everywhere]
-    centred = expression.astype(np.float32) - expression.mean(0, dtype=np.float64).astype(
-        np.float32
-    )
+    mean = expression.mean(0, dtype=np.float64)
+    centred = expression.astype(np.float32) - mean.astype(np.float32)
+    sums = moments(centred, labels, len(names), mean)
     difference = contrasts(labels, tested, other).T @ centred
-    error = _null_error(centred, labels, centres, tested, other, n_placements, seed)
+    error = null_error(centred, labels, centres, tested, other, n_placements, seed)
+    error[:, np.ptp(expression, axis=0) == 0] = np.nan  # a constant gene has nothing to test
     rows = [
-        _rows(names[r], expression, labels, r, other, difference[i], error[i], genes)
+        _rows(names[r], sums, r, other, difference[i], error[i], genes)
         for i, r in enumerate(tested)
     ]
     found = pd.concat(rows, ignore_index=True)
@@ -119,19 +119,6 @@ def find_markers(
     found = found.loc[order.sort_values(["region", "p_value", "size"], kind="stable").index]
     left_out = tuple(names[small])
     return Markers(found.reset_index(drop=True), n_genes, len(genes), left_out)
-
-
-def contrasts(
-    labels: NDArray[np.intp], tested: Sequence[int], other: int | None
-) -> NDArray[np.float32]:
-    """Weights (n, tested) whose product with expression is mean inside minus mean outside."""
-    columns = []
-    for region in tested:
-        inside = labels == region
-        outside = (labels >= 0) & ~inside if other is None else labels == other
-        weight = inside / max(inside.sum(), 1) - outside / max(outside.sum(), 1)
-        columns.append(weight.astype(np.float32))
-    return np.column_stack(columns)
 
 
 def _labels(regions: ArrayLike, n: int) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
@@ -152,72 +139,31 @@ def _other(versus: str | None, names: NDArray[np.str_], small: NDArray[np.bool_]
     return int(np.flatnonzero(names == versus)[0])
 
 
-def _null_error(
-    centred: NDArray[np.float32],
-    labels: NDArray[np.intp],
-    centres: NDArray[np.float64],
-    tested: Sequence[int],
-    other: int | None,
-    number: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Standard error of each difference under the placements, (tested, genes).
-
-    What the regions explain is taken out first, or a region as large as half the tissue would be
-    its own noise. A placement that lies on the region itself then has little left to show: its
-    part of the null is (1 - |r|)^2, r its cosine with the region. White noise would need
-    1 - r^2; the smaller weight was chosen by simulation, for noise that is smooth.
-    """
-    own = contrasts(labels, tested, other)
-    inside, outside = own > 0, own < 0
-    means = [
-        ((side / np.maximum(side.sum(0), 1)).astype(np.float32).T @ centred)
-        for side in (inside, outside)
-    ]
-    squares, counted = np.zeros(means[0].shape), np.zeros(len(tested))
-    for source in placements(centres, number, seed):
-        placed = np.where(source >= 0, labels[source], -1)
-        weights = contrasts(placed, tested, other)
-        kept = np.minimum(
-            (weights > 0).sum(0) / inside.sum(0), (weights < 0).sum(0) / outside.sum(0)
-        )
-        lengths = (weights**2).sum(0) * (own**2 * (weights != 0)).sum(0)
-        cosine = (weights * own).sum(0) / np.sqrt(np.maximum(lengths, 1e-30))
-        share = np.where(kept >= LEAST_KEPT, (1 - np.minimum(np.abs(cosine), 1)) ** 2, 0)
-        left = weights.T @ centred
-        for side, mean in zip((inside, outside), means, strict=True):
-            left -= (weights * side).sum(0)[:, None] * mean
-        squares += np.where(share > 0, 1, 0)[:, None] * left.astype(np.float64) ** 2
-        counted += share
-    return np.sqrt(squares / np.where(counted > 0, counted, np.nan)[:, None])
-
-
 def _rows(
     name: str,
-    expression: NDArray[np.floating],
-    labels: NDArray[np.intp],
+    found: Moments,
     region: int,
     other: int | None,
     difference: NDArray[np.floating],
     error: NDArray[np.float64],
     genes: NDArray[np.str_],
 ) -> pd.DataFrame:
-    inside = labels == region
-    outside = (labels >= 0) & ~inside if other is None else labels == other
-    a, b = expression[inside], expression[outside]
-    within = (len(a) * a.var(0, dtype=np.float64) + len(b) * b.var(0, dtype=np.float64)) / (
-        len(a) + len(b)
+    inside = found.of([region])
+    rest = [r for r in range(len(found.sizes)) if r != region] if other is None else [other]
+    outside = found.of(rest)
+    within = (inside.size * inside.variance + outside.size * outside.variance) / (
+        inside.size + outside.size
     )
-    spread = np.where(within > 0, np.sqrt(within), np.nan)
     valid = np.where(error > 0, error, np.nan)
+    spread = np.where(np.isfinite(valid) & (within > 0), np.sqrt(within), np.nan)
     half = stats.norm.ppf(0.975) * valid
     return pd.DataFrame(
         {
             "region": name,
             "gene": genes,
-            "n_tiles": int(inside.sum()),
-            "mean_in": a.mean(0, dtype=np.float64),
-            "mean_out": b.mean(0, dtype=np.float64),
+            "n_tiles": inside.size,
+            "mean_in": inside.mean,
+            "mean_out": outside.mean,
             "difference": difference.astype(np.float64),
             "ci_low": difference - half,
             "ci_high": difference + half,

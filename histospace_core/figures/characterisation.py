@@ -80,7 +80,7 @@ def domain_colour(number: int) -> str:
 def marker_figure(
     markers: pd.DataFrame, names: Sequence[str], *, unit: str, per_domain: int = 5
 ) -> go.Figure:
-    """Draw the differences of the best markers of each domain with their 95 % intervals.
+    """Draw the genes most surely raised in each domain with their 95 % intervals.
 
     Parameters
     ----------
@@ -94,7 +94,8 @@ def marker_figure(
     """
     figure = go.Figure()
     for number, name in enumerate(names):
-        best = markers[markers["region"] == str(number)].head(per_domain)[::-1]
+        raised = markers[(markers["region"] == str(number)) & (markers["difference"] > 0)]
+        best = raised.head(per_domain)[::-1]
         if best.empty:
             continue
         called = best["q_value"] < 0.1

@@ -44,6 +44,7 @@ def test_markers_have_their_interval_and_open_circles_where_not_called() -> None
     assert list(drawn.data[0].y) == ["B · D1: Stroma", "A · D1: Stroma"]
     assert list(drawn.data[0].marker.symbol) == ["circle-open", "circle"]
     np.testing.assert_allclose(drawn.data[0].error_x.array, [1.0, 0.5])
+    assert len(drawn.data) == 1, "D2 has no gene that is raised"
 
 
 def test_a_signature_that_was_not_scored_is_bare() -> None:
