@@ -1,19 +1,24 @@
-"""Training throughput: the published loop beside ours, on the same spots in one run.
+"""Training throughput: our loop beside one that reads JPEG tiles; same spots, machine and run.
 
-Published: a JPEG file a tile, read by PIL in a DataLoader with two workers, frozen encoder and head
-in eager fp32, batch 32. Ours: tiles cut from the slide once and kept on the device, the frozen
-encoder run once, the head on its features (`training/fit.py`). Both train the same head on the same
-encoder; ours counts the one pass of the encoder over a whole training, since it is paid once.
+The published loop reads a JPEG file a tile through PIL in a DataLoader with two workers and passes
+it through the frozen encoder and the head, eager fp32, batch 32. Ours keeps tiles on the device,
+runs the frozen encoder once and trains the head on its features; the seconds before its first
+epoch (the encoder's pass and all that prepares it) are shared out over a training's epochs.
 
-    python benchmarks/training_throughput.py COHORT.csv [--epochs 50] [--repeats 3]
+With `--network histospace-plus`: an epoch of its tuned branch beside the same network and
+arithmetic fed from one JPEG file a view. Epochs of both loops alternate; speeds are medians.
+
+    python benchmarks/training_throughput.py COHORT.csv [--network N] [--epochs 50] [--repeats 5]
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,85 +26,151 @@ from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, Dataset
 
 from histospace_core.networks import HistoSPACE
-from histospace_core.training import TrainingSet, load_sections, read_cohort
-from histospace_core.training.fit import HISTOSPACE, _features
-from histospace_core.training.pretrain import shuffled
+from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
+from histospace_core.training import (
+    HistoSPACERecipe,
+    TrainingSet,
+    fit_histospace,
+    load_sections,
+    method_named,
+    read_cohort,
+)
+from histospace_core.training.augment import Draw, augmented
+from histospace_core.training.recipe import PlusRecipe
+from histospace_core.training.tuned import fit_tuned
+
+CPU = torch.device("cpu")
+Batches = DataLoader[tuple[Tensor, ...]]
 
 
-class JpegTiles(Dataset[tuple[Tensor, Tensor]]):
-    """One JPEG a tile, as the published pipeline keeps them."""
+class JpegViews(Dataset[tuple[Tensor, ...]]):
+    """One JPEG a spot and view, as the published pipeline keeps tiles; then the spot's truth."""
 
-    def __init__(self, folder: Path, tiles: Tensor, targets: Tensor) -> None:
-        self.files = [folder / f"{i}.jpg" for i in range(len(tiles))]
-        self.targets = targets
-        for file, tile in zip(self.files, tiles.numpy(), strict=True):
-            Image.fromarray(tile).save(file, quality=90)
+    def __init__(self, folder: Path, views: list[np.ndarray], truth: Tensor) -> None:
+        self.files = [
+            [folder / f"{i}-{k}.jpg" for k in range(len(views))] for i in range(len(truth))
+        ]
+        self.truth = truth
+        for i, files in enumerate(self.files):
+            for file, view in zip(files, views, strict=True):
+                Image.fromarray(view[i]).save(file, quality=90)
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        with Image.open(self.files[i]) as image:
-            pixels = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
-        return pixels.reshape(128, 128, 3).permute(2, 0, 1).float() / 255, self.targets[i]
+    def __getitem__(self, i: int) -> tuple[Tensor, ...]:
+        views = []
+        for file in self.files[i]:
+            with Image.open(file) as image:
+                views.append(torch.from_numpy(np.array(image.convert("RGB"))))
+        return (*views, self.truth[i])
 
 
-def published_epoch(network: HistoSPACE, loader: DataLoader[tuple[Tensor, Tensor]]) -> float:
-    """Seconds of one epoch of the published loop."""
+class Alternating:
+    """Lets another loop's epoch follow each of ours; call it when ours ends."""
+
+    def __init__(self, other: Callable[[], None]) -> None:
+        self.other = other
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+        self._started = time.perf_counter()
+
+    def __call__(self, *_: object) -> None:
+        ended = time.perf_counter()
+        self.ours.append(ended - self._started)
+        self.other()
+        self._started = time.perf_counter()
+        self.theirs.append(self._started - ended)
+
+    def seconds(self, epochs: int) -> tuple[float, float]:
+        """Median seconds of an epoch of ours and of theirs, what came before ours shared out."""
+        first, *later = self.ours
+        epoch = median(later)
+        return epoch + max(0.0, first - epoch) / epochs, median(self.theirs[1:])
+
+
+def published(train: TrainingSet, batches: Batches, repeats: int) -> Alternating:
+    """Time the head of the published network."""
+    network = HistoSPACE(len(train.panel)).train()
+    network.encoder.eval().requires_grad_(False)
     optimiser = torch.optim.Adam(network.head.parameters(), lr=1e-4)
-    started = time.perf_counter()
-    for pixels, truth in loader:
-        with torch.no_grad():
-            features = network.encode(pixels)
-        _step(network, features, truth, optimiser)
-    return time.perf_counter() - started
+
+    def epoch() -> None:
+        for tiles, truth in batches:
+            with torch.no_grad():
+                features = network.encode(tiles.permute(0, 3, 1, 2).float() / 255)
+            _step(mse_loss(network.decode(features), truth), optimiser)
+
+    clock = Alternating(epoch)
+    recipe = HistoSPACERecipe(autoencoder_epochs=0, epochs=repeats + 1)
+    fit_histospace(train, recipe, CPU, on_progress=clock)
+    return clock
 
 
-def our_training(network: HistoSPACE, tiles: Tensor, targets: Tensor, epochs: int) -> float:
-    """Seconds of one epoch of ours, the encoder's single pass shared among `epochs`."""
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=1e-4)
-    started = time.perf_counter()
-    features = _features(network, tiles)
-    network.head.train()
-    once = time.perf_counter() - started
-    started = time.perf_counter()
-    for rows in shuffled(len(tiles), 32, 0, 0):
-        _step(network, features[rows], targets[rows], optimiser)
-    return time.perf_counter() - started + once / epochs
+def plus(train: TrainingSet, scores: Tensor, batches: Batches, repeats: int) -> Alternating:
+    """Time the tuned branch of HistoSPACE+."""
+    recipe = PlusRecipe(autoencoder_epochs=0, epochs=repeats + 1)
+    network = HistoSPACEPlus(len(train.panel), scores.shape[1]).eval()
+    margins = [train.sections[0].margins[i] for i in TUNED]
+    generator = torch.Generator().manual_seed(0)
+    tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
+    optimiser = torch.optim.AdamW(tuned, lr=recipe.lr)
+
+    def epoch() -> None:
+        for *views, truth in batches:
+            draw = Draw.random(len(truth), generator, recipe.colour)
+            with torch.autocast("cpu", torch.bfloat16):
+                pixels = augmented(views, margins, torch.arange(len(truth)), draw)
+                features = network.encode_tuned(*pixels)
+            _step(mse_loss(network.tuned(features.float()), truth), optimiser)
+
+    clock = Alternating(epoch)
+    ours = HistoSPACEPlus(len(train.panel), scores.shape[1])
+    fit_tuned(ours, train, scores, recipe, None, clock)
+    return clock
 
 
-def _step(
-    network: HistoSPACE, features: Tensor, truth: Tensor, optimiser: torch.optim.Optimizer
-) -> None:
-    loss = mse_loss(network.decode(features), truth)
+def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("cohort", type=Path)
+    parser.add_argument(
+        "--network", choices=["histospace", "histospace-plus"], default="histospace"
+    )
     parser.add_argument("--epochs", type=int, default=50, help="length of a whole training")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
-    sections = load_sections(read_cohort(asked.cohort), HISTOSPACE.views)
-    train = TrainingSet.of(list(sections.values()), HISTOSPACE.recipe())
-    tiles, targets = torch.from_numpy(train.view(0)), torch.from_numpy(train.targets)
-    network = HistoSPACE(len(train.panel)).train()
-    network.encoder.eval().requires_grad_(False)
-    theirs, ours = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        data = JpegTiles(Path(folder), tiles, targets)
-        loader = DataLoader(data, batch_size=32, shuffle=True, num_workers=2)
-        for _ in range(asked.repeats):  # interleaved: the machine's mood hits both
-            theirs.append(published_epoch(network, loader))
-            ours.append(our_training(network, tiles, targets, asked.epochs))
-    n = len(tiles)
-    print(f"{n} spots, {len(train.panel):,} genes, {torch.get_num_threads()} threads, CPU")
-    print(f"published loop  {n / median(theirs):8.0f} spots/s")
-    print(f"ours            {n / median(ours):8.0f} spots/s")
-    print(f"ratio of medians {median(theirs) / median(ours):.1f}x, {asked.repeats} repeats")
+    method = method_named(asked.network)
+    sections = load_sections(read_cohort(asked.cohort), method.views, margin_um=method.margin_um)
+    train = TrainingSet.of(list(sections.values()), method.recipe())
+    n = len(train.targets)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if asked.network == "histospace":
+            data = JpegViews(folder, [train.view(0)], torch.from_numpy(train.targets))
+            clock = published(train, _batches(data), asked.repeats)
+        else:
+            scores = torch.randn(n, method.recipe().to_dict()["n_programmes"])
+            data = JpegViews(folder, [train.view(i) for i in TUNED], scores)
+            clock = plus(train, scores, _batches(data), asked.repeats)
+    ours, theirs = clock.seconds(asked.epochs)
+    print(
+        f"{asked.network}: {n} spots, {len(train.panel):,} genes, {torch.get_num_threads()} threads"
+    )
+    print(f"from JPEG files  {n / theirs:8.0f} spots/s")
+    print(f"ours             {n / ours:8.0f} spots/s")
+    print(f"ratio of medians {theirs / ours:.1f}x, {asked.repeats} repeats")
+
+
+def _batches(data: JpegViews) -> Batches:
+    return DataLoader(data, batch_size=32, shuffle=True, num_workers=2)
 
 
 if __name__ == "__main__":

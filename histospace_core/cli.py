@@ -67,7 +67,7 @@ def predict(
     device: Device = Device.auto,
     stain: Stain = Stain.none,
     no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Plain fp32 (this version always is).")
+        bool, typer.Option("--no-compile", help="Plain fp32: the reference.")
     ] = False,
 ) -> None:
     """Predict gene expression for every tissue tile of SLIDE."""
@@ -85,6 +85,7 @@ def predict(
             stain=stain.value,
             stride_um=stride_um,
             device=device.value,
+            quick=not no_compile,
             on_progress=lambda done, total: report(done, total, "predicting"),
         )
     tiles, record = summary.record["tiles"], summary.record
@@ -92,6 +93,9 @@ def predict(
         f"{tiles['total']:,} tiles x {len(package.genes):,} genes in "
         f"{record['timings']['seconds']:.0f} s: {to}"
     )
+    left_out = [f"{n:,} {reason}" for reason, n in tiles["by_reason"].items() if reason != "ok"]
+    if left_out:
+        out.print(f"left out: {', '.join(left_out)}")
     for line in [*record["notes"], record["domain"]["warning"]]:
         if line:
             out.print(f"[yellow]{line}[/yellow]")

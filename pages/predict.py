@@ -176,6 +176,9 @@ def _done(run: RunRow) -> None:
     tiles = run.provenance.get("tiles", {}).get("total", run.total)
     took = duration_text(float(run.timings.get("seconds", 0)))
     st.success(f"{tiles:,} tiles predicted in {took}.", icon=":material/check:")
+    for reason, number in run.provenance.get("tiles", {}).get("by_reason", {}).items():
+        if reason != "ok":
+            st.caption(f"{number:,} of them left out: {plain(reason)}")
     warning = run.provenance.get("domain", {}).get("warning")
     if warning:
         st.warning(plain(warning))

@@ -90,6 +90,8 @@ def _overall(evaluation: Evaluation) -> None:
         f"By its error the network {beats} the mean profile; its per-spot r is "
         f"{'above' if spot else '**not above**'} the mean profile's."
     )
+    if evaluation.coverage:
+        st.markdown(evaluation.coverage)
     with st.expander("All scores beside the mean profile's"):
         forms = {
             "network": "this network",

@@ -12,6 +12,7 @@ from histospace_core.evaluation.intervals import (
     Intervals,
     coverage,
     fit_intervals,
+    interval_report,
     measured_coverage,
 )
 from histospace_core.evaluation.metrics import (
@@ -47,6 +48,7 @@ __all__ = [
     "coverage",
     "fit_intervals",
     "gene_sets",
+    "interval_report",
     "load_held_out",
     "map_ssim",
     "measured_coverage",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,31 @@ def measured_coverage(
         own = [h for h in held if getattr(h, group) == name]
         found |= coverage(fit_intervals(rest, level, group), own)
     return found
+
+
+def interval_report(
+    held: Sequence[HeldOut], level: float = 0.9, group: Group = "section"
+) -> dict[str, Any]:
+    """What is to be said of intervals fitted to these predictions: level, promise, real coverage.
+
+    Returns
+    -------
+    {"level", "group", "promise", "measured_coverage": {section: share}}, without the last where
+    nothing can be left out.
+    """
+    if len({getattr(h, group) for h in held}) < 2:
+        return {
+            "level": level,
+            "group": group,
+            "promise": f"One {group} was held out, so the coverage of an interval is not known.",
+        }
+    reached = measured_coverage(held, level, group)
+    return {
+        "level": level,
+        "group": group,
+        "promise": fit_intervals(held, level, group).promise,
+        "measured_coverage": {name: round(share, 3) for name, share in reached.items()},
+    }
 
 
 def _residuals(held: Sequence[HeldOut], genes: tuple[str, ...]) -> NDArray[np.float32]:

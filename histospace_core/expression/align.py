@@ -134,10 +134,10 @@ def _judge(
     if outside:
         figures += f", {outside:.0%} outside the image"
     if others[best] >= max(given + MARGIN, MIN_ON_TISSUE):
-        return "misaligned", (
-            f"{figures}; {best} it would be {others[best]:.0%}: correct the orientation of the "
-            "positions or of the image."
-        )
+        remedy = "correct the orientation of the positions or of the image"
+        if (centres.max(axis=0) < 0.5 * np.asarray(size)).all():
+            remedy += "; or, as they fill only its upper left part, give positions in its pixels"
+        return "misaligned", f"{figures}; {best} it would be {others[best]:.0%}: {remedy}."
     if given < MIN_ON_TISSUE:
         return "misaligned", f"{figures}; {_suspect(centres, size)}"
     rivals = [name for name, share in others.items() if share > given - MARGIN]

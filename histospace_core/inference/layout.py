@@ -4,9 +4,10 @@ from pathlib import Path
 
 STORE = "prediction.zarr"
 PARTIAL = "prediction.partial.zarr"
+JOURNAL = "unfinished"
 RECORD = "run.json"
 UNS_KEY = "histospace"
-ROWS_PER_SHARD = 2048
+ROWS_PER_SHARD = 8_192
 """Tiles a shard file holds; within it each gene is a chunk of its own."""
 
 
@@ -16,6 +17,10 @@ def store_path(run_dir: Path) -> Path:
 
 def partial_path(run_dir: Path) -> Path:
     return run_dir / PARTIAL
+
+
+def journal_path(run_dir: Path) -> Path:
+    return run_dir / JOURNAL
 
 
 def record_path(run_dir: Path) -> Path:

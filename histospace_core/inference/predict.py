@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from histospace_core.errors import TissueError
+from histospace_core.inference.journal import Journal
 from histospace_core.inference.provenance import provenance, run_key
-from histospace_core.inference.store import PredictionWriter
+from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import Slide
+from histospace_core.slides.plan import TilePlan, plan_tiles
+from histospace_core.slides.quality import judge
 from histospace_core.slides.stain import fit_stain
-from histospace_core.slides.tiles import BlockTiles, plan_tiles, stream_blocks
+from histospace_core.slides.tiles import sample_tiles
 from histospace_core.slides.tissue import find_tissue
 
 Progress = Callable[[int, int], None]
@@ -45,6 +50,7 @@ def predict_slide(
     stain: str = "none",
     stride_um: float | None = None,
     device: str = "auto",
+    quick: bool = True,
     on_progress: Progress | None = None,
 ) -> RunSummary:
     """Predict every tissue tile of a slide and store the result in `run_dir`.
@@ -62,6 +68,9 @@ def predict_slide(
         Distance between tile centres, um; a tile's side if None.
     device
         "auto", "cpu" or "cuda".
+    quick
+        Use a rounded or compiled form of the network where it agrees with the plain one, which is
+        fp32; False always uses the plain one.
 
     Raises
     ------
@@ -76,43 +85,64 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
-    key = run_key(slide, model, plan, stain)
-    store = PredictionWriter(run_dir, plan.n_tiles, len(model.genes), key)
-    with store as out, Predictor(model, device) as predict:
-        resumed_from = done = out.rows_done
-        blocks = stream_blocks(slide, plan, context=model.views[1:], skip_tiles=resumed_from)
-        for block in blocks:
-            expression, domain = predict(*block.recoloured(normalise).views)
-            expression[~block.readable] = np.nan
-            out.write(expression, _obs(block, domain))
-            done += len(expression)
+    journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
+    todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
+    with Predictor(model, device) as predict:
+        if quick:
+            predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
+        done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
+        for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise):
+            journal.write(chunk.tiles, chunk.codes, chunk.columns)
+            done += len(chunk.codes)
             if on_progress:
                 on_progress(done, plan.n_tiles)
-        obs = out.obs()
-        _refuse_unreadable(slide, obs)
+        obs = _obs(slide, plan, journal.columns())
+        expression = _expression(journal, predict, obs, plan)
+        shape = (plan.n_tiles, len(model.genes))
+        write_matrix(run_dir, expression, shape, dtype=model.stored_as)
         record = provenance(slide, model, plan, normalise, predict, obs)
         record["timings"] = {
             "seconds": round(time.perf_counter() - started, 2),
-            "tiles_from_earlier_attempt": resumed_from,
+            "tiles_from_earlier_attempt": earlier,
         }
-        out.finish(obs, _var(model, predict), plan.centres, record)
+        write_tables(run_dir, obs, _var(model, predict), plan.centres, record)
+    journal.discard()
     return RunSummary(run_dir, record)
 
 
-def _obs(block: BlockTiles, domain: np.ndarray) -> pd.DataFrame:
-    """Quality of a block's tiles: one row a tile."""
-    qc = np.where(block.readable, "ok", "unreadable")
-    scores = np.where(block.readable, domain, np.nan).astype(np.float32)
-    return pd.DataFrame({"qc": qc, **block.quality, "domain_score": scores})
-
-
-def _refuse_unreadable(slide: Slide, obs: pd.DataFrame) -> None:
-    share = float((obs["qc"] == "unreadable").mean())
-    if share > MAX_UNREADABLE:
+def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
+    """Add the verdict on each tile, `qc`, to its measures; refuse a slide that cannot be read."""
+    unreadable = ~columns.pop("readable").to_numpy(dtype=bool)
+    if unreadable.mean() > MAX_UNREADABLE:
         raise TissueError(
-            f"{share:.0%} of the tissue of {slide.path.name} cannot be read; the file is damaged, "
-            "export or copy it again."
+            f"{unreadable.mean():.0%} of the tissue of {slide.path.name} cannot be read; the file "
+            "is damaged, export or copy it again."
         )
+    measures = {name: columns[name].to_numpy() for name in columns}
+    column, row = plan.grid.T
+    qc = judge(measures, column, row, (plan.stride_um / 1000) ** 2)
+    for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
+        qc[tiles] = reason
+    columns.insert(0, "qc", qc.astype(str))
+    columns.loc[columns["qc"] != "ok", "domain_score"] = np.nan
+    return columns
+
+
+def _expression(
+    journal: Journal, predict: Predictor, obs: pd.DataFrame, plan: TilePlan
+) -> Callable[[slice], NDArray[np.float32]]:
+    """Return what gives the expression of a slice of the tiles: NaN where a tile is left out."""
+    good = (obs["qc"] == "ok").to_numpy()
+    everything = slice(0, plan.n_tiles)
+    settled = predict.settle(lambda: journal.codes(everything), plan.centres_um, good)
+
+    def rows(tiles: slice) -> NDArray[np.float32]:
+        codes = journal.codes(tiles) if settled is None else settled[tiles]
+        expression = predict.expression(codes)
+        expression[~good[tiles]] = np.nan
+        return expression
+
+    return rows
 
 
 def _var(model: ModelPackage, predict: Predictor) -> pd.DataFrame:

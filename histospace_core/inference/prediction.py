@@ -45,7 +45,14 @@ class Prediction:
 
     @property
     def genes(self) -> list[str]:
-        return list(self.var.index)
+        return list(self._columns)
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        """The column of each gene, without reading the rest of `var`."""
+        table: Any = self._group["var"]
+        names = np.asarray(table[table.attrs["_index"]])
+        return {str(name): i for i, name in enumerate(names)}
 
     @property
     def n_tiles(self) -> int:
@@ -69,20 +76,22 @@ class Prediction:
         StoreError
             The model does not predict this gene.
         """
-        column = self.var.index.get_indexer([name])[0]
-        if column < 0:
-            raise StoreError(f"This run has no gene '{name}'; its model predicts {len(self.var)}.")
-        return np.asarray(self._matrix[:, int(column)])
+        if name not in self._columns:
+            genes = len(self._columns)
+            raise StoreError(f"This run has no gene '{name}'; its model predicts {genes}.")
+        return np.asarray(self._matrix[:, self._columns[name]], np.float32)
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
         """Return whole rows (k, genes): for comparisons, not for pictures."""
         if isinstance(rows, slice):
-            return np.asarray(self._matrix[rows])
-        return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :])
+            return np.asarray(self._matrix[rows], np.float32)
+        return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :], np.float32)
 
     def to_anndata(self) -> anndata.AnnData:
-        """Load everything, tiles x genes."""
-        return anndata.read_zarr(store_path(self.run_dir))
+        """Load everything, tiles x genes, in fp32, which other tools expect."""
+        loaded = anndata.read_zarr(store_path(self.run_dir))
+        loaded.X = self.matrix()
+        return loaded
 
 
 def open_prediction(run_dir: str | Path) -> Prediction:

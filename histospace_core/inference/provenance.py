@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -23,7 +22,9 @@ MANY_OUTSIDE = 0.2
 RESEARCH_USE = "Research use only. Not for diagnosis."
 
 
-def run_key(slide: Slide, model: ModelPackage, plan: TilePlan, stain: str) -> dict[str, Any]:
+def run_key(
+    slide: Slide, model: ModelPackage, plan: TilePlan, stain: str, *, quick: bool
+) -> dict[str, Any]:
     """Identify a run: two runs of one key give the same prediction."""
     return {
         "slide_sha256": slide.sha256(),
@@ -32,6 +33,7 @@ def run_key(slide: Slide, model: ModelPackage, plan: TilePlan, stain: str) -> di
         "n_tiles": plan.n_tiles,
         "stride_um": plan.stride_um,
         "stain": stain,
+        "quick": quick,
         "version": __version__,
     }
 
@@ -47,7 +49,8 @@ def provenance(
     """Assemble the record of a run; the caller adds its timings."""
     p = slide.properties
     trained_on = model.config.get("training_sections", [])
-    outside = float((obs["domain_score"] > OUTSIDE_DOMAIN).mean())
+    scores = obs["domain_score"].dropna()
+    outside = float((scores > OUTSIDE_DOMAIN).mean()) if len(scores) else 0.0
     return {
         "software": "HistoSPACE",
         "notice": RESEARCH_USE,
@@ -67,6 +70,7 @@ def provenance(
             "sha256": model.sha256,
             "network": model.config["network"],
             "expression_unit": model.config["expression_unit"],
+            "stored_as": model.stored_as,
             "training_sections": [s["section"] for s in trained_on],
             "slide_was_trained_on": slide.sha256() in {s.get("image_sha256") for s in trained_on},
         },
@@ -76,7 +80,7 @@ def provenance(
             "stride_um": plan.stride_um,
             "tile_px": plan.tile_px,
             "um_per_px": plan.um_per_px,
-            "device": predict.device.type,
+            **predict.record(),
         },
         "tiles": {
             "total": plan.n_tiles,
@@ -84,10 +88,11 @@ def provenance(
             "stride_level0_px": plan.stride_um / slide.mpp,
             "by_reason": {k: int(n) for k, n in sorted(Counter(obs["qc"]).items())},
             "excluded": dict(plan.excluded),
+            "unreadable_at_level0_px": _named(plan, obs),
         },
         "domain": {
             "share_outside": outside,
-            "median_score": float(np.nanmedian(obs["domain_score"])),
+            "median_score": float(scores.median()) if len(scores) else None,
             "warning": _domain_warning(outside),
         },
         "notes": list(plan.notes),
@@ -97,6 +102,11 @@ def provenance(
             "python": platform.python_version(),
         },
     }
+
+
+def _named(plan: TilePlan, obs: pd.DataFrame) -> list[list[float]]:
+    """Return the centres of the tiles that could not be read, the first hundred of them."""
+    return plan.centres[(obs["qc"] == "unreadable").to_numpy()][:100].round(1).tolist()
 
 
 def _domain_warning(share_outside: float) -> str:

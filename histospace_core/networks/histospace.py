@@ -55,9 +55,17 @@ class HistoSPACE(nn.Module):
         """Return what the domain score is taken of, (n, 128)."""
         return features.mean((2, 3))
 
+    def codes(self, features: Tensor) -> Tensor:
+        """Return what is made of the features before it is spread over the genes, (n, 256)."""
+        return self.head[:-1](features)
+
+    def expression(self, codes: Tensor) -> Tensor:
+        """Return expression (n, G) from codes."""
+        return self.head[-1](codes)
+
     def decode(self, features: Tensor) -> Tensor:
         """Return expression (n, G) from the encoder's features."""
-        return self.head(features)
+        return self.expression(self.codes(features))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return expression (n, G) of pixels (n, 3, 128, 128) in [0, 1]."""

@@ -69,6 +69,12 @@ class ModelPackage:
         return (View(self.tile_px, self.um_per_px), *(View(**view) for view in further))
 
     @property
+    def stored_as(self) -> str:
+        """Type that holds its expression without loss that counts: see `inference/store.py`."""
+        logarithmic = str(self.config["expression_unit"]).startswith("log")
+        return "float16" if logarithmic else "float32"
+
+    @property
     def tile_um(self) -> float:
         return self.tile_px * self.um_per_px
 

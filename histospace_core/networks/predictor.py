@@ -1,25 +1,65 @@
-"""Run a model package on tiles, in batches that fit the memory of the device."""
+"""Run a model package on tiles, quickly where that agrees with the plain network."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
 
-from histospace_core.networks.autoencoder import to_pixels
+from histospace_core.networks.fast import Encoder, PlainEncoder, quick_encoders
+from histospace_core.networks.memory import free_device_memory, is_out_of_memory
 from histospace_core.networks.package import ModelPackage, pick_device
 
 Values = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+AGREEMENT = 1e-3
+"""By how much the correlation of quick and plain prediction may fall short of 1, gene by gene on
+average."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a quick form compares with the plain network on sample tiles of the slide at hand.
+
+    Attributes
+    ----------
+    tiles : int
+    mean_r, least_r : float
+        Correlation of a gene's two predictions over the tiles: mean and least of the genes.
+    largest_difference : float
+        Of any gene on any tile, in the expression unit.
+    """
+
+    tiles: int
+    mean_r: float
+    least_r: float
+    largest_difference: float
 
 
 class Predictor:
     """A loaded network on a device; a context manager, so that device memory is given back.
 
-    Calling it with tiles, uint8 (n, px, px, 3), one array for each view of the network, returns
+    Tiles are uint8 (n, px, px, 3), one array for each view of the network. Calling it returns
     expression, float32 (n, G), and the domain score, float32 (n,): the share of training tiles that
     lie nearer to the training tissue's centre than this tile does. 1 = farther than every training
-    tile; NaN = no domain in the package.
+    tile; NaN = no domain in the package. `encode` stops at the codes, which `expression` spreads
+    over the genes.
+
+    Until `tune` has found a quicker form it is the plain network, in fp32.
+
+    Parameters
+    ----------
+    package
+    device
+        "auto", "cpu" or "cuda".
+    batch_size
+        Tiles at once; halved when memory runs out.
     """
 
     def __init__(
@@ -27,9 +67,15 @@ class Predictor:
     ) -> None:
         self.device = pick_device(device)
         network, self.domain = package.load()
-        self.network = network.to(self.device)
+        self.network = network.requires_grad_(False).to(self.device)
         self.network.to(memory_format=torch.channels_last)
-        self.batch_size = batch_size or (2048 if self.device.type == "cuda" else 64)
+        self.on_gpu = self.device.type == "cuda"
+        self.batch_size = batch_size or (2048 if self.on_gpu else 32)
+        self.encoder: Encoder = PlainEncoder(self.network)
+        self.agreement: Agreement | None = None
+        """Of the quick form in use; None for the plain network."""
+        self.refused: list[str] = []
+        """Quick forms that could not be used, and why."""
 
     def __enter__(self) -> Self:
         return self
@@ -40,44 +86,127 @@ class Predictor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self.network
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        del self.network, self.encoder
+        free_device_memory()
 
-    def __call__(self, *views: NDArray[np.uint8]) -> tuple[Values, Values]:
-        n = len(views[0])
-        expression = np.empty((n, self.network.n_genes), np.float32)
-        domain = np.empty(n, np.float32)
-        start = 0
-        while start < n:
+    def tune(self, *sample: Bytes) -> None:
+        """Choose the quickest form of the network that agrees with the plain one on these tiles.
+
+        Some forms measure on them how large activations get: they should come from all over the
+        slide that will be predicted.
+        """
+        plain = self.encoder
+        exact = self(*sample)[0]
+        tensors = [self._on_device(view) for view in sample]
+        with torch.inference_mode():
+            forms = quick_encoders(self.network, tensors, self.device)
+            while True:
+                try:
+                    form = next(forms, None)
+                    if form is None:
+                        break
+                    self.encoder = form
+                    found = compare(exact, self(*sample)[0])
+                except (RuntimeError, ImportError, OSError) as error:  # no compiler, no kernel
+                    self.refused.append(str(error).strip().splitlines()[0][:200])
+                    break
+                if found.mean_r >= 1 - AGREEMENT:
+                    self.agreement = found
+                    return
+                self.refused.append(f"{form.name}: mean r {found.mean_r:.5f} with fp32")
+        self.encoder = plain
+
+    def __call__(self, *views: Bytes) -> tuple[Values, Values]:
+        codes, domain = self.encode(*views)
+        return self.expression(codes), domain
+
+    def encode(self, *views: Bytes) -> tuple[Values, Values]:
+        """Return codes (n, c) and domain scores (n,); on a CPU, from several threads at once."""
+        parts, start = [], 0
+        while start < len(views[0]):
             stop = start + self.batch_size
             try:
-                batch = [view[start:stop] for view in views]
-                expression[start:stop], domain[start:stop] = self._batch(batch)
+                parts.append(self._batch([view[start:stop] for view in views]))
             except (RuntimeError, MemoryError) as error:
                 if not self._shrink(error):
                     raise
                 continue
             start = stop
-        return expression, domain
+        codes, domain = zip(*parts, strict=True)
+        return np.concatenate(codes), np.concatenate(domain)
+
+    def settle(
+        self, codes: Callable[[], Values], centres_um: NDArray[np.float64], good: NDArray[np.bool_]
+    ) -> Values | None:
+        """Return the codes of all tiles after the network's last look at them together.
+
+        Parameters
+        ----------
+        codes
+            Gives the codes (n, c); called only by a network that looks at them together.
+        centres_um
+            Centres (n, 2) of the tiles, um.
+        good
+            Tiles to look at; the others keep their codes.
+
+        Returns
+        -------
+        None where the network has nothing to `settle`.
+        """
+        settle = getattr(self.network, "settle", None)
+        if settle is None:
+            return None
+        values = codes()
+        values[good] = settle(values[good], centres_um[good])
+        return values
 
     @torch.inference_mode()
-    def _batch(self, views: list[NDArray[np.uint8]]) -> tuple[Values, Values]:
-        tensors = (torch.from_numpy(np.ascontiguousarray(v)).to(self.device) for v in views)
-        features = self.network.encode(*(to_pixels(t) for t in tensors))
-        expression = self.network.decode(features).cpu().numpy()
+    def expression(self, codes: Values) -> Values:
+        """Return expression (n, G) of codes (n, c)."""
+        return self.network.expression(torch.from_numpy(codes).to(self.device)).cpu().numpy()
+
+    @torch.inference_mode()
+    def _batch(self, views: Sequence[Bytes]) -> tuple[Values, Values]:
+        n = len(views[0])
+        tensors = [self._on_device(view) for view in views]
+        if self.on_gpu:  # one shape, compiled once
+            tensors = [pad(t, (0,) * 7 + (self.batch_size - n,)) for t in tensors]
+        codes, pooled = (part[:n].cpu().numpy() for part in self.encoder(*tensors))
         if self.domain is None:
-            return expression, np.full(len(expression), np.nan, np.float32)
-        return expression, self.domain.score(self.network.pool(features).cpu().numpy())
+            return codes, np.full(n, np.nan, np.float32)
+        return codes, self.domain.score(pooled)
+
+    def _on_device(self, view: Bytes) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(view))
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.on_gpu else tensor
 
     def _shrink(self, error: Exception) -> bool:
         """Halve the batch after an out-of-memory error; False for any other error."""
-        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-            "can't allocate memory" in str(error)
-        )
-        if not out_of_memory or self.batch_size == 1:
+        if not is_out_of_memory(error) or self.batch_size == 1:
             return False
         self.batch_size //= 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_device_memory()
         return True
+
+    def record(self) -> dict[str, Any]:
+        """What ran, for a run's record."""
+        return {
+            "device": self.device.type,
+            "arithmetic": self.encoder.name,
+            "agreement_with_fp32": None if self.agreement is None else vars(self.agreement),
+            "refused": self.refused,
+        }
+
+
+def compare(exact: Values, quick: Values) -> Agreement:
+    """Compare two predictions (n, G); genes that do not vary over the tiles do not count."""
+    x, y = exact - exact.mean(0), quick - quick.mean(0)
+    size = np.sqrt((x**2).sum(0) * (y**2).sum(0))
+    varied = x.std(0) > 1e-6
+    r = (x * y).sum(0)[varied] / np.maximum(size[varied], 1e-12)
+    return Agreement(
+        tiles=len(exact),
+        mean_r=float(r.mean()) if len(r) else 1.0,
+        least_r=float(r.min()) if len(r) else 1.0,
+        largest_difference=float(np.abs(exact - quick).max()),
+    )

@@ -2,9 +2,9 @@
 
 import hashlib
 import math
-import threading
 from functools import cached_property
 from pathlib import Path
+from queue import Empty, LifoQueue
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +15,7 @@ from PIL import Image
 from histospace_core.errors import SlideError
 from histospace_core.slides.formats import because
 from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
-from histospace_core.slides.readers import open_reader, slide_files
+from histospace_core.slides.readers import Reader, open_reader, slide_files
 
 RGB = npt.NDArray[np.uint8]
 
@@ -45,25 +45,32 @@ def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
 
 
 class Slide:
-    """An open slide; use it as a context manager. Reads are safe from several threads."""
+    """An open slide; use it as a context manager.
+
+    It may be read from several threads at once: each read borrows a handle of its own, and handles
+    are opened as they are needed.
+    """
 
     def __init__(self, path: Path, mpp: float | None = None) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        self._reader = open_reader(path)
+        reader = open_reader(path)
         try:
-            value, source, absurd = settle_mpp(path, self._reader.mpp, mpp)
+            value, source, absurd = settle_mpp(path, reader.mpp, mpp)
         except Exception:
-            self._reader.close()
+            reader.close()
             raise
+        self._closed = False
+        self._shared = reader.shared
+        self._idle: LifoQueue[Reader] = LifoQueue()
+        self._idle.put(reader)
         self.properties = SlideProperties(
-            width=self._reader.size[0],
-            height=self._reader.size[1],
+            width=reader.size[0],
+            height=reader.size[1],
             mpp=value,
             mpp_source=source,
-            vendor=self._reader.vendor,
-            reader=self._reader.name,
-            level_downsamples=self._reader.downsamples,
+            vendor=reader.vendor,
+            reader=reader.name,
+            level_downsamples=reader.downsamples,
             stated_mpp=absurd,
         )
 
@@ -80,7 +87,9 @@ class Slide:
 
     def close(self) -> None:
         """Release the file."""
-        self._reader.close()
+        self._closed = True
+        while not self._idle.empty():
+            self._idle.get().close()
 
     @property
     def width(self) -> int:
@@ -131,18 +140,19 @@ class Slide:
         """
         if not (w > 0 and h > 0 and out_w > 0 and out_h > 0 and math.isfinite(x + y + w + h)):
             raise SlideError(f"{self.path.name}: a box of {w} x {h} px cannot be read.")
-        with self._lock:
-            try:
-                return np.asarray(self._resampled(x, y, w, h, out_w, out_h))
-            except SlideError:
-                raise
-            except Exception as error:  # each library has exceptions of its own
-                self._reopen()
-                raise SlideError(
-                    f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read"
-                    f"{because(error, self.path)}; the file is damaged or incomplete, export it "
-                    "again."
-                ) from error
+        reader = self._borrow()
+        try:
+            return np.asarray(_resampled(reader, x, y, w, h, out_w, out_h))
+        except Exception as error:  # each library has exceptions of its own
+            # a fresh handle: OpenSlide answers every later read with the first error
+            reader.close()
+            reader = open_reader(self.path)
+            raise SlideError(
+                f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read"
+                f"{because(error, self.path)}; the file is damaged or incomplete, export it again."
+            ) from error
+        finally:
+            self._idle.put(reader)
 
     def thumbnail(self, max_px: int = 1024) -> RGB:
         """Return the whole slide, its longer side at most `max_px` px; it is never enlarged."""
@@ -150,50 +160,55 @@ class Slide:
         out = (max(1, round(self.width * shrink)), max(1, round(self.height * shrink)))
         return self.read(0, 0, self.width, self.height, *out)
 
-    def _resampled(
-        self, x: float, y: float, w: float, h: float, out_w: int, out_h: int
-    ) -> Image.Image:
-        scale = min(w / out_w, h / out_h)
-        fitting = [i for i, d in enumerate(self._reader.downsamples) if d <= max(scale, 1) * 1.01]
-        level = max(fitting, key=self._reader.downsamples.__getitem__)
-        down = self._reader.downsamples[level]
-        box = (x / down, y / down, (x + w) / down, (y + h) / down)
-        whole = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
-        reach = 0 if whole else math.ceil(_MARGIN * max(1, scale / down))
-        left, top = math.floor(box[0]) - reach, math.floor(box[1]) - reach
-        right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
-        step = max(1, int(scale / down / 2))
-        image = self._padded(level, left, top, right, bottom, step)
-        if whole:
-            return image
-        inner = ((box[0] - left) / step, (box[1] - top) / step)
-        outer = ((box[2] - left) / step, (box[3] - top) / step)
-        return image.resize((out_w, out_h), Image.Resampling.BICUBIC, box=(*inner, *outer))
+    def _borrow(self) -> Reader:
+        if self._closed:
+            raise SlideError(f"{self.path.name}: the slide is closed; open it again.")
+        try:
+            return self._idle.get(block=self._shared)
+        except Empty:
+            return open_reader(self.path)
 
-    def _padded(
-        self, level: int, left: int, top: int, right: int, bottom: int, step: int
-    ) -> Image.Image:
-        """Return a box of a level on white, shrunk by `step`, read in strips of bounded size."""
-        rows = max(step, _STRIP_PIXELS // max(1, right - left) // step * step)
-        size = (-(-(right - left) // step), -(-(bottom - top) // step))
-        canvas = Image.new("RGB", size, "white")
-        level_w, level_h = self._reader.level_size(level)
-        for y0 in range(top, bottom, rows):
-            y1 = min(bottom, y0 + rows)
-            inside = (max(left, 0), max(y0, 0), min(right, level_w), min(y1, level_h))
-            if inside[0] >= inside[2] or inside[1] >= inside[3]:
-                continue
-            piece = self._reader.read(
-                level, inside[0], inside[1], inside[2] - inside[0], inside[3] - inside[1]
-            )
-            if piece.size != (right - left, y1 - y0):
-                strip = Image.new("RGB", (right - left, y1 - y0), "white")
-                strip.paste(piece, (inside[0] - left, inside[1] - y0))
-                piece = strip
-            canvas.paste(piece.reduce(step) if step > 1 else piece, (0, (y0 - top) // step))
-        return canvas
 
-    def _reopen(self) -> None:
-        """Get a fresh handle: OpenSlide answers every later read with the first error."""
-        self._reader.close()
-        self._reader = open_reader(self.path)
+def _resampled(
+    reader: Reader, x: float, y: float, w: float, h: float, out_w: int, out_h: int
+) -> Image.Image:
+    scale = min(w / out_w, h / out_h)
+    fitting = [i for i, d in enumerate(reader.downsamples) if d <= max(scale, 1) * 1.01]
+    level = max(fitting, key=reader.downsamples.__getitem__)
+    down = reader.downsamples[level]
+    box = (x / down, y / down, (x + w) / down, (y + h) / down)
+    whole = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
+    reach = 0 if whole else math.ceil(_MARGIN * max(1, scale / down))
+    left, top = math.floor(box[0]) - reach, math.floor(box[1]) - reach
+    right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
+    step = max(1, int(scale / down / 2))
+    image = _padded(reader, level, left, top, right, bottom, step)
+    if whole:
+        return image
+    inner = ((box[0] - left) / step, (box[1] - top) / step)
+    outer = ((box[2] - left) / step, (box[3] - top) / step)
+    return image.resize((out_w, out_h), Image.Resampling.BICUBIC, box=(*inner, *outer))
+
+
+def _padded(
+    reader: Reader, level: int, left: int, top: int, right: int, bottom: int, step: int
+) -> Image.Image:
+    """Return a box of a level on white, shrunk by `step`, read in strips of bounded size."""
+    rows = max(step, _STRIP_PIXELS // max(1, right - left) // step * step)
+    size = (-(-(right - left) // step), -(-(bottom - top) // step))
+    canvas = Image.new("RGB", size, "white")
+    level_w, level_h = reader.level_size(level)
+    for y0 in range(top, bottom, rows):
+        y1 = min(bottom, y0 + rows)
+        inside = (max(left, 0), max(y0, 0), min(right, level_w), min(y1, level_h))
+        if inside[0] >= inside[2] or inside[1] >= inside[3]:
+            continue
+        piece = reader.read(
+            level, inside[0], inside[1], inside[2] - inside[0], inside[3] - inside[1]
+        )
+        if piece.size != (right - left, y1 - y0):
+            strip = Image.new("RGB", (right - left, y1 - y0), "white")
+            strip.paste(piece, (inside[0] - left, inside[1] - y0))
+            piece = strip
+        canvas.paste(piece.reduce(step) if step > 1 else piece, (0, (y0 - top) // step))
+    return canvas

@@ -2,16 +2,24 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from histospace_core.errors import SlideError, TissueError
 from histospace_core.slides.open import Slide
+from histospace_core.slides.quality import ARTEFACTS
 from histospace_core.slides.tissue import Tissue
 
 BLOCK_PX = 1024
 """Side of a block, model px: large enough to read few times, small enough to hold several."""
+BLOCK_TILES = 16
+"""Most tiles along a block: where tiles overlap, many lie on few pixels."""
+CHUNK_TILES = 1024
+"""Tiles after which a run has something to lose: at most so many are computed again."""
 
 MAX_GRID = 20_000_000
 COARSE = 2.0
@@ -73,6 +81,8 @@ class TilePlan:
     blocks : list of Block
     excluded : dict of str to int
         Grid positions left out, by reason.
+    flagged : dict of str to bool array (n,)
+        Tiles with ink or a fold, which no expression is given for, by reason.
     notes : list of str
         What a user should know before the run.
     """
@@ -85,11 +95,42 @@ class TilePlan:
     scale: float
     blocks: list[Block]
     excluded: dict[str, int]
+    flagged: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def n_tiles(self) -> int:
         return len(self.centres)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many tiles will not be predicted for what the overview shows, by reason."""
+        return self.excluded | {reason: int(tiles.sum()) for reason, tiles in self.flagged.items()}
+
+    @property
+    def grid(self) -> npt.NDArray[np.int64]:
+        """Column and row (n, 2) of each tile."""
+        corners = self.centres / self.scale - self.tile_px / 2
+        return np.rint(corners / self.stride_px).astype(np.int64)
+
+    @property
+    def centres_um(self) -> npt.NDArray[np.float64]:
+        """Centres (n, 2), um from the slide's corner."""
+        return self.centres * (self.um_per_px / self.scale)
+
+    @staticmethod
+    def tiles(chunk: list[Block]) -> slice:
+        """The tiles of blocks that follow each other, among those of the plan."""
+        return slice(chunk[0].first, chunk[-1].tiles.stop)
+
+    @cached_property
+    def chunks(self) -> list[list[Block]]:
+        """The blocks in runs of about `CHUNK_TILES` tiles, the same at every attempt."""
+        first = [block.first // CHUNK_TILES for block in self.blocks]
+        return [
+            [b for _, b in run]
+            for _, run in groupby(zip(first, self.blocks, strict=True), itemgetter(0))
+        ]
 
     @property
     def tile_um(self) -> float:
@@ -156,8 +197,9 @@ def plan_tiles(
             f"tissue; check that {slide.mpp:g} um/px is right."
         )
     grid, share, blocks = _group(grid, share, tile_px, stride_px, scale)
+    centres = ((grid * stride_px + tile_px / 2) * scale).astype(np.float64)
     return TilePlan(
-        centres=((grid * stride_px + tile_px / 2) * scale).astype(np.float64),
+        centres=centres,
         tissue_fraction=share,
         tile_px=tile_px,
         um_per_px=um_per_px,
@@ -165,6 +207,10 @@ def plan_tiles(
         scale=scale,
         blocks=blocks,
         excluded={"background": columns * rows - len(grid)},
+        flagged={
+            name: tissue.overlap(centres, tile_px * scale, name) >= ARTEFACTS[name]
+            for name in tissue.artefacts
+        },
         notes=_notes(slide, um_per_px),
     )
 
@@ -209,7 +255,7 @@ def _group(
     scale: float,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], list[Block]]:
     """Order tiles by block and frame each block tightly around its tiles."""
-    side = max(1, (BLOCK_PX - tile_px) // stride_px + 1)  # tiles along a block
+    side = min(BLOCK_TILES, max(1, (BLOCK_PX - tile_px) // stride_px + 1))  # tiles along a block
     home = grid // side
     order = np.lexsort((grid[:, 0], grid[:, 1], home[:, 0], home[:, 1]))
     grid, share, home = grid[order], share[order], home[order]

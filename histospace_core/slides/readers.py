@@ -22,6 +22,7 @@ from histospace_core.slides.formats import (
     read_tiff_facts,
     sniff,
 )
+from histospace_core.slides.jpeg_tiles import VENDORS, JpegTiles
 
 MAX_FLAT_PIXELS = 2_000_000_000
 """Largest flat image accepted; it must be decoded to a temporary file before a region is read."""
@@ -33,6 +34,8 @@ class Reader(Protocol):
     vendor: str
     size: tuple[int, int]
     mpp: tuple[float, float] | None
+    shared: bool
+    """One handle serves all threads: a further one would cost the whole decoding again."""
 
     @property
     def name(self) -> Literal["openslide", "tiffslide", "vips"]: ...
@@ -69,20 +72,25 @@ def _stated(properties: Any, prefix: str) -> tuple[float, float] | None:
 
 
 class OpenSlideReader:
-    """Scanner formats and tiled TIFF."""
+    """Scanner formats and tiled TIFF; plain JPEG tiles are decoded without OpenSlide's detours."""
 
     name: Literal["openslide"] = "openslide"
+    shared = False
 
     def __init__(self, path: Path) -> None:
         import openslide
 
         self._slide = openslide.OpenSlide(path)
         self.vendor = self._slide.properties.get("openslide.vendor", "unknown")
+        plain = self.vendor in VENDORS
+        self._tiles = JpegTiles(path, self._slide.level_dimensions) if plain else None
         self.size = self._slide.dimensions
         self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
         self.mpp = _stated(self._slide.properties, "openslide")
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
+        if self._tiles and (image := self._tiles.read(level, x, y, w, h)):
+            return image
         scale = self.downsamples[level]
         corner = (round(x * scale), round(y * scale))
         return _on_white(self._slide.read_region(corner, level, (w, h)))
@@ -92,12 +100,15 @@ class OpenSlideReader:
 
     def close(self) -> None:
         self._slide.close()
+        if self._tiles:
+            self._tiles.close()
 
 
 class TiffSlideReader:
     """OME-TIFF, whose pyramid lies in sub-images, and tiled TIFF that OpenSlide does not know."""
 
     name: Literal["tiffslide"] = "tiffslide"
+    shared = False
 
     def __init__(self, path: Path, facts: TiffFacts) -> None:
         import tiffslide
@@ -135,6 +146,7 @@ class VipsReader:
     """
 
     name: Literal["vips"] = "vips"
+    shared = True
     downsamples: tuple[float, ...] = (1.0,)
 
     def __init__(self, path: Path, kind: FlatKind) -> None:

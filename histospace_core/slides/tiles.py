@@ -1,16 +1,17 @@
 """The pixels of tiles: around given centres, or of a whole plan, block after block."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.ahead import in_order
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan, plan_tiles
+from histospace_core.slides.quality import measure
 from histospace_core.slides.view import View
 
 __all__ = [
@@ -24,7 +25,8 @@ __all__ = [
     "tiles_at",
 ]
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+
+SAMPLE_TILES = 32
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class BlockTiles:
     tiles : uint8 array (n, tile_px, tile_px, 3)
         Unreadable ones are white.
     quality : dict of str to float32 array (n,)
-        "tissue_fraction"; "sharpness", the variance of the Laplacian of the luminance, low where
-        out of focus, NaN where unreadable; "brightness", the mean luminance from 0 to 1.
+        "tissue_fraction", and what `quality.measure` finds; NaN where unreadable.
     readable : bool array (n,)
     context : tuple of uint8 arrays (n, px, px, 3)
         Further views of the same tiles, where the plan has any: wider, coarser.
@@ -63,14 +64,6 @@ class BlockTiles:
         """Return the block with every view's pixels passed through `normalise`."""
         views = [normalise(view) for view in self.views]
         return replace(self, tiles=views[0], context=tuple(views[1:]))
-
-    def after(self, n: int) -> "BlockTiles":
-        """Return the block without its first `n` tiles."""
-        quality = {name: values[n:] for name, values in self.quality.items()}
-        context = tuple(view[n:] for view in self.context)
-        return BlockTiles(
-            self.index, self.first + n, self.tiles[n:], quality, self.readable[n:], context
-        )
 
 
 def tiles_at(
@@ -103,6 +96,27 @@ def tiles_at(
     return tiles
 
 
+def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RGB]:
+    """Return some tiles from all over a plan, each view of them; the same ones every time."""
+    chosen = np.unique(np.linspace(0, plan.n_tiles - 1, SAMPLE_TILES).astype(int))
+    sample: list[list[RGB]] = [[] for _ in views]
+    for centre in plan.centres[chosen]:
+        try:
+            seen = [
+                tiles_at(slide, centre, tile_px=view.px, um_per_px=view.um_per_px) for view in views
+            ]
+        except SlideError:
+            continue  # the run names what cannot be read
+        for tiles, tile in zip(sample, seen, strict=True):
+            tiles.append(tile)
+    if not sample[0]:
+        raise SlideError(
+            f"{slide.path.name}: none of {len(chosen)} tiles from all over the tissue can be read; "
+            "the file is damaged, export or copy it again."
+        )
+    return [np.concatenate(tiles) for tiles in sample]
+
+
 def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()) -> BlockTiles:
     """Read a block once a view, resampled to the view's pixel size, and cut its tiles.
 
@@ -122,7 +136,7 @@ def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()
         tiles = np.stack([pixels[y : y + side, x : x + side] for x, y in block.offsets])
     except SlideError:
         tiles, readable = _one_by_one(slide, plan, block)
-    quality = _quality(tiles)
+    quality = measure(tiles)
     for values in quality.values():
         values[~readable] = np.nan
     quality = {"tissue_fraction": plan.tissue_fraction[block.tiles].copy(), **quality}
@@ -135,25 +149,23 @@ def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()
 
 
 def stream_blocks(
-    slide: Slide, plan: TilePlan, *, context: Sequence[View] = (), skip_tiles: int = 0
+    slide: Slide,
+    plan: TilePlan,
+    *,
+    context: Sequence[View] = (),
+    threads: int = 1,
 ) -> Iterator[BlockTiles]:
-    """Yield the tiles of a plan in order, one block being read while another is used.
+    """Yield the tiles of a plan, block after block, some being read while others are used.
 
     Parameters
     ----------
     slide, plan
     context : sequence of View
         Wider views that the model looks at besides the tile.
-    skip_tiles : int
-        Leave out this many tiles at the start: those that an earlier attempt finished.
+    threads : int
+        How many read at once, each with a handle of its own.
     """
-    todo = [block for block in plan.blocks if block.tiles.stop > skip_tiles]
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
-        ahead: deque[Future[BlockTiles]] = deque()
-        for number, block in enumerate(todo):
-            for following in todo[number + len(ahead) : number + 2]:
-                ahead.append(pool.submit(cut, slide, plan, following, context))
-            yield ahead.popleft().result().after(max(0, skip_tiles - block.first))
+    return in_order(partial(cut, slide, plan, context=context), plan.blocks, threads)
 
 
 def _context(
@@ -197,15 +209,3 @@ def _one_by_one(slide: Slide, plan: TilePlan, block: Block) -> tuple[RGB, npt.ND
         except SlideError:
             readable[i] = False
     return tiles, readable
-
-
-def _quality(tiles: RGB) -> dict[str, npt.NDArray[np.float32]]:
-    n = len(tiles)
-    sharpness, brightness = np.empty(n, np.float32), np.empty(n, np.float32)
-    for i, tile in enumerate(tiles):
-        grey = tile @ _LUMINANCE
-        middle = grey[1:-1, 1:-1]
-        around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-        sharpness[i] = (around - 4 * middle).var()
-        brightness[i] = grey.mean() / 255
-    return {"sharpness": sharpness, "brightness": brightness}

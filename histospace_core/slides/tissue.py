@@ -1,17 +1,18 @@
 """Where the tissue lies."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.color import rgb2hsv
 from skimage.filters import threshold_otsu
 from skimage.morphology import closing, disk, opening
 
 from histospace_core.errors import TissueError
 from histospace_core.slides.open import RGB, Slide
+from histospace_core.slides.quality import fold_mask, pen_mask
 
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.float64]
@@ -22,7 +23,8 @@ MIN_OBJECT_MM2 = 0.05
 _SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
 _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
-_MAX_MASK_PIXELS = 25_000_000
+_MAX_MASK_PIXELS = 2_000_000
+"""So that the largest slide needs no more memory than a small one."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ class Tissue:
         Level-0 px per px of the mask.
     um_per_px : float
         Pixel size of the mask.
+    artefacts : mapping of str to bool array (h, w)
+        Where the tissue shows ink ("pen") or lies in two layers ("fold").
     """
 
     mask: Mask
     downsample_x: float
     downsample_y: float
     um_per_px: float
+    artefacts: Mapping[str, Mask] = field(default_factory=dict)
 
     @property
     def fraction(self) -> float:
@@ -64,8 +69,10 @@ class Tissue:
         found[inside] = self.mask[row[inside].astype(int), column[inside].astype(int)]
         return found
 
-    def overlap(self, centres: npt.ArrayLike, side: float) -> npt.NDArray[np.float32]:
-        """Return the share of tissue in squares around positions.
+    def overlap(
+        self, centres: npt.ArrayLike, side: float, artefact: str = ""
+    ) -> npt.NDArray[np.float32]:
+        """Return the share of tissue, or of an artefact, in squares around positions.
 
         Parameters
         ----------
@@ -73,6 +80,8 @@ class Tissue:
             Level-0 px.
         side : float
             Side of the squares, level-0 px; what lies outside the slide is no tissue.
+        artefact : str
+            One of `artefacts`; the tissue if empty.
 
         Returns
         -------
@@ -82,18 +91,18 @@ class Tissue:
         half = np.array([side / 2 / self.downsample_x, side / 2 / self.downsample_y])
         middle = points / [self.downsample_x, self.downsample_y]
         (left, top), (right, bottom) = (middle - half).T, (middle + half).T
+        sums = self._sums[artefact]
 
         def area(y: Positions, x: Positions) -> Positions:
-            return ndimage.map_coordinates(self._sums, [y, x], order=1, mode="nearest")
+            return ndimage.map_coordinates(sums, [y, x], order=1, mode="nearest")
 
         total = area(bottom, right) - area(top, right) - area(bottom, left) + area(top, left)
         return np.clip(total / (4 * half[0] * half[1]), 0, 1).astype(np.float32)
 
     @cached_property
-    def _sums(self) -> Positions:
-        sums = np.zeros((self.mask.shape[0] + 1, self.mask.shape[1] + 1))
-        sums[1:, 1:] = self.mask.cumsum(0, dtype=np.int64).cumsum(1)
-        return sums
+    def _sums(self) -> dict[str, Positions]:
+        """Summed-area tables of the tissue and of each artefact."""
+        return {name: _summed(mask) for name, mask in {"": self.mask, **self.artefacts}.items()}
 
 
 def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
@@ -117,7 +126,17 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
             f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
             f"tissue on it and that {mpp:g} um/px is right."
         )
-    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink)
+    artefacts = {
+        "pen": pen_mask(image) & mask,
+        "fold": fold_mask(image, mask, mpp / shrink),
+    }
+    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts)
+
+
+def _summed(mask: Mask) -> Positions:
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
+    sums[1:, 1:] = mask.cumsum(0, dtype=np.int64).cumsum(1)
+    return sums
 
 
 def tissue_mask(image: RGB, um_per_px: float) -> Mask:
@@ -141,8 +160,8 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     -------
     bool (h, w)
     """
-    saturation = ndimage.gaussian_filter(rgb2hsv(image)[..., 1].astype(np.float32), 8 / um_per_px)
-    contrast = _contrast(image, 16 / um_per_px)
+    saturation = ndimage.gaussian_filter(saturation_of(image), 8 / um_per_px)
+    contrast = _contrast(image, max(1.0, 16 / um_per_px))
     strong = _otsu(saturation, _SATURATION_FLOOR, _SATURATION_CAP)
     glass = _mode(saturation, strong)
     rough = np.exp(_otsu(np.log(contrast + 0.01), -np.inf, np.inf)) - 0.01
@@ -153,12 +172,20 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     return _without_debris(mask, contrast, um_per_px)
 
 
+def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
+    """Return the saturation (...) of colours (..., 3), as HSV defines it, 0 to 1."""
+    red, green, blue = (image[..., i] for i in range(3))
+    most = np.maximum(np.maximum(red, green), blue)
+    least = np.minimum(np.minimum(red, green), blue)
+    return np.divide(most - least, np.maximum(most, 1), dtype=np.float32)
+
+
 def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of the optical density, over the three channels."""
-    density = -np.log((image.astype(np.float32) + 1) / 256)
+    density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
     variance = np.zeros(image.shape[:2], dtype=np.float32)
     for channel in range(3):
-        plane = density[..., channel]
+        plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
         variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
     return np.sqrt(variance)

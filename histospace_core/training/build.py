@@ -13,10 +13,9 @@ from histospace_core import __version__
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.evaluation import (
     HeldOut,
-    Intervals,
     bootstrap_pearson,
     fit_intervals,
-    measured_coverage,
+    interval_report,
     mse_ratio_per_gene,
     per_gene_pearson,
 )
@@ -27,6 +26,7 @@ from histospace_core.networks import (
     save_package,
 )
 from histospace_core.training.card import DATA_NOTE, model_card
+from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
 from histospace_core.training.cross_validate import run_fold
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
@@ -107,15 +107,16 @@ def train_from_cohort(
 
     def pack() -> ModelPackage:
         genes = score_panel(everything.panel, held)
-        intervals = _intervals(held, _held_out_by(folds))
-        if intervals is not None:
-            genes["interval_half_width"] = intervals.of(everything.panel.genes)
+        interval = {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
+        if held:  # by section: of patients there are seldom enough
+            widths = fit_intervals(held, LEVEL, "section").of(everything.panel.genes)
+            genes["interval_half_width"] = widths
+            interval = interval_report(held, LEVEL)
         config = _config(method, recipe, trained, data, folds, genes)
-        config["metrics"]["interval"] = _promise(intervals, held)
+        config["metrics"]["interval"] = interval
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
-        for folder in sorted(work.glob("**/"), reverse=True):
-            folder.rmdir()
+        remove_empty(work)
         return package
 
     return processes().from_first(pack)
@@ -140,23 +141,6 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
         share = r / ceiling if ceiling > 0 else np.nan
         rows.append((gene, gene_id, r, low, high, ratio, reliable, share))
     return pd.DataFrame(rows, columns=[*GENE_COLUMNS, "share_of_noise_ceiling"])
-
-
-def _intervals(held: list[HeldOut], by: str) -> Intervals | None:
-    """Intervals from the held-out residuals, by section: of patients there are seldom enough."""
-    return fit_intervals(held, LEVEL, "section") if by != "nothing" else None
-
-
-def _promise(intervals: Intervals | None, held: list[HeldOut]) -> dict[str, Any]:
-    """What `config.json` says of the intervals: level, promise, and the coverage they reached."""
-    if intervals is None:
-        return {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
-    reached = measured_coverage(held, LEVEL, "section")
-    return {
-        "level": LEVEL,
-        "promise": intervals.promise,
-        "measured_coverage": {name: round(share, 3) for name, share in reached.items()},
-    }
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:

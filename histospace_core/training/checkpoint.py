@@ -83,6 +83,13 @@ class Checkpoint:
             self.path.unlink(missing_ok=True)
 
 
+def remove_empty(folder: Path) -> None:
+    """Remove a folder of checkpoints; those that another, stopped training left stay in it."""
+    for inner in sorted(folder.glob("**/"), reverse=True):
+        if not any(inner.iterdir()):
+            inner.rmdir()
+
+
 def training_key(recipe: Recipe, *data: NDArray[np.generic]) -> str:
     """Return what identifies a training: its recipe and the data that it learns from."""
     digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())

@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from histospace_core.errors import CohortError
-from histospace_core.expression import read_measured
-from histospace_core.slides.open import open_slide
+from histospace_core.errors import CohortError, HistospaceError
+from histospace_core.expression import check_alignment, read_measured
+from histospace_core.slides.open import Slide, open_slide
 from histospace_core.slides.tiles import tiles_at
+from histospace_core.slides.tissue import Tissue, find_tissue
 from histospace_core.slides.view import View
 
+MAX_PITCH_UM = 250.0
+"""A quarter more than on the widest known array: spots further apart mean a wrong pixel size."""
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
 
 
@@ -138,6 +142,7 @@ def _load(section: Section, views: Sequence[View], margin_um: float, stain: str)
                 f"its image ({slide.width} x {slide.height} px); check that image, spots and "
                 "pixel unit belong together."
             )
+        tissue = _require_fit(section, slide, centres)
         margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
         cut = tuple(
             tiles_at(slide, centres, tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
@@ -145,12 +150,29 @@ def _load(section: Section, views: Sequence[View], margin_um: float, stain: str)
         )
         if stain != "none":
             from histospace_core.slides.stain import fit_stain
-            from histospace_core.slides.tissue import find_tissue
 
-            normalise = fit_stain(stain, slide, find_tissue(slide))
+            normalise = fit_stain(stain, slide, tissue)
             cut = tuple(normalise(tiles) for tiles in cut)
         section = replace(section, mpp=slide.mpp)
     return SectionData(section, cut, measured, margins)
+
+
+def _require_fit(section: Section, slide: Slide, centres: NDArray[np.float64]) -> Tissue:
+    """Refuse spots that lie beside the tissue or too far apart; return the tissue."""
+    try:
+        tissue = find_tissue(slide)
+        downsample = (tissue.downsample_x, tissue.downsample_y)
+        check_alignment(centres, tissue.mask, downsample, (slide.width, slide.height)).require()
+    except HistospaceError as error:
+        raise CohortError(f"Section '{section.name}': {error}") from error
+    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
+    pitch = float(np.median(nearest)) * slide.mpp
+    if math.isfinite(pitch) and pitch > MAX_PITCH_UM:
+        raise CohortError(
+            f"Section '{section.name}': neighbouring spots would lie {pitch:.0f} um apart at "
+            f"{slide.mpp:g} um/px, on known arrays they lie at most 200; check mpp."
+        )
+    return tissue
 
 
 def _section(table: Path, line: int, row: dict[str, str]) -> Section:

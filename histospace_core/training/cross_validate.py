@@ -12,20 +12,25 @@ import pandas as pd
 import torch
 
 from histospace_core import __version__
+from histospace_core.errors import CohortError
 from histospace_core.evaluation import (
     DEFINITIONS,
     GeneSets,
     HeldOut,
     gene_sets,
+    interval_report,
+    load_held_out,
     save_held_out,
     score_section,
     summarise,
 )
 from histospace_core.inference.store import write_json
+from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
+from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 
@@ -100,6 +105,7 @@ def evaluate_cohort(
         "n_parameters": max(row["n_parameters"] for row in rows),
         "folds": rows,
         "summary": summarise(rows),
+        "interval": processes().from_first(lambda: _interval(out, rows)),
         "protocol": {**protocol, "seeds": list(seeds)},
     }
     processes().from_first(lambda: _write(out, genes, summary))
@@ -119,6 +125,8 @@ def run_fold(
     """Train on the fold's training sections and predict its held-out ones."""
     held = [data[n] for n in fold.test]
     train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
+    for section in held:
+        _require_shared_genes(train.panel, section)
     torch.manual_seed(recipe.seed)
     fitted = method.fit(
         train, recipe, processes().device(device), test=held, work=work, on_progress=on_progress
@@ -126,6 +134,14 @@ def run_fold(
     sets = gene_sets(train.expression, [s.centres for s in train.sections])
     predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
     return FoldResult(fitted, train, sets, predicted)
+
+
+def _require_shared_genes(panel: Panel, section: SectionData) -> None:
+    if not np.isin(panel.genes, section.measured.var_names).any():
+        raise CohortError(
+            f"Section '{section.section.name}' counts none of the {len(panel)} genes that are "
+            "frequent in the training sections; check that all use the same gene names."
+        )
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
@@ -203,11 +219,16 @@ def _score(
     }
 
 
+def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How far intervals that are fitted to the other sections cover each held-out one."""
+    files = [f"{row['test']}-seed{row['seed']}.npz" for row in rows]
+    return interval_report([load_held_out(out / "folds" / file) for file in files])
+
+
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
     genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
     write_json(out / "summary.json", summary)
-    if (out / "work").exists():
-        (out / "work").rmdir()  # checkpoints, cleared when their stage ended
+    remove_empty(out / "work")  # checkpoints, cleared when their stage ended
 
 
 def _protocol(

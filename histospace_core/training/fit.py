@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -59,9 +59,15 @@ class Trained:
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "input_range": self.network.input_range}
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
-        return predict_tiles(self.network, torch.from_numpy(section.tiles)).numpy()
+        pixels = torch.from_numpy(section.tiles).to(self.network.mean_profile.device)
+        return predict_tiles(self.network, pixels).cpu().numpy()
 
 
 def fit_histospace(
@@ -173,7 +179,7 @@ def _fit_head(
     """Train the head in place; return the epoch whose weights are kept (1-based)."""
     frozen = recipe.mends.freeze_batchnorm
     features = _features(network, train.pixels) if frozen else None
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr)
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr, fused=True)
     best, best_epoch, best_state = float("inf"), recipe.epochs, None
     # choosing an epoch needs the best weights so far, which a checkpoint does not hold
     start = checkpoint.restore(network, optimiser) if held is None else 0
@@ -183,7 +189,9 @@ def _fit_head(
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
         seen = _encode(network, train.pixels[spots]) if features is None else features[spots]
-        return mse_loss(network.decode(seen), train.truth[spots])
+        with torch.autocast(seen.device.type, torch.bfloat16):
+            predicted = network.decode(seen)
+        return mse_loss(predicted.float(), train.truth[spots])
 
     for epoch in range(start, recipe.epochs):
         network.train()

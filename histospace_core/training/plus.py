@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -55,18 +55,24 @@ class TrainedPlus:
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "n_programmes": self.network.n_programmes}
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
-        views = [torch.from_numpy(v) for v in section.views]
-        rows = torch.arange(section.n_spots).split(_BATCH)
         network = self.network
+        device = network.mean_profile.device
+        views = [torch.from_numpy(v).to(device) for v in section.views]
+        rows = torch.arange(section.n_spots).split(_BATCH)
         parts = [
             network.codes(network.encode(*augmented(views, section.margins, b, Draw.none(len(b)))))
             for b in rows
         ]
-        codes = network.settle(torch.cat(parts).numpy(), section.centres_um)
-        return network.expression(torch.from_numpy(codes)).numpy()
+        codes = network.settle(torch.cat(parts).cpu().numpy(), section.centres_um)
+        return network.expression(torch.from_numpy(codes).to(device)).cpu().numpy()
 
 
 def fit_plus(

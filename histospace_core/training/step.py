@@ -3,8 +3,8 @@
 Rounding is not harmless here: behind batch norm the gradient of a filter is a small difference of
 large sums, and Adam makes a full step of whatever is left of it. Run with another number of
 threads, the first step alone moves weights apart by as much as a step can. So a batch is computed
-in parts of a fixed size, the same wherever they are computed, and their gradients are added in
-double precision, where the order does not matter.
+in parts of a fixed size, the same wherever they are computed, and the gradients of more than two
+are added in double precision, where the order does not matter.
 """
 
 from collections.abc import Callable
@@ -68,11 +68,13 @@ class Step:
         """Set gradients and batch statistics; return the loss, None if memory did not suffice."""
         statistics = self._statistics()
         before = [s.clone() for s in statistics]
-        zero = self._weights[0].new_zeros((), dtype=torch.float64)
-        sums = [torch.zeros_like(t, dtype=torch.float64) for t in (*self._weights, *statistics)]
+        parts = self._parts_of(n)
+        exact = torch.float64 if len(parts) > 2 else torch.float32
+        zero = self._weights[0].new_zeros((), dtype=exact)
+        sums = [torch.zeros_like(t, dtype=exact) for t in (*self._weights, *statistics)]
         total, lacking = zero.clone(), zero.clone()
         try:
-            for rows in processes().mine(self._parts_of(n)):
+            for rows in processes().mine(parts):
                 share = (rows.stop - rows.start) / n
                 self.optimiser.zero_grad(set_to_none=True)
                 _set(statistics, before)

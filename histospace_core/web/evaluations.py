@@ -61,6 +61,19 @@ class Evaluation:
         known = SCORES[score][1]
         return self.mean(known) if isinstance(known, str) else known
 
+    @property
+    def coverage(self) -> str:
+        """Say how far prediction intervals covered each held-out section; "" if it is not known."""
+        interval = self.summary.get("interval", {})
+        reached = interval.get("measured_coverage", {})
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in reached.items())
+        level = f"{interval.get('level', 0):.0%}"
+        return (
+            f"Covered by {level} intervals fitted to the other sections: {shares}."
+            if shares
+            else ""
+        )
+
     def table(self) -> pd.DataFrame:
         """Return every score with its interval, beside the mean profile's."""
         scores = self.summary["summary"]["scores"]

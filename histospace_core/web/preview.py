@@ -25,6 +25,7 @@ class Preview:
         Overview with the outline of the tissue.
     tissue_mm2 : float
     n_tiles : int
+        Tiles on tissue, those with ink or a fold among them.
     excluded : dict
         Number of tiles left out, by reason.
     notes : tuple of str
@@ -51,7 +52,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
         area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2
         picture = outlined(opened.thumbnail(720), tissue.mask)
-    return Preview(picture, area_um2 / 1e6, plan.n_tiles, dict(plan.excluded), tuple(plan.notes))
+    return Preview(picture, area_um2 / 1e6, plan.n_tiles, plan.left_out, tuple(plan.notes))
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:

@@ -7,7 +7,13 @@ import pytest
 from heldout import make_held
 
 from histospace_core.errors import CohortError
-from histospace_core.evaluation import HeldOut, coverage, fit_intervals, measured_coverage
+from histospace_core.evaluation import (
+    HeldOut,
+    coverage,
+    fit_intervals,
+    interval_report,
+    measured_coverage,
+)
 
 
 def _group(rng: np.random.Generator, name: str, n_genes: int = 8) -> HeldOut:
@@ -86,6 +92,17 @@ def test_genes_are_matched_by_name_and_uncounted_ones_left_out() -> None:
     assert intervals.of(["G1"])[0] != alone.of(["G1"])[0]
     assert np.isnan(intervals.of(["nowhere"])).all()
     assert np.isnan(coverage(alone, [dataclasses.replace(b, counted=np.zeros(3, bool))])["B1"])
+
+
+def test_the_report_says_what_was_reached_or_that_nothing_is_known() -> None:
+    rng = np.random.default_rng(5)
+    held = [_group(rng, patient) for patient in "ABC"]
+    report = interval_report(held)
+    assert report["measured_coverage"] == {
+        name: round(share, 3) for name, share in measured_coverage(held, group="section").items()
+    }
+    assert report["promise"].startswith("Too few sections")
+    assert "measured_coverage" not in interval_report(held[:1])
 
 
 def test_refusals() -> None:

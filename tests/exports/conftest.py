@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
-from histospace_core.inference.store import PredictionWriter
+from histospace_core.inference.store import write_matrix, write_tables
 
 GENES = ["ERBB2", "=1+1", "COL1A1"]
 
@@ -40,7 +40,8 @@ def prediction(tmp_path: Path) -> Prediction:
         "model": {"name": "small", "expression_unit": "log10_cp10k"},
         "tiles": {"side_level0_px": 100.0, "stride_level0_px": 100.0},
     }
-    with PredictionWriter(tmp_path / "run", 6, 3, {"test": 1}) as out:
-        out.write(values, obs)
-        out.finish(out.obs(), var, centres, record)
+    obs.index = pd.Index([f"tile{i:06d}" for i in range(6)], name="tile")
+    (tmp_path / "run").mkdir()
+    write_matrix(tmp_path / "run", values.__getitem__, (6, 3), dtype="float32")
+    write_tables(tmp_path / "run", obs, var, centres, record)
     return open_prediction(tmp_path / "run")

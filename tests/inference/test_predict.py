@@ -33,7 +33,7 @@ def run_dir(
 ) -> Path:
     run = tmp_path_factory.mktemp("runs") / "run"
     with open_slide(slide_file, MPP) as slide:
-        predict_slide(slide, package, run)
+        predict_slide(slide, package, run, quick=False)
     return run
 
 
@@ -43,7 +43,7 @@ def test_each_tile_holds_what_the_network_says_of_the_pixels_around_its_centre(
     prediction = open_prediction(run_dir)
     with open_slide(slide_file, MPP) as slide, Predictor(package, "cpu") as predict:
         expected, domain = predict(tiles_at(slide, prediction.centres))
-    np.testing.assert_allclose(prediction.matrix(), expected, atol=1e-4)
+    np.testing.assert_allclose(prediction.matrix(), expected, atol=1e-3)  # float16
     np.testing.assert_allclose(prediction.obs["domain_score"], domain, atol=1e-3)
 
 
@@ -121,7 +121,7 @@ def test_a_cancelled_run_resumes_to_the_same_result(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("histospace_core.inference.store.ROWS_PER_SHARD", 7)
+    monkeypatch.setattr("histospace_core.slides.plan.CHUNK_TILES", 7)
 
     def stop(done: int, total: int) -> None:
         if done > total / 2:
@@ -130,13 +130,13 @@ def test_a_cancelled_run_resumes_to_the_same_result(
     run = tmp_path / "run"
     with open_slide(slide_file, MPP) as slide:
         with pytest.raises(Cancelled):
-            predict_slide(slide, package, run, on_progress=stop)
+            predict_slide(slide, package, run, quick=False, on_progress=stop)
         with pytest.raises(StoreError, match="no finished prediction"):
             open_prediction(run)
-        resumed = predict_slide(slide, package, run)
+        resumed = predict_slide(slide, package, run, quick=False)
     assert resumed.record["timings"]["tiles_from_earlier_attempt"] >= 7
     again, whole = open_prediction(run), open_prediction(run_dir)
-    np.testing.assert_allclose(again.matrix(), whole.matrix(), atol=1e-5)
+    np.testing.assert_array_equal(again.matrix(), whole.matrix())
     np.testing.assert_array_equal(again.centres, whole.centres)
     assert again.obs.equals(whole.obs)
     assert [p.name for p in sorted(run.iterdir())] == ["prediction.zarr", "run.json"]

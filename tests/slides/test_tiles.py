@@ -5,7 +5,13 @@ import pytest
 
 from histospace_core.slides.open import RGB, open_slide
 from histospace_core.slides.plan import plan_tiles
-from histospace_core.slides.tiles import cut, stream_blocks, tiles_at
+from histospace_core.slides.tiles import (
+    SAMPLE_TILES,
+    cut,
+    sample_tiles,
+    stream_blocks,
+    tiles_at,
+)
 from histospace_core.slides.tissue import find_tissue
 from histospace_core.slides.view import View
 
@@ -58,16 +64,27 @@ def test_a_tile_is_the_same_whatever_its_block(png: Path) -> None:
             assert np.abs(alone.astype(int) - block.tiles).max() <= 2
 
 
-@pytest.mark.parametrize("skip", [0, 1, 5, 60])
-def test_resuming_goes_on_where_it_stopped(png: Path, mpp: float, skip: int) -> None:
+def test_several_threads_read_the_same_in_the_same_order(png: Path, mpp: float) -> None:
     with open_slide(png, mpp) as slide:
-        plan = plan_tiles(slide, find_tissue(slide), stride_um=60)
-        everything = np.concatenate([b.tiles for b in stream_blocks(slide, plan)])
-        rest = list(stream_blocks(slide, plan, skip_tiles=skip))
-        assert list(stream_blocks(slide, plan, skip_tiles=plan.n_tiles)) == []
-    assert np.array_equal(np.concatenate([b.tiles for b in rest]), everything[skip:])
-    assert rest[0].first == skip
-    assert all(len(values) == len(b.tiles) for b in rest for values in b.quality.values())
+        plan = plan_tiles(slide, find_tissue(slide), stride_um=30)
+        alone = list(stream_blocks(slide, plan))
+        together = list(stream_blocks(slide, plan, threads=4))
+    assert len(plan.blocks) > 2
+    assert [b.first for b in together] == [b.first for b in plan.blocks]
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a.tiles, b.tiles)
+        assert all(len(values) == len(b.tiles) for values in b.quality.values())
+
+
+def test_a_sample_comes_from_all_over_and_is_always_the_same(png: Path, mpp: float) -> None:
+    with open_slide(png, mpp) as slide:
+        plan = plan_tiles(slide, find_tissue(slide), stride_um=40)
+        views = (View(128, mpp), View(32, 4 * mpp))
+        tiles, wide = sample_tiles(slide, plan, views)
+        again = sample_tiles(slide, plan, views)
+    assert tiles.shape == (SAMPLE_TILES, 128, 128, 3)
+    assert wide.shape == (SAMPLE_TILES, 32, 32, 3)
+    assert np.array_equal(tiles, again[0])
 
 
 def test_a_reader_may_stop_early(png: Path, mpp: float) -> None:
@@ -109,7 +126,6 @@ def test_context_is_what_lies_around_each_centre(png: Path, mpp: float) -> None:
             alone = tiles_at(slide, centres, tile_px=64, um_per_px=view.um_per_px)
             error = np.abs(block.context[0].astype(float) - alone)
             assert error.mean() < 2  # a block's read may begin within a pixel of the view
-            assert block.after(1).context[0].shape[0] == len(block.tiles) - 1
 
 
 def test_recolouring_reaches_every_view(png: Path, mpp: float) -> None:

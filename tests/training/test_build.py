@@ -24,11 +24,13 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("A1", "A2", "B1"):
         section = make_section(name, name[0], n=16)
         width = 300 * 16 + 400
-        image = np.full((400, width, 3), 240, np.uint8)
+        image = np.full((600, width, 3), 240, np.uint8)
+        stroma = np.random.default_rng(0).normal((215, 150, 190), 12, (300, width - 200, 3))
+        image[50:350, 100:-100] = stroma.clip(0, 255)
         centres = section.measured.obsm["spatial"].copy()
         centres[:, 1] = 200
         for tile, (x, y) in zip(section.tiles, centres.astype(int), strict=True):
-            image[y - 64 : y + 64, x - 64 : x + 64] = tile
+            image[y - 64 : y + 64, x - 64 : x + 64] = tile * (1, 0.7, 0.9)
         Image.fromarray(image).save(folder / f"{name}.png")
         names = [f"{i}x1" for i in range(16)]
         counts = section.measured.X.toarray().astype(int)
@@ -65,6 +67,22 @@ def test_a_package_with_scores_from_unseen_patients(cohort: Path, tmp_path: Path
     assert not (tmp_path / "model.work").exists()
     with pytest.raises(ModelError, match="exists already"):
         train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
+
+
+def test_what_another_training_left_is_kept_and_harms_nothing(cohort: Path, tmp_path: Path) -> None:
+    left = (
+        tmp_path / "evaluation" / "work" / "tuned.safetensors",
+        (tmp_path / "model.work" / "fold0" / "tuned.safetensors"),
+    )
+    for file in left:
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of another recipe")
+    evaluate_cohort(cohort, tmp_path / "evaluation", recipe=QUICK, train=["A1", "A2"], test=["B1"])
+    train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
+    assert (tmp_path / "evaluation" / "summary.json").exists()
+    assert load_package(tmp_path / "model").genes["reliable"].any()
+    assert [file.read_bytes() for file in left] == [b"of another recipe"] * 2
+    assert not (tmp_path / "model.work" / "final").exists()
 
 
 def test_summary_of_an_evaluation_follows_the_contract(cohort: Path, tmp_path: Path) -> None:

@@ -124,6 +124,14 @@ def test_inner_split_chooses_an_epoch_on_training_spots() -> None:
     assert 1 <= trained.best_epoch <= QUICK.epochs
 
 
+def test_a_moved_network_predicts_the_same() -> None:
+    trained = _fit(TRAIN, QUICK, CPU)
+    before = trained.predict(TEST)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert trained.to(device) is trained
+    np.testing.assert_allclose(trained.predict(TEST), before, atol=1e-3)
+
+
 def test_mean_profile_is_that_of_the_training_spots() -> None:
     trained = _fit(TRAIN, QUICK.with_(autoencoder_epochs=0, epochs=0), CPU)
     panel = TrainingSet.of(TRAIN, QUICK).panel

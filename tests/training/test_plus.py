@@ -47,6 +47,14 @@ def test_it_learns_what_the_views_show_on_an_unseen_patient(trained: TrainedPlus
     assert per_gene_pearson(measured, predicted).mean() > 0.8
 
 
+def test_a_moved_network_predicts_the_same(trained: TrainedPlus) -> None:
+    before = trained.predict(TEST)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert trained.to(device) is trained
+    np.testing.assert_allclose(trained.predict(TEST), before, atol=1e-3)
+    trained.to(CPU)
+
+
 def test_it_is_light(trained: TrainedPlus) -> None:
     assert trained.n_parameters < 10_000_000
     assert len(HISTOSPACE_PLUS.views) == len(PLUS_VIEWS)

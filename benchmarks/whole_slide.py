@@ -1,0 +1,292 @@
+"""Whole slides: the published pipeline, ours, and what bounds ours; interleaved, in one table.
+
+    python -m benchmarks.whole_slide [--slide SLIDE] [--repeats 3] [--device auto]
+        [--model models/histospace-her2st] [--genes 1000] [--parts published,engine,decode,forward]
+        [--sides 61440,102400] [--store]
+
+Each figure is a process of its own. `published` cuts the tiles to JPEG files and runs them through
+PIL, a DataLoader and the network in eager fp32, as the authors' code does, to a stored result.
+`decode` reads the same tiles and drops them; `forward` has them in memory and runs the form of the
+network that the engine chose. "Whole process" counts imports, too. `--sides` adds the peak memory
+of predicting slides of these sizes, `--store` the times of one gene of 200,000 tiles x 2,000 genes.
+Without --slide, a slide of 20,480 px a side is made.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PARTS = ("published", "engine", "decode", "forward")
+Figures = dict[str, Any]
+
+
+def cut_model(source: Path, folder: Path, n: int) -> Path:
+    """Write the package `source` with its first `n` genes only."""
+    from histospace_core.networks import load_package, save_package
+
+    package = load_package(source)
+    network, domain = package.load()
+    assert domain is not None
+    genes = len(package.genes)
+    arguments = {**package.config["arguments"], "n_genes": n}
+    small = type(network)(**arguments)
+    state = {
+        name: value[:n]
+        if value.shape[:1] == (genes,)
+        else value[..., :n]
+        if value.shape[-1:] == (genes,)
+        else value
+        for name, value in network.state_dict().items()
+    }
+    small.load_state_dict(state)
+    config = {**package.config, "arguments": arguments}
+    save_package(folder / source.name, small, domain, config, package.genes[:n], "# cut\n")
+    return folder / source.name
+
+
+def published(slide: Path, model: Path, out: Path, device: str) -> Figures:
+    """Tiles to JPEG files, then PIL, DataLoader and eager fp32."""
+    import numpy as np
+    import openslide
+    import torch
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+
+    from histospace_core.networks import load_package, pick_device
+    from histospace_core.slides.open import open_slide
+    from histospace_core.slides.plan import plan_tiles
+    from histospace_core.slides.tissue import find_tissue
+
+    class Tiles(Dataset[torch.Tensor]):
+        def __init__(self, files: list[Path]) -> None:
+            self.files = files
+
+        def __len__(self) -> int:
+            return len(self.files)
+
+        def __getitem__(self, i: int) -> torch.Tensor:
+            with Image.open(self.files[i]) as image:
+                pixels = np.asarray(image.convert("RGB"))
+            return torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
+
+    package, where = load_package(model), pick_device(device)
+    with open_slide(slide) as opened:
+        plan = plan_tiles(opened, find_tissue(opened))
+    files = []
+    side = round(plan.tile_level0)
+    with openslide.OpenSlide(slide) as opened:
+        for i, (x, y) in enumerate(plan.centres - plan.tile_level0 / 2):
+            tile = opened.read_region((round(x), round(y)), 0, (side, side)).convert("RGB")
+            files.append(out / f"{i}.jpg")
+            tile.resize((plan.tile_px, plan.tile_px)).save(files[-1])
+    network = package.load()[0].to(where).eval()
+    loader = DataLoader(Tiles(files), batch_size=32, num_workers=2)
+    with torch.no_grad():
+        expression = torch.cat([network(pixels.to(where)).cpu() for pixels in loader])
+    np.save(out / "expression.npy", expression.numpy())
+    return {"tiles": len(files)}
+
+
+def engine(slide: Path, model: Path, out: Path, device: str) -> Figures:
+    from histospace_core.inference import predict_slide
+    from histospace_core.networks import load_package
+    from histospace_core.networks.cost import peak_memory_mb
+    from histospace_core.slides.open import open_slide
+
+    with open_slide(slide) as opened:
+        run = predict_slide(opened, load_package(model), out / "run", device=device)
+    return {
+        "tiles": run.n_tiles,
+        "arithmetic": run.record["settings"]["arithmetic"],
+        "agreement": run.record["settings"]["agreement_with_fp32"],
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+def decode(slide: Path, model: Path, out: Path, device: str) -> Figures:
+    """Time the reading alone, threads as the engine has them."""
+    import torch
+
+    from histospace_core.networks import load_package
+    from histospace_core.slides.open import open_slide
+    from histospace_core.slides.plan import plan_tiles
+    from histospace_core.slides.tiles import stream_blocks
+    from histospace_core.slides.tissue import find_tissue
+
+    views = load_package(model).views
+    with open_slide(slide) as opened:
+        tissue = find_tissue(opened)
+        plan = plan_tiles(opened, tissue, tile_px=views[0].px, um_per_px=views[0].um_per_px)
+        threads = torch.get_num_threads()
+        started = time.perf_counter()
+        blocks = stream_blocks(opened, plan, context=views[1:], threads=threads)
+        tiles = sum(len(block.tiles) for block in blocks)
+        return {"tiles": tiles, "seconds": time.perf_counter() - started}
+
+
+def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
+    """Time the network alone, on a thousand tiles in memory, in the form that the engine runs."""
+    import numpy as np
+    import torch
+
+    from histospace_core.networks import Predictor, load_package
+    from histospace_core.slides.ahead import in_order
+    from histospace_core.slides.open import open_slide
+    from histospace_core.slides.plan import plan_tiles
+    from histospace_core.slides.tiles import sample_tiles, stream_blocks
+    from histospace_core.slides.tissue import find_tissue
+
+    package = load_package(model)
+    views = package.views
+    with open_slide(slide) as opened, Predictor(package, device) as predict:
+        tissue = find_tissue(opened)
+        plan = plan_tiles(opened, tissue, tile_px=views[0].px, um_per_px=views[0].um_per_px)
+        predict.tune(*sample_tiles(opened, plan, views))
+        wanted = 16_384 if predict.on_gpu else 1024
+        kept, n = [], 0
+        for block in stream_blocks(opened, plan, context=views[1:]):
+            kept.append(block.views)
+            n += len(block.tiles)
+            if n >= wanted:
+                break
+        if predict.on_gpu:
+            kept = [tuple(np.concatenate(parts) for parts in zip(*kept, strict=True))]
+        threads = 1 if predict.on_gpu else torch.get_num_threads()
+
+        def run(block: Any) -> int:
+            if not predict.on_gpu:
+                torch.set_num_threads(1)
+            return len(predict.encode(*block)[0])
+
+        list(in_order(run, kept[:threads], threads))
+        started = time.perf_counter()
+        tiles = sum(in_order(run, kept, threads))
+        seconds = time.perf_counter() - started
+        return {"tiles": plan.n_tiles, "seconds": seconds / tiles * plan.n_tiles}
+
+
+def run_part(part: str, slide: Path, model: Path, device: str) -> Figures:
+    """Run one part in a process of its own; `process_seconds` is all of its life."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks.whole_slide", "--part", part]
+        command += ["--slide", str(slide), "--model", str(model), "--device", device]
+        output = subprocess.run(
+            [*command, "--out", folder], check=True, capture_output=True, text=True
+        ).stdout
+        return {**json.loads(output.splitlines()[-1]), "whole": time.perf_counter() - started}
+
+
+def store_figures(folder: Path) -> Figures:
+    """Time one gene of a large store, the handle cold, and its figure."""
+    import numpy as np
+    import pandas as pd
+
+    from histospace_core.figures.canvas import Canvas
+    from histospace_core.figures.overlay import overlay
+    from histospace_core.inference import open_prediction
+    from histospace_core.inference.layout import ROWS_PER_SHARD
+    from histospace_core.inference.store import write_matrix, write_tables
+
+    n, genes = 200_000, 2_000
+    rng = np.random.default_rng(0)
+    some = rng.normal(1, 0.4, (ROWS_PER_SHARD, genes)).astype(np.float32)
+    write_matrix(folder, lambda rows: some[: rows.stop - rows.start], (n, genes))
+    index = np.arange(n)
+    centres = np.column_stack([index % 500, index // 500]) * 128.0 + 64
+    obs = pd.DataFrame({"qc": "ok"}, index=[f"tile{i:06d}" for i in index])
+    var = pd.DataFrame({"held_out_pearson": 0.1}, index=[f"GENE{i}" for i in range(genes)])
+    record = {"tiles": {"side_level0_px": 128.0}, "slide": {"mpp": 0.69}}
+    write_tables(folder, obs, var, centres, record)
+    read, drawn = [], []
+    for i in range(11):
+        started = time.perf_counter()
+        prediction = open_prediction(folder)
+        values = prediction.gene(f"GENE{i * 150}")
+        read.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        overlay(
+            Canvas(64_000, 51_200, 0.69),
+            prediction.centres,
+            values,
+            tile=128,
+            stride=128,
+            label="GENE",
+            unit="log10",
+        )
+        drawn.append(time.perf_counter() - started)
+    return {"gene_ms": 1e3 * median(read), "figure_ms": 1e3 * median(drawn)}
+
+
+def compare(slide: Path, model: Path, device: str, parts: list[str], repeats: int) -> None:
+    """Run the parts in turn and print the medians."""
+    found: dict[str, list[Figures]] = {part: [] for part in parts}
+    for _ in range(repeats):
+        for part in parts:
+            found[part].append(run_part(part, slide, model, device))
+    print(f"{'part':12}{'s':>8}{'tiles/s':>9}{'process s':>11}{'tiles/s':>9}")
+    seconds = {p: median(f["seconds"] for f in figures) for p, figures in found.items()}
+    whole = {p: median(f["whole"] for f in figures) for p, figures in found.items()}
+    for part in parts:
+        n = found[part][0]["tiles"]
+        print(
+            f"{part:12}{seconds[part]:8.2f}{n / seconds[part]:9.0f}"
+            f"{whole[part]:11.2f}{n / whole[part]:9.0f}"
+        )
+    if "engine" in found:
+        last = found["engine"][-1]
+        print(f"engine: {last['arithmetic']}, {last['memory_mb']:.0f} MB; {last['agreement']}")
+    if {"engine", "published"} <= found.keys():
+        print(
+            f"engine / published: {seconds['published'] / seconds['engine']:.1f}x, "
+            f"whole processes {whole['published'] / whole['engine']:.1f}x"
+        )
+    if {"engine", "decode", "forward"} <= found.keys():
+        bound = seconds["decode"] + seconds["forward"]
+        print(f"engine / (decode + forward): {seconds['engine'] / bound:.2f}x")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slide", type=Path)
+    parser.add_argument("--model", type=Path, default=Path("models/histospace-her2st"))
+    parser.add_argument("--genes", type=int, default=1000)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--sides", default="", help="slides to measure the peak memory on, px")
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.part:
+        started = time.perf_counter()
+        figures = globals()[asked.part](asked.slide, asked.model, asked.out, asked.device)
+        print(json.dumps({"seconds": time.perf_counter() - started, **figures}))
+        return
+    from benchmarks.make_slide import make_slide
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = cut_model(asked.model, folder, asked.genes)
+        slide = asked.slide or make_slide(folder / "slide.tif")
+        if parts := [part for part in asked.parts.split(",") if part]:
+            compare(slide, model, asked.device, parts, asked.repeats)
+        for side in (int(s) for s in asked.sides.split(",") if s):
+            large = run_part(
+                "engine", make_slide(folder / f"{side}.tif", side), model, asked.device
+            )
+            print(f"{side} px: {large['tiles']} tiles, {large['memory_mb']:.0f} MB at most")
+        if asked.store:
+            (folder / "store").mkdir()
+            print(store_figures(folder / "store"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What an unfinished run has found so far, kept so that a killed run goes on where it stopped."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from histospace_core.errors import StoreError
+from histospace_core.inference.layout import journal_path, partial_path, store_path
+from histospace_core.inference.store import disk_errors
+
+Codes = NDArray[np.float32]
+
+_PLAN = "plan.json"
+_CODES = "codes.f32"
+_CHECKSUM, _WIDTH = b"crc32", b"width"
+
+
+class Journal:
+    """Codes and columns of a run's tiles, chunk after chunk.
+
+    Codes lie in one flat file, tile after tile. A chunk is finished once its table is there: it
+    holds the tiles' columns and the checksum of their codes, and is renamed into place last.
+
+    Parameters
+    ----------
+    run_dir
+        Folder of the run; created if absent.
+    key
+        Identifies slide, model, plan and settings. A journal of another key is refused.
+
+    Raises
+    ------
+    StoreError
+        The folder holds a finished run, or an unfinished one of another key; or the disk is full.
+    """
+
+    def __init__(self, run_dir: Path, key: Mapping[str, Any]) -> None:
+        self.run_dir = run_dir
+        self._path = journal_path(run_dir)
+        if store_path(run_dir).exists():
+            raise StoreError(
+                f"'{run_dir.name}' already holds a finished run and runs are never overwritten; "
+                "choose another folder."
+            )
+        with disk_errors(run_dir):
+            self._open(json.dumps(key, sort_keys=True))
+        self._width = 0
+        """Codes a tile, known from the first chunk on."""
+
+    def is_finished(self, tiles: slice) -> bool:
+        """Tell whether a chunk is there, whole and undamaged."""
+        try:
+            table = pq.read_table(self._table(tiles), page_checksum_verification=True)
+        except (OSError, pa.ArrowException):
+            return False
+        kept = table.schema.metadata
+        self._width = int(kept[_WIDTH])
+        codes = self.codes(tiles)
+        whole = len(codes) == len(table) == tiles.stop - tiles.start
+        return whole and zlib.crc32(codes.data) == int(kept[_CHECKSUM])
+
+    def write(self, tiles: slice, codes: Codes, columns: pd.DataFrame) -> None:
+        """Keep a chunk: codes (n, c) and what becomes `obs` (n rows)."""
+        codes = np.ascontiguousarray(codes, np.float32)
+        self._width = codes.shape[1]
+        table = pa.Table.from_pandas(columns, preserve_index=False)
+        kept = {_CHECKSUM: str(zlib.crc32(codes.data)), _WIDTH: str(self._width)}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **kept})
+        path = self._table(tiles)
+        partial = path.with_suffix(".tmp")
+        with disk_errors(self.run_dir):
+            with (self._path / _CODES).open("r+b") as file:
+                file.seek(tiles.start * self._width * codes.itemsize)
+                file.write(codes.data)
+            pq.write_table(table, partial, write_page_checksum=True)
+            partial.replace(path)
+
+    def codes(self, tiles: slice) -> Codes:
+        """Return the codes of some tiles."""
+        n, size = tiles.stop - tiles.start, 4 * self._width
+        file = self._path / _CODES
+        flat = np.fromfile(file, np.float32, n * self._width, offset=tiles.start * size)
+        return flat[: len(flat) // self._width * self._width].reshape(-1, self._width)
+
+    def columns(self) -> pd.DataFrame:
+        """Return all tiles' columns, once every chunk is written."""
+        tables = sorted(self._path.glob("tiles-*.parquet"))
+        columns = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
+        columns.index = pd.Index([f"tile{i:06d}" for i in range(len(columns))], name="tile")
+        return columns
+
+    def discard(self) -> None:
+        """Forget everything: the run is finished."""
+        with disk_errors(self.run_dir):
+            shutil.rmtree(self._path)
+
+    def _table(self, tiles: slice) -> Path:
+        return self._path / f"tiles-{tiles.start:08d}.parquet"
+
+    def _open(self, key: str) -> None:
+        plan = self._path / _PLAN
+        if plan.exists():
+            if plan.read_text("utf-8") != key:
+                raise StoreError(
+                    f"'{self.run_dir.name}' holds an unfinished run of another slide, model or "
+                    "setting; choose another folder, or delete it."
+                )
+            shutil.rmtree(partial_path(self.run_dir), ignore_errors=True)
+            return
+        self._path.mkdir(parents=True, exist_ok=True)
+        (self._path / _CODES).touch()
+        partial = plan.with_suffix(".tmp")
+        partial.write_text(key, "utf-8")
+        partial.replace(plan)

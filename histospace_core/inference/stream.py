@@ -1,0 +1,99 @@
+"""From the pixels of a slide to codes, chunk after chunk, every processor busy."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from histospace_core.networks import Predictor
+from histospace_core.slides.ahead import in_order
+from histospace_core.slides.open import RGB, Slide
+from histospace_core.slides.plan import Block, TilePlan
+from histospace_core.slides.tiles import BlockTiles, cut
+from histospace_core.slides.view import View
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What is known of some consecutive tiles of a plan.
+
+    Attributes
+    ----------
+    tiles : slice
+        Which of the plan.
+    codes : float32 array (n, c)
+        NaN where a tile cannot be read.
+    columns : DataFrame
+        `readable`, quality measures and `domain_score`, one row a tile.
+    """
+
+    tiles: slice
+    codes: Values
+    columns: pd.DataFrame
+
+
+def stream_chunks(
+    slide: Slide,
+    plan: TilePlan,
+    chunks: list[list[Block]],
+    predict: Predictor,
+    views: tuple[View, ...],
+    normalise: Callable[[RGB], RGB],
+) -> Iterator[Chunk]:
+    """Read, normalise and encode some chunks of a plan, in order.
+
+    On a CPU each thread takes a block all the way from the file to its codes, with one thread of
+    arithmetic: no core waits for another. For a GPU the threads read, and a chunk is encoded whole.
+    What a tile's codes are does not depend on which chunks are asked for.
+    """
+
+    def read(block: Block) -> BlockTiles:
+        return cut(slide, plan, block, views[1:]).recoloured(normalise)
+
+    def encode(block: Block) -> Chunk:
+        torch.set_num_threads(1)
+        return _encoded([read(block)], predict)
+
+    threads = torch.get_num_threads()
+    blocks = [block for chunk in chunks for block in chunk]
+    if predict.on_gpu:
+        ready = in_order(read, blocks, max(threads, len(os.sched_getaffinity(0))))
+        for chunk in chunks:
+            yield _encoded(list(islice(ready, len(chunk))), predict)
+        return
+    try:
+        torch.set_num_threads(1)
+        done = in_order(encode, blocks, threads)
+        for chunk in chunks:
+            yield _joined(list(islice(done, len(chunk))))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:
+    """Return codes and columns of blocks that follow each other."""
+    views = [np.concatenate(parts) for parts in zip(*(b.views for b in blocks), strict=True)]
+    codes, domain = predict.encode(*views)
+    readable = np.concatenate([b.readable for b in blocks])
+    codes[~readable] = np.nan
+    quality = pd.concat([pd.DataFrame(b.quality) for b in blocks], ignore_index=True)
+    quality.insert(0, "readable", readable)
+    quality["domain_score"] = np.where(readable, domain, np.nan).astype(np.float32)
+    first = blocks[0].first
+    return Chunk(slice(first, first + len(codes)), codes, quality)
+
+
+def _joined(parts: list[Chunk]) -> Chunk:
+    """Return chunks that follow each other as one."""
+    return Chunk(
+        slice(parts[0].tiles.start, parts[-1].tiles.stop),
+        np.concatenate([part.codes for part in parts]),
+        pd.concat([part.columns for part in parts], ignore_index=True),
+    )

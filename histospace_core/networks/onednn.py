@@ -1,0 +1,192 @@
+"""Convolutions as oneDNN has them: batch norm folded in, activation fused, bf16 or 8-bit integers.
+
+These are the kernels that torch.compile calls on a CPU; called directly they need no compiler and
+no warm-up. 8-bit layers follow Jacob et al. 2018 (doi 10.1109/CVPR.2018.00286): weights rounded
+channel by channel, activations with one step for the layer, measured on sample tiles; what rounding
+shifts a channel by on those tiles is taken off its bias (Nagel et al. 2019, doi
+10.1109/ICCV.2019.00141).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, max_pool2d, pad, relu
+
+
+def has_int8() -> bool:
+    """Tell whether this processor multiplies 8-bit integers (AVX-512 VNNI) and oneDNN is there."""
+    return torch.backends.mkldnn.is_available() and bool(torch.cpu._is_vnni_supported())
+
+
+def has_bf16() -> bool:
+    """Tell whether this processor multiplies bf16 numbers and oneDNN is there."""
+    return torch.backends.mkldnn.is_available() and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of the convolution that a convolution and its batch norm are."""
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise TypeError("a batch norm without running statistics cannot be folded")
+    gain = norm.weight / torch.sqrt(variance + norm.eps)
+    bias = norm.bias - mean * gain
+    if conv.bias is not None:
+        bias = bias + conv.bias * gain
+    return (conv.weight * gain[:, None, None, None]).detach(), bias.detach()
+
+
+def pool(maps: Tensor) -> Tensor:
+    """Return maps (n, c, h, w), channels last and of any type, after a max-pool of 2 x 2."""
+    rows = maps.permute(0, 2, 3, 1)
+    rows = torch.maximum(rows[:, ::2], rows[:, 1::2])
+    return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2]).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Steps that real numbers are rounded to: byte q stands for (q - zero) * step."""
+
+    step: float
+    zero: int = 0
+
+    def real(self, maps: Tensor) -> Tensor:
+        return (maps.float() - self.zero) * self.step
+
+
+class Int8Conv:
+    """A 3x3 convolution and ReLU on bytes.
+
+    Parameters
+    ----------
+    weight, bias
+        Of the folded convolution, (out, in, 3, 3) and (out,).
+    inside : Grid
+        What the bytes of its input mean.
+    outside : Grid, optional
+        What those of its output mean; real numbers come out if None.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, inside: Grid, outside: Grid | None) -> None:
+        self.inside, self.outside = inside, outside
+        self.bias = bias
+        self._steps = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
+        rounded = torch.round(weight / self._steps[:, None, None, None]).to(torch.int8)
+        self._packed = torch.ops.onednn.qconv_prepack(
+            rounded, self._steps, inside.step, inside.zero, [1, 1], [1, 1], [1, 1], 1, None
+        )
+        self._zeros = torch.zeros(len(bias), dtype=torch.int32)
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        return self._run(maps, self.outside, "relu")
+
+    def before_activation(self, maps: Tensor) -> Tensor:
+        """Return the real numbers before the ReLU."""
+        return self._run(maps, None, "none")
+
+    def _run(self, maps: Tensor, outside: Grid | None, activation: str) -> Tensor:
+        return torch.ops.onednn.qconv2d_pointwise(
+            maps,
+            self.inside.step,
+            self.inside.zero,
+            self._packed,
+            self._steps,
+            self._zeros,
+            self.bias,
+            [1, 1],
+            [1, 1],
+            [1, 1],
+            1,
+            1.0 if outside is None else outside.step,
+            0 if outside is None else outside.zero,
+            torch.float32 if outside is None else torch.uint8,
+            activation,
+            [],
+            "",
+        )
+
+
+def int8_stack(
+    layers: Sequence[tuple[Tensor, Tensor]], sample: Tensor, inside: Grid, *, real_last: bool
+) -> list[Int8Conv]:
+    """Round a stack of 3x3 convolutions, each with ReLU and max-pool 2, to bytes.
+
+    Parameters
+    ----------
+    layers
+        Weight and bias of each convolution.
+    sample
+        Bytes (n, c, h, w) like those that the stack will see.
+    inside
+        What they mean.
+    real_last
+        Whether the last layer gives real numbers instead of bytes.
+    """
+    stack: list[Int8Conv] = []
+    exact, rounded = inside.real(sample), sample
+    for i, (weight, bias) in enumerate(layers):
+        wanted = conv2d(exact, weight, bias, padding=1)
+        last = real_last and i == len(layers) - 1
+        outside = Grid(max(float(wanted.amax()), 1e-6) / 255)
+        conv = Int8Conv(weight, bias, inside, None if last else outside)
+        conv.bias = bias + (wanted - conv.before_activation(rounded)).mean((0, 2, 3))
+        stack.append(conv)
+        exact, rounded, inside = max_pool2d(relu(wanted), 2), pool(conv(rounded)), outside
+    return stack
+
+
+class FusedConv:
+    """A convolution, its batch norm and its ReLU6 (or nothing) in one call.
+
+    The padding that TensorFlow calls SAME puts one pixel more at the right and below; for a stride
+    of two the kernel is widened by a row and a column of zeros instead, so that nothing is copied.
+
+    Parameters
+    ----------
+    conv, norm
+        As in timm's EfficientNet: `norm` may carry the activation.
+    dtype
+        Of weights and maps: float32 or bfloat16.
+    """
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, dtype: torch.dtype) -> None:
+        weight, bias = fold(conv, norm)
+        side = weight.shape[-1]
+        self._stride = list(conv.stride)
+        self._groups = conv.groups
+        if self._stride[0] == 2:
+            weight, margin = pad(weight, (1, 0, 1, 0)), (side - 1) // 2
+        else:
+            margin = side // 2
+        self._padding = [margin, margin]
+        clipped = isinstance(getattr(norm, "act", None), nn.ReLU6)
+        self._activation = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
+        self._weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+        self._bias = bias.to(dtype)
+        self._packed: dict[torch.Size, Tensor] = {}
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        name, limits = self._activation
+        return torch.ops.mkldnn._convolution_pointwise(
+            maps,
+            self._for(maps.shape),
+            self._bias,
+            self._padding,
+            self._stride,
+            [1, 1],
+            self._groups,
+            name,
+            limits,
+            "",
+        )
+
+    def _for(self, shape: torch.Size) -> Tensor:
+        """Return the weight in the order that suits maps of a shape."""
+        if self._groups > 1:
+            return self._weight
+        if shape not in self._packed:
+            self._packed[shape] = torch.ops.mkldnn._reorder_convolution_weight(
+                self._weight, self._padding, self._stride, [1, 1], 1, list(shape)
+            )
+        return self._packed[shape]
