@@ -1,13 +1,17 @@
 """A finished run whose tissue is known, written by the real writer."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+from anndata import AnnData
+from scipy import ndimage, sparse
 
-from histospace_core.inference import RESEARCH_USE
-from histospace_core.inference.store import PredictionWriter
+from histospace_core.evaluation.compare import Comparison, compare_run
+from histospace_core.inference import RESEARCH_USE, open_prediction
+from histospace_core.inference.store import write_matrix, write_tables
 
 SIDE = 24
 TILE = 100.0
@@ -17,10 +21,17 @@ OTHER = [f"GENE{i}" for i in range(12)]
 GENES = [*STROMA, *EPITHELIUM, *OTHER]
 
 
-def make_run(folder: Path, *, reliable: bool = True, seed: int = 0) -> np.ndarray:
+def make_run(
+    folder: Path,
+    *,
+    reliable: bool = True,
+    signatures: Mapping[str, dict] = MappingProxyType({}),
+    foreign_rows: int = 1,
+    seed: int = 0,
+) -> np.ndarray:
     """Write a run of 24 x 24 tiles, a round tumour in stroma; return where the tumour is.
 
-    Tile 0 could not be read; the last row looks unlike the training tissue; one gene of each
+    Tile 0 could not be read; the last rows look unlike the training tissue; one gene of each
     signature and half of the others are not reliable.
     """
     rng = np.random.default_rng(seed)
@@ -38,7 +49,9 @@ def make_run(folder: Path, *, reliable: bool = True, seed: int = 0) -> np.ndarra
     obs = pd.DataFrame(
         {
             "qc": ["unreadable"] + ["ok"] * (len(values) - 1),
-            "domain_score": np.where(places[:, 1] == SIDE - 1, 9.0, 0.2).astype(np.float32),
+            "domain_score": np.where(places[:, 1] >= SIDE - foreign_rows, 9.0, 0.2).astype(
+                np.float32
+            ),
         }
     )
     var = pd.DataFrame(
@@ -57,11 +70,33 @@ def make_run(folder: Path, *, reliable: bool = True, seed: int = 0) -> np.ndarra
     record = {
         "notice": RESEARCH_USE,
         "slide": {"name": "s", "sha256": "ab" * 32, "width": edge, "height": edge, "mpp": 0.5},
-        "model": {"name": "small", "expression_unit": "log10_cp10k"},
+        "model": {
+            "name": "small",
+            "expression_unit": "log10_cp10k",
+            "training_sections": [],
+            "signatures": dict(signatures),
+        },
         "tiles": {"side_level0_px": TILE, "stride_level0_px": TILE},
         "domain": {"share_outside": 1 / SIDE, "median_score": 0.2, "warning": ""},
     }
-    with PredictionWriter(folder, len(values), len(GENES), {"test": seed}) as out:
-        out.write(values, obs)
-        out.finish(out.obs(), var, centres.astype(float), record)
+    obs.index = pd.Index([f"tile{i:06d}" for i in range(len(values))], name="tile")
+    folder.mkdir()
+    write_matrix(folder, values.__getitem__, values.shape)
+    write_tables(folder, obs, var, centres.astype(float), record)
     return tumour
+
+
+def compare(run: Path, out: Path, seed: int = 0) -> Comparison:
+    """Compare a made run with counts drawn from its own maps, a spot on every other tile."""
+    rng = np.random.default_rng(seed)
+    prediction = open_prediction(run)
+    rows = np.flatnonzero((prediction.centres / TILE).astype(int).sum(1) % 2 == 1)
+    share = 10 ** np.nan_to_num(prediction.matrix(rows), nan=1.0)
+    counts = rng.poisson(share * rng.uniform(3, 9, (len(rows), 1)))
+    measured = AnnData(
+        sparse.csr_matrix(counts.astype(np.float32)),
+        var=pd.DataFrame({"gene_id": ""}, index=GENES),
+        obsm={"spatial": prediction.centres[rows]},
+    )
+    measured.obs["total_counts"] = counts.sum(1).astype(float)
+    return compare_run(run, measured, out)

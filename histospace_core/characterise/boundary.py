@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
 
 from histospace_core.errors import MeasurementError
+from histospace_core.evaluation.spatial import pitch
 
 LARGEST_FILE = 64 * 2**20
 Ring = NDArray[np.float64]
@@ -88,12 +90,33 @@ def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArr
     return labels.astype(str)
 
 
+def edge_distance(inside: NDArray[np.bool_], centres: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Distance (n,) of each tile to the edge of a region of tiles; negative inside.
+
+    The edge runs midway between a tile inside and one outside.
+
+    Parameters
+    ----------
+    inside : bool, (n,)
+    centres : (n, 2), in the unit of the distance
+
+    Raises
+    ------
+    MeasurementError
+        All tiles are inside, or none.
+    """
+    if inside.all() or not inside.any():
+        raise MeasurementError("This region has no edge: it holds all tiles or none.")
+    half = pitch(centres) / 2
+    into = cKDTree(centres[~inside]).query(centres)[0]
+    out = cKDTree(centres[inside]).query(centres)[0]
+    return np.where(inside, half - into, out - half)
+
+
 def boundary_gradient(
     expression: NDArray[np.floating],
-    centres: NDArray[np.floating],
-    region: Region,
+    distance_um: NDArray[np.floating],
     *,
-    mpp: float,
     width_um: float = 200.0,
     reach_um: float = 1000.0,
 ) -> pd.DataFrame:
@@ -102,10 +125,8 @@ def boundary_gradient(
     Parameters
     ----------
     expression : (n, genes)
-    centres : (n, 2), level-0 px
-    region : Region
-    mpp : float
-        Pixel size, um/px.
+    distance_um : (n,)
+        To the edge, negative inside: `Region.signed_distance` or `edge_distance`, in um.
     width_um, reach_um : float
         Of a band, and how far from the edge to look on either side.
 
@@ -115,10 +136,9 @@ def boundary_gradient(
     then ``mean_<i>`` and ``sem_<i>`` of gene i. The standard error counts tiles as independent,
     which neighbours are not: it is a lower bound.
     """
-    distance = region.signed_distance(centres) * mpp
     steps = int(np.ceil(reach_um / width_um))
     edges = np.arange(-steps, steps + 1) * width_um
-    band = np.digitize(distance, edges) - 1
+    band = np.digitize(distance_um, edges) - 1
     known = np.isfinite(expression).all(1)
     rows = []
     for number in range(len(edges) - 1):

@@ -91,8 +91,10 @@ def null_error(
     other: int | None,
     number: int,
     seed: int,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Standard error of each difference under the placements, (tested, genes).
+
+    With it comes how many placements stand behind it, (tested,): the degrees of freedom.
 
     What the regions explain is taken out first, or a region as large as half the tissue would be
     its own noise. A placement that lies on the region itself then has little left to show: its
@@ -121,7 +123,8 @@ def null_error(
         share = np.where(kept >= LEAST_KEPT, (1 - np.minimum(np.abs(cosine), 1)) ** 2, 0)
         squares += ((share > 0)[:, :, None] * left.astype(np.float64) ** 2).sum(0)
         counted += share.sum(0)
-    return np.sqrt(squares / np.where(counted > 0, counted, np.nan)[:, None])
+    counted = np.where(counted > 0, counted, np.nan)
+    return np.sqrt(squares / counted[:, None]), counted
 
 
 def _by_region(values: NDArray, n_regions: int) -> NDArray:

@@ -36,6 +36,10 @@ class Domains:
     stability : (levels,)
         Mean adjusted Rand index between the domains and those of random 80 % of the tiles; NaN
         at a level of one domain, where there is nothing to agree on.
+    stability_control : (levels,)
+        The same of normal noise with the variances of the components, in which there are no
+        clusters (the null of SigClust, Liu et al. 2008, doi 10.1198/016214508000000454); NaN
+        where this control was not asked for.
     confidence : (n, levels)
         Share of the resamples holding the tile in which it fell to its own domain; NaN where a
         tile was in none.
@@ -47,6 +51,7 @@ class Domains:
     resolutions: tuple[float, ...]
     labels: NDArray[np.intp]
     stability: NDArray[np.float64]
+    stability_control: NDArray[np.float64]
     confidence: NDArray[np.float64]
     chosen: int
 
@@ -66,6 +71,7 @@ def find_domains(
     *,
     resolutions: Sequence[float] | None = None,
     n_resamples: int = 5,
+    control: bool = False,
     seed: int = 0,
 ) -> Domains:
     """Find spatial domains of measured or predicted expression.
@@ -83,6 +89,8 @@ def find_domains(
         domains, each number of domains once; if none does, the one nearest to it.
     n_resamples : int
         Random 80 % of the tiles, clustered anew at each level, that stability is measured on.
+    control : bool
+        Whether to do the same to noise, which takes as long again.
     seed : int
 
     Raises
@@ -106,7 +114,7 @@ def find_domains(
         raise MeasurementError("No gene varies between tiles, so there are no domains to find.")
     graph = joint_graph(scores, centres)
     levels = _levels(graph, resolutions, seed)
-    resampled = [_resample(graph, levels, n, seed) for n in range(n_resamples)]
+    resampled = [_resample(graph, list(levels), n, seed) for n in range(n_resamples)]
     labels = np.full((table.n_obs, len(levels)), -1, dtype=np.intp)
     confidence = np.full(labels.shape, np.nan)
     stability = np.full(len(levels), np.nan)
@@ -116,7 +124,12 @@ def find_domains(
             stability[column], confidence[known, column] = _agreement(
                 found, [(drawn, again[column]) for drawn, again in resampled]
             )
-    return Domains(tuple(levels), labels, stability, confidence, _choose(labels, stability))
+    null = np.full(len(levels), np.nan)
+    if control:
+        noise = np.random.default_rng(seed).normal(0, scores.std(0), scores.shape)
+        null = _stability(joint_graph(noise, centres), list(levels), n_resamples, seed)
+    chosen = _choose(labels, stability)
+    return Domains(tuple(levels), labels, stability, null, confidence, chosen)
 
 
 def leiden(graph: Graph, resolution: float, seed: int, iterations: int = _ITERATIONS) -> NDArray:
@@ -164,15 +177,28 @@ def _choose(labels: NDArray[np.intp], stability: NDArray[np.float64]) -> int:
     return int((several if several.max() >= _STABLE else score).argmax())
 
 
+def _stability(
+    graph: Graph, resolutions: list[float], n_resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Mean adjusted Rand index with the resamples at each resolution; NaN of a single domain."""
+    resampled = [_resample(graph, resolutions, n, seed) for n in range(n_resamples)]
+    found = np.full(len(resolutions), np.nan)
+    for level, resolution in enumerate(resolutions):
+        labels = leiden(graph, resolution, seed)
+        if resampled and labels.max() > 0:
+            found[level] = _agreement(labels, [(drawn, a[level]) for drawn, a in resampled])[0]
+    return found
+
+
 def _resample(
-    graph: Graph, levels: dict[float, NDArray[np.intp]], number: int, seed: int
+    graph: Graph, resolutions: list[float], number: int, seed: int
 ) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
     """Draw 80 % of the tiles and cluster their part of the graph at every level."""
     rng = np.random.default_rng([seed, number])
     n = graph.shape[0]
     drawn = np.sort(rng.choice(n, size=int(_SHARE * n), replace=False))
     part = graph[drawn][:, drawn]
-    return drawn, [leiden(part, r, number + 1, iterations=1) for r in levels]
+    return drawn, [leiden(part, r, number + 1, iterations=1) for r in resolutions]
 
 
 def _agreement(

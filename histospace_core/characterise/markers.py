@@ -23,10 +23,12 @@ class Markers:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a region and gene, best first within a region: ``region, gene, n_tiles, mean_in,
-        mean_out, difference, ci_low, ci_high, effect_size, p_value, q_value``. `difference` is in
-        the unit of expression, with its 95 % interval; `effect_size` divides it by the standard
-        deviation within the two sides (Cohen's d); q-values are Benjamini-Hochberg over all rows.
+        One row a region and gene: ``region, gene, n_tiles, mean_in, mean_out, difference, ci_low,
+        ci_high, effect_size, least_effect, reliable, p_value, q_value``. `difference` is in the
+        unit of expression, with its 95 % interval; `effect_size` divides it by the standard
+        deviation within the two sides (Cohen's d); `least_effect` is the end of its interval
+        nearer to zero, 0 where the interval holds zero: a region's genes stand in its order,
+        largest first. q-values are Benjamini-Hochberg over all rows.
     n_genes, n_tested : int
         Genes with expression, and those that were tested.
     left_out : tuple of str
@@ -58,11 +60,12 @@ def find_markers(
     Neighbouring tiles repeat each other, so a test that counts tiles finds differences in pure
     noise. Here the same difference is taken for the regions laid elsewhere (`placements`), on what
     the regions do not explain; its root mean square is the standard error that gives the interval
-    and, with a normal law, the p-value. Permuted blocks and phase-randomised surrogates did not
-    hold their level on every simulated noise; this did (`benchmarks/markers.py`).
+    and, with Student's t on as many degrees of freedom as there were placements, the p-value.
+    Permuted blocks and phase-randomised surrogates did not hold their level on every simulated
+    noise; this did (`benchmarks/markers.py`).
 
-    Where the regions are domains found on these very genes, the genes have been used twice: the
-    q-values then rank genes, they do not show that the domains exist.
+    Where the regions are domains found on these very genes, the p-values test nothing: on noise
+    of few causes, as predicted maps have, half of the genes were called. Take the effects then.
 
     Parameters
     ----------
@@ -107,16 +110,18 @@ def find_markers(
     centred = expression.astype(np.float32) - mean.astype(np.float32)
     sums = moments(centred, labels, len(names), mean)
     difference = contrasts(labels, tested, other).T @ centred
-    error = null_error(centred, labels, centres, tested, other, n_placements, seed)
+    error, dof = null_error(centred, labels, centres, tested, other, n_placements, seed)
     error[:, np.ptp(expression, axis=0) == 0] = np.nan  # a constant gene has nothing to test
     rows = [
-        _rows(names[r], sums, r, other, difference[i], error[i], genes)
+        _rows(names[r], sums, r, other, difference[i], error[i], dof[i], genes)
         for i, r in enumerate(tested)
     ]
     found = pd.concat(rows, ignore_index=True)
+    if "reliable" in table.var:
+        found.insert(10, "reliable", table.var["reliable"].reindex(found["gene"]).to_numpy(bool))
     found["q_value"] = q_values(found["p_value"].to_numpy())
-    order = found.assign(size=-found["effect_size"].abs())
-    found = found.loc[order.sort_values(["region", "p_value", "size"], kind="stable").index]
+    order = found.assign(least=-found["least_effect"].abs(), size=-found["effect_size"].abs())
+    found = found.loc[order.sort_values(["region", "least", "size"], kind="stable").index]
     left_out = tuple(names[small])
     return Markers(found.reset_index(drop=True), n_genes, len(genes), left_out)
 
@@ -146,6 +151,7 @@ def _rows(
     other: int | None,
     difference: NDArray[np.floating],
     error: NDArray[np.float64],
+    dof: float,
     genes: NDArray[np.str_],
 ) -> pd.DataFrame:
     inside = found.of([region])
@@ -156,7 +162,9 @@ def _rows(
     )
     valid = np.where(error > 0, error, np.nan)
     spread = np.where(np.isfinite(valid) & (within > 0), np.sqrt(within), np.nan)
-    half = stats.norm.ppf(0.975) * valid
+    half = stats.t.ppf(0.975, dof) * valid
+    low, high = (difference - half) / spread, (difference + half) / spread
+    least = np.where(low > 0, low, np.where(high < 0, high, np.where(np.isnan(low), np.nan, 0.0)))
     return pd.DataFrame(
         {
             "region": name,
@@ -168,6 +176,7 @@ def _rows(
             "ci_low": difference - half,
             "ci_high": difference + half,
             "effect_size": difference / spread,
-            "p_value": 2 * stats.norm.sf(np.abs(difference) / valid),
+            "least_effect": least,
+            "p_value": 2 * stats.t.sf(np.abs(difference) / valid, dof),
         }
     )

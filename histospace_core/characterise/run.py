@@ -1,6 +1,7 @@
 """Characterise a finished run: domains, markers, signatures, and how far to trust each."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,22 @@ from numpy.typing import NDArray
 from histospace_core.characterise.agreement import agreement
 from histospace_core.characterise.boundary import read_regions, region_labels
 from histospace_core.characterise.domains import Domains, find_domains
-from histospace_core.characterise.markers import SMALLEST_REGION, Markers, find_markers
-from histospace_core.characterise.signatures import SignatureScores, read_gmt, score_signatures
+from histospace_core.characterise.levels import Level, Measured, describe_level, domain_facts
+from histospace_core.characterise.markers import find_markers
+from histospace_core.characterise.measured import measured_domains, signatures_at_spots
+from histospace_core.characterise.signatures import (
+    Signature,
+    SignatureScores,
+    read_gmt,
+    score_signatures,
+)
 from histospace_core.errors import MeasurementError
+from histospace_core.evaluation.compare import Comparison, open_comparison
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
 
-MANY_FOREIGN = 0.5
-"""A domain is marked if this share of its tiles looks unlike the training tissue."""
-CALLED = 0.1
-_NAMED_AFTER = 0.1
-"""Smallest difference of mean scores, in z, that names a domain after a signature."""
+MOST_CONTROLLED = 20_000
+"""Up to this many tiles the domains are also sought in noise."""
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,13 @@ class Characterisation:
     ----------
     prediction : Prediction
     domains : Domains
-    names : list of str
-        Of the domains of the chosen level: ``"D1: Stroma"``, the suggestion after the signature
-        that stands out most, or ``"D1"`` where none does.
-    markers : Markers or None
-        None where fewer than two domains are large enough.
+    levels : list of Level
+        One a resolution of `domains`.
     signatures : SignatureScores
+        Its table also says how well each score was predicted on held-out patients and, with a
+        comparison, on this section.
+    drawn : DataFrame or None
+        ``Markers.table`` of the annotated regions, with their q-values.
     foreign : bool, (n,)
         Tiles that look unlike the training tissue.
     summary : dict
@@ -45,11 +53,21 @@ class Characterisation:
 
     prediction: Prediction
     domains: Domains
-    names: list[str]
-    markers: Markers | None
+    levels: list[Level]
     signatures: SignatureScores
+    drawn: pd.DataFrame | None
     foreign: NDArray[np.bool_]
     summary: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the domains of the chosen level."""
+        return self.level.names
+
+    @property
+    def level(self) -> Level:
+        """The chosen level."""
+        return self.levels[self.domains.chosen]
 
 
 def characterise_run(
@@ -57,8 +75,10 @@ def characterise_run(
     *,
     signatures: Path | None = None,
     annotations: Path | None = None,
+    comparison: Path | None = None,
     all_genes: bool = False,
     seed: int = 0,
+    on_progress: Progress | None = None,
 ) -> Characterisation:
     """Find the domains of a run, what marks them, and where each signature runs.
 
@@ -70,9 +90,13 @@ def characterise_run(
         GMT file; the signatures that ship where not given.
     annotations : pathlib.Path, optional
         GeoJSON of regions drawn by a person, to compare the domains with.
+    comparison : pathlib.Path, optional
+        What `compare_run` wrote of this run, to hold everything against the measurement.
     all_genes : bool
         Use every gene, and say so, instead of the reliable ones.
     seed : int
+    on_progress : callable, optional
+        Told steps done, steps in all, and what comes next.
 
     Raises
     ------
@@ -81,85 +105,101 @@ def characterise_run(
     MeasurementError
         A file cannot be used, or the run has too little to characterise.
     """
+    report = on_progress or (lambda done, total, stage: None)
     lists = read_gmt(signatures) if signatures else read_gmt()
-    drawn = read_regions(annotations) if annotations else None
+    regions = read_regions(annotations) if annotations else None
     prediction = open_prediction(run_dir)
+    compared = _comparison(comparison, prediction) if comparison else None
+    report(0, 1, "finding domains")
     table = prediction.to_anndata()
     reliable = table.var["reliable"].to_numpy(bool)
     if not all_genes and reliable.sum() < 2:
         raise MeasurementError(
             f"{reliable.sum()} genes of this model are reliable, too few to characterise tissue "
-            "with; --all-genes uses every gene, at your own risk."
+            "with; use all genes (--all-genes) at your own risk."
         )
     used = np.ones(table.n_vars, bool) if all_genes else reliable
-    domains = find_domains(table[:, used], seed=seed)
+    control = table.n_obs <= MOST_CONTROLLED
+    domains = find_domains(table[:, used], control=control, seed=seed)
+    steps = len(domains.resolutions) + 2
+    report(1, steps, "scoring signatures")
     scored = score_signatures(table, lists, reliable_only=not all_genes)
-    markers = None
-    if np.sum(np.bincount(domains.best[domains.best >= 0]) >= SMALLEST_REGION) >= 2:
-        markers = find_markers(table, domains.best, reliable_only=not all_genes, seed=seed)
-    names = domain_names(domains.best, scored)
+    skill = _skill(prediction, compared, lists, shipped=signatures is None)
+    scored = replace(scored, table=scored.table.merge(skill, on="signature", how="left"))
+    measured = None
+    if compared:
+        stride = float(prediction.provenance["tiles"]["stride_level0_px"])
+        measured = Measured(compared.spots, measured_domains(compared.spots, seed), stride)
+    levels = []
+    for column, number in enumerate(domains.n_domains):
+        report(2 + column, steps, f"markers of {number} domains")
+        labels = domains.labels[:, column]
+        levels.append(
+            describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
+        )
     foreign = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUTSIDE_DOMAIN
-    summary = _summary(prediction, domains, names, markers, scored, foreign, used, reliable)
-    if drawn is not None:
-        labels = region_labels(drawn, prediction.centres)
-        summary["agreement"] = agreement(domains.best, labels, prediction.centres, seed=seed)
-    return Characterisation(prediction, domains, names, markers, scored, foreign, summary)
+    summary = _summary(prediction, domains, levels, scored, foreign, used, compared)
+    drawn = None
+    if regions is not None:
+        annotated = region_labels(regions, prediction.centres)
+        summary["agreement"] = agreement(domains.best, annotated, prediction.centres, seed=seed)
+        drawn = find_markers(table, annotated, reliable_only=not all_genes, seed=seed).table
+    return Characterisation(prediction, domains, levels, scored, drawn, foreign, summary)
 
 
-def domain_names(labels: NDArray[np.intp], scored: SignatureScores) -> list[str]:
-    """Suggest a name for each domain: its number and the signature that stands out most in it."""
-    names = []
-    for domain in range(int(labels.max()) + 1):
-        inside = labels == domain
-        name = f"D{domain + 1}"
-        known = np.isfinite(scored.scores).any(0)
-        if known.any() and inside.any() and (~inside & (labels >= 0)).any():
-            here = np.nanmean(scored.scores[inside][:, known], axis=0)
-            there = np.nanmean(scored.scores[~inside & (labels >= 0)][:, known], axis=0)
-            best = int((here - there).argmax())
-            if (here - there)[best] >= _NAMED_AFTER:
-                name += ": " + str(scored.table["signature"].to_numpy()[known][best])
-        names.append(name)
+def _comparison(folder: Path, prediction: Prediction) -> Comparison:
+    """Open a comparison, which must be one of this very slide by this very model."""
+    found = open_comparison(folder)
+    facts = prediction.provenance
+    theirs = found.summary.get("slide"), found.summary.get("model")
+    if theirs != (facts["slide"]["name"], facts["model"]["name"]):
+        raise MeasurementError(
+            f"'{folder.name}' compares another slide or model; compare this run first."
+        )
+    return found
+
+
+def _skill(
+    prediction: Prediction,
+    compared: Comparison | None,
+    lists: Sequence[Signature],
+    *,
+    shipped: bool,
+) -> pd.DataFrame:
+    """How well each signature was predicted: on held-out patients, and on this section."""
+    names = pd.DataFrame({"signature": [s.name for s in lists]})
+    kept = prediction.provenance["model"].get("signatures")
+    if shipped and kept:
+        scores = pd.DataFrame.from_dict(kept, orient="index").drop(columns="n_used")
+        scores = scores.rename(columns={"ci_low": "held_out_ci_low", "ci_high": "held_out_ci_high"})
+        names = names.merge(scores, left_on="signature", right_index=True, how="left")
+    if compared:
+        names = names.merge(signatures_at_spots(compared.spots, lists), on="signature")
     return names
 
 
 def _summary(
     prediction: Prediction,
     domains: Domains,
-    names: list[str],
-    markers: Markers | None,
+    levels: list[Level],
     scored: SignatureScores,
     foreign: NDArray[np.bool_],
     used: NDArray[np.bool_],
-    reliable: NDArray[np.bool_],
+    compared: Comparison | None,
 ) -> dict[str, Any]:
     facts = prediction.provenance
-    called = markers.table[markers.table["q_value"] < CALLED] if markers else pd.DataFrame()
-    found = []
-    for number, name in enumerate(names):
-        inside = domains.best == number
-        top = called[called["region"] == str(number)] if len(called) else called
-        raised = top[top["difference"] > 0] if len(top) else top
-        outside = float(foreign[inside].mean())
-        found.append(
-            {
-                "domain": name,
-                "n_tiles": int(inside.sum()),
-                "confidence": float(np.nanmean(domains.confidence[inside, domains.chosen])),
-                "markers_called": len(top),
-                "top_markers": list(raised["gene"][:5]) if len(raised) else [],
-                "share_outside_training_tissue": outside,
-                "trust": "low: unlike the training tissue" if outside > MANY_FOREIGN else "",
-            }
-        )
-    warnings = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
-    if not reliable[used].all():
-        share = float(reliable[used].mean())
-        warnings.append(f"Rests on all genes, of which only {share:.0%} are reliable.")
-    warnings.append(
-        "The domains were found on the genes that are tested between them: q-values rank the "
-        "markers, they do not show that the domains exist."
-    )
+    reliable = prediction.var["reliable"].to_numpy(bool)
+    described = [
+        {
+            "resolution": domains.resolutions[i],
+            "n_domains": domains.n_domains[i],
+            "stability": float(domains.stability[i]),
+            "stability_control": float(domains.stability_control[i]),
+            "domains": domain_facts(level, domains.labels[:, i], domains.confidence[:, i], foreign),
+            "measured": level.measured,
+        }
+        for i, level in enumerate(levels)
+    ]
     return {
         "use": RESEARCH_USE,
         "model": facts["model"]["name"],
@@ -170,14 +210,26 @@ def _summary(
         "n_genes_reliable": int(reliable.sum()),
         "share_reliable": float(reliable.mean()),
         "n_genes_used": int(used.sum()),
-        "levels": [
-            {"resolution": r, "n_domains": n, "stability": float(s)}
-            for r, n, s in zip(
-                domains.resolutions, domains.n_domains, domains.stability, strict=True
-            )
-        ],
+        "share_outside_training_tissue": float(foreign.mean()),
         "chosen_level": domains.chosen,
-        "domains": found,
+        "levels": described,
+        "domains": described[domains.chosen]["domains"],
         "signatures": scored.table.drop(columns="genes_used").to_dict("records"),
-        "warnings": warnings,
+        "compared_with": compared.directory.name if compared else None,
+        "warnings": _warnings(facts, used, reliable),
     }
+
+
+def _warnings(
+    facts: dict[str, Any], used: NDArray[np.bool_], reliable: NDArray[np.bool_]
+) -> list[str]:
+    warnings = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
+    if facts["model"].get("slide_was_trained_on"):
+        warnings.append(
+            "The model was trained on this very slide: what is found here says nothing about a "
+            "new patient."
+        )
+    if not reliable[used].all():
+        share = float(reliable[used].mean())
+        warnings.append(f"Rests on all genes, of which only {share:.0%} are reliable.")
+    return warnings

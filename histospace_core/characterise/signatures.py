@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
+from scipy import stats
 
 from histospace_core.characterise.expression import log_expression
 from histospace_core.errors import MeasurementError
@@ -35,14 +36,18 @@ class SignatureScores:
     ----------
     scores : float, (n, signatures)
         Mean z-score of the genes; NaN where a tile has no expression.
-    error : float, (n, signatures)
-        Standard error of that mean over the genes of the list: times 1.96, its 95 % interval.
+    half_width : float, (n, signatures)
+        Of the 95 % interval of that mean over the genes of the list (Student's t): how far its
+        genes agree in a tile. Genes are not independent, nor is this the error of prediction.
     table : pandas.DataFrame
-        One row a signature: ``signature, n_genes, n_used, share_used, genes_used, source, note``.
+        One row a signature: ``signature, n_genes, n_known, n_used, share_used, share_reliable,
+        mean_gene_pearson, genes_used, source, note``. Of the `n_genes` listed, the table has
+        `n_known`; `share_reliable` of those are reliable; `mean_gene_pearson` averages the
+        held-out correlations of the `n_used` genes, NaN for what is not predicted.
     """
 
     scores: NDArray[np.float64]
-    error: NDArray[np.float64]
+    half_width: NDArray[np.float64]
     table: pd.DataFrame
 
 
@@ -99,24 +104,27 @@ def score_signatures(
     """
     expression, names = log_expression(table)
     species = guess_species(list(names))
-    column = {gene: i for i, gene in enumerate(_current(names, species))}
+    column = {gene: i for i, gene in enumerate(current_symbols(names, species))}
     spread = np.asarray(np.nanstd(expression, axis=0, dtype=np.float64))
     usable = spread > 0
     if reliable_only and "reliable" in table.var:
         usable &= table.var.loc[names, "reliable"].to_numpy(bool)
     mean = np.asarray(np.nanmean(expression, axis=0, dtype=np.float64))
     scores = np.full((len(expression), len(signatures)), np.nan)
-    error = np.full(scores.shape, np.nan)
+    half_width = np.full(scores.shape, np.nan)
+    held_out = _column(table, names, "held_out_pearson")
+    reliable = _column(table, names, "reliable")
     rows = []
     for number, signature in enumerate(signatures):
-        current = dict.fromkeys(_current(signature.genes, species))
+        current = dict.fromkeys(current_symbols(signature.genes, species))
         known = [column[gene] for gene in current if gene in column]
         used = [i for i in known if usable[i]]
         note = ""
         if len(used) >= FEWEST_GENES:
             z = (expression[:, used].astype(np.float64) - mean[used]) / spread[used]
             scores[:, number] = z.mean(1)
-            error[:, number] = z.std(1, ddof=1) / np.sqrt(len(used))
+            width = stats.t.ppf(0.975, len(used) - 1) / np.sqrt(len(used))
+            half_width[:, number] = width * z.std(1, ddof=1)
             if len(used) < len(signature.genes) / 2:
                 note = "rests on less than half of its genes"
         else:
@@ -128,18 +136,28 @@ def score_signatures(
             {
                 "signature": signature.name,
                 "n_genes": len(signature.genes),
+                "n_known": len(known),
                 "n_used": len(used),
                 "share_used": len(used) / len(signature.genes),
+                "share_reliable": float(np.mean(reliable[known])) if known else np.nan,
+                "mean_gene_pearson": float(np.mean(held_out[used])) if used else np.nan,
                 "genes_used": " ".join(names[used]),
                 "source": signature.source,
                 "note": note,
             }
         )
-    return SignatureScores(scores, error, pd.DataFrame(rows))
+    return SignatureScores(scores, half_width, pd.DataFrame(rows))
 
 
-def _current(names: Iterable[str], species: str) -> list[str]:
-    """Current symbols; a name that the reference does not know stays as it is."""
+def _column(table: AnnData, genes: NDArray[np.str_], name: str) -> NDArray[np.float64]:
+    """Of each gene, a column of `var`; NaN where the table has none."""
+    if name not in table.var:
+        return np.full(len(genes), np.nan)
+    return table.var.loc[genes, name].to_numpy(np.float64)
+
+
+def current_symbols(names: Iterable[str], species: str) -> list[str]:
+    """Return today's gene symbols; a name that the reference does not know stays as it is."""
     names = [str(name) for name in names]
     found = reconcile_genes(names, species)["gene"]
     return [new or old for old, new in zip(names, found, strict=True)]

@@ -3,24 +3,24 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from histospace_core.characterise.levels import CLEAR_EFFECT
 from histospace_core.characterise.run import Characterisation
 from histospace_core.errors import StoreError
 from histospace_core.exports.csv import to_csv
+from histospace_core.exports.domains_geojson import domains_geojson
 from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.characterisation import (
-    domain_colour,
-    domain_map,
-    marker_figure,
-    signature_figure,
-)
+from histospace_core.figures.characterisation import domain_map, signature_figure
 from histospace_core.figures.colours import unit_label
+from histospace_core.figures.markers import UNRELIABLE, marker_figure
 from histospace_core.inference import RESEARCH_USE
 
 
@@ -66,12 +66,13 @@ def _write(found: Characterisation, folder: Path) -> None:
     prediction, chosen = found.prediction, found.domains.chosen
     tiles = prediction.obs.index.to_numpy(dtype=str)
     place = {"tile": tiles, "x_px": prediction.centres[:, 0], "y_px": prediction.centres[:, 1]}
-    named = np.array([*found.names, ""])[found.domains.best]
+    trust = [facts["trust"] for facts in found.summary["domains"]]
     domains = pd.DataFrame(
         {
             **place,
-            "domain": named,
+            "domain": np.array([*found.names, ""])[found.domains.best],
             "confidence": np.round(found.domains.confidence[:, chosen], 3),
+            "trust": np.array([*trust, ""])[found.domains.best],
             "unlike_training_tissue": found.foreign,
         }
     )
@@ -79,92 +80,139 @@ def _write(found: Characterisation, folder: Path) -> None:
         domains[f"level_{resolution:g}"] = found.domains.labels[:, column]
     scores = pd.DataFrame({**place, "unlike_training_tissue": found.foreign})
     for column, name in enumerate(found.signatures.table["signature"]):
-        half = 1.96 * found.signatures.error[:, column]
+        half = found.signatures.half_width[:, column]
         mean = found.signatures.scores[:, column]
         scores[name] = mean
         scores[f"{name} ci_low"], scores[f"{name} ci_high"] = mean - half, mean + half
-    unit = prediction.provenance["model"]["expression_unit"]
-    markers = found.markers.table if found.markers else pd.DataFrame({"region": [], "gene": []})
-    readable = markers.assign(
-        region=[found.names[int(r)] for r in markers["region"]], unit=unit, use=RESEARCH_USE
-    )
     (folder / "domains.csv").write_bytes(to_csv(domains.assign(use=RESEARCH_USE)))
     (folder / "signatures.csv").write_bytes(to_csv(scores.assign(use=RESEARCH_USE)))
-    (folder / "markers.csv").write_bytes(to_csv(readable))
+    (folder / "levels").mkdir()
+    unit = prediction.provenance["model"]["expression_unit"]
+    for i, level in enumerate(found.levels):
+        described = found.summary["levels"][i]["domains"]
+        data = to_csv(_readable(level.table, described, unit))
+        (folder / "levels" / f"markers_{found.domains.resolutions[i]:g}.csv").write_bytes(data)
+        if i == chosen:
+            (folder / "markers.csv").write_bytes(data)
+    if found.drawn is not None:
+        drawn = found.drawn.assign(unit=unit, use=RESEARCH_USE)
+        (folder / "regions.csv").write_bytes(to_csv(drawn))
     (folder / "summary.json").write_text(json.dumps(plain(found.summary), indent=2), "utf-8")
     (folder / "domains.geojson").write_text(json.dumps(domains_geojson(found)), "utf-8")
-    _draw(found, markers, folder, unit)
+    _draw(found, folder, unit)
 
 
-def _draw(found: Characterisation, markers: pd.DataFrame, folder: Path, unit: str) -> None:
+def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str) -> pd.DataFrame:
+    """Markers with the names and the trust of their domains."""
+    number = markers["region"].astype(int)
+    return markers.assign(
+        region=[described[i]["domain"] for i in number],
+        trust=[described[i]["trust"] for i in number],
+        unit=unit,
+        use=RESEARCH_USE,
+    )
+
+
+def _draw(found: Characterisation, folder: Path, unit: str) -> None:
     facts = found.prediction.provenance
     slide, tiles = facts["slide"], facts["tiles"]
+    names = [marked(f["domain"], f["trust"]) for f in found.summary["domains"]]
+    table = found.level.table
     figures = {
         "domains": domain_map(
             Canvas(slide["width"], slide["height"], slide["mpp"]),
             found.prediction.centres,
             found.domains.best,
-            found.names,
+            names,
             tile=tiles["side_level0_px"],
             stride=tiles["stride_level0_px"],
             foreign=found.foreign,
         ),
-        "markers": marker_figure(markers, found.names, unit=unit_label(unit)),
+        "markers": marker_figure(table, names, unit=unit_label(unit), clear=CLEAR_EFFECT),
         "signatures": signature_figure(
             found.signatures.scores,
             found.domains.best,
-            list(found.signatures.table["signature"]),
-            found.names,
+            [signature_label(row) for _, row in found.signatures.table.iterrows()],
+            names,
         ),
     }
+    notes = [RESEARCH_USE, *found.summary["warnings"]]
+    if "reliable" in table and not table["reliable"].all():
+        notes.append(f"{UNRELIABLE} not reliable")
     for name, figure in figures.items():
         figure.add_annotation(
-            text=RESEARCH_USE, showarrow=False, xref="paper", yref="paper", x=0, y=1.0,
-            xanchor="left", yanchor="bottom",
+            text="<br>".join(notes), showarrow=False, xref="paper", yref="paper", x=0, y=1.0,
+            xanchor="left", yanchor="bottom", align="left",
         )  # fmt: skip
-        figure.update_layout(margin_t=28)
+        figure.update_layout(margin_t=12 + 16 * len(notes))
         figure.write_html(folder / f"{name}.html", include_plotlyjs=True, full_html=True)
 
 
-def domains_geojson(found: Characterisation) -> dict[str, Any]:
-    """One annotation a domain, its tiles as squares, in level-0 px, classified as QuPath does."""
-    return {
-        "type": "FeatureCollection",
-        "use": RESEARCH_USE,
-        "features": list(_features(found)),
-    }
+def marked(name: str, trust: str) -> str:
+    """Return a domain's name, marked where it is not to be trusted."""
+    return f"{name} ⚠" if trust else name
 
 
-def _features(found: Characterisation) -> Iterator[dict[str, Any]]:
-    tiles = found.prediction.provenance["tiles"]
-    half = min(tiles["side_level0_px"], tiles["stride_level0_px"]) / 2
-    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * half
-    for number, (name, facts) in enumerate(zip(found.names, found.summary["domains"], strict=True)):
-        squares = found.prediction.centres[found.domains.best == number][:, None] + corners
-        colour = domain_colour(number)
-        yield {
-            "type": "Feature",
-            "geometry": {
-                "type": "MultiPolygon",
-                "coordinates": [[square.tolist()] for square in np.round(squares, 2)],
-            },
-            "properties": {
-                "objectType": "annotation",
-                "name": name,
-                "classification": {
-                    "name": name,
-                    "color": [int(colour[i : i + 2], 16) for i in (1, 3, 5)],
-                },
-                "isLocked": False,
-                "measurements": {
-                    "tiles": facts["n_tiles"],
-                    "confidence": round(facts["confidence"], 3),
-                    "share outside training tissue": round(
-                        facts["share_outside_training_tissue"], 3
-                    ),
-                },
-            },
-        }
+def signature_label(row: "pd.Series[Any]") -> str:
+    """Return a signature's name with the share of its genes that it rests on."""
+    held = row.get("held_out_pearson")
+    skill = "" if held is None or pd.isna(held) else f", held-out r {held:.2f}"
+    return f"{row['signature']} ({row['n_used']} of {row['n_genes']} genes{skill})"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A characterised run on disk; each table is read when it is first asked for.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    summary : dict
+        Content of ``summary.json``.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+
+    @cached_property
+    def domains(self) -> pd.DataFrame:
+        """``domains.csv``: a row a tile."""
+        return pd.read_csv(self.folder / "domains.csv", keep_default_na=False, na_values=[""])
+
+    @cached_property
+    def signatures(self) -> pd.DataFrame:
+        """``signatures.csv``: a row a tile."""
+        return pd.read_csv(self.folder / "signatures.csv")
+
+    def labels(self, level: int) -> npt.NDArray[np.intp]:
+        """Domain (n,) of each tile at a level, -1 for none."""
+        resolution = self.summary["levels"][level]["resolution"]
+        return self.domains[f"level_{resolution:g}"].to_numpy(np.intp)
+
+    def markers(self, level: int) -> pd.DataFrame:
+        """Markers of a level, their regions the numbers of its domains, as text."""
+        facts = self.summary["levels"][level]
+        file = self.folder / "levels" / f"markers_{facts['resolution']:g}.csv"
+        table = pd.read_csv(file, dtype={"region": str, "gene": str}, keep_default_na=False,
+                            na_values=[""])  # fmt: skip
+        number = {f["domain"]: str(i) for i, f in enumerate(facts["domains"])}
+        return table.assign(region=table["region"].map(number))
+
+
+def open_characterisation(folder: Path) -> Stored:
+    """Open what `write_characterisation` wrote.
+
+    Raises
+    ------
+    StoreError
+        The folder holds none, or a damaged one.
+    """
+    try:
+        return Stored(folder, json.loads((folder / "summary.json").read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"The characterisation '{folder.name}' is missing or damaged; characterise again."
+        ) from error
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Figures of a characterised run: the domains, their markers, their signatures."""
+"""Figures of a characterised run: its domains, its signatures, a gradient across an edge."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .canvas import MODEBAR, Canvas, slide_figure, view_box
-from .colours import FOREIGN
+from .colours import FOREIGN, NEUTRAL
 from .overlay import tile_grid
 
 #: Okabe and Ito (2008), the lighter and darker first, then tints: neighbours stay distinct.
@@ -77,57 +77,6 @@ def domain_colour(number: int) -> str:
     return DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
 
 
-def marker_figure(
-    markers: pd.DataFrame, names: Sequence[str], *, unit: str, per_domain: int = 5
-) -> go.Figure:
-    """Draw the genes most surely raised in each domain with their 95 % intervals.
-
-    Parameters
-    ----------
-    markers : DataFrame
-        ``Markers.table``, its regions the numbers of the domains.
-    names : sequence of str
-    unit : str
-        Of expression.
-    per_domain : int
-        Genes shown; filled where q < 0.1, open where not.
-    """
-    figure = go.Figure()
-    for number, name in enumerate(names):
-        raised = markers[(markers["region"] == str(number)) & (markers["difference"] > 0)]
-        best = raised.head(per_domain)[::-1]
-        if best.empty:
-            continue
-        called = best["q_value"] < 0.1
-        figure.add_trace(
-            go.Scatter(
-                x=best["difference"],
-                y=[f"{gene} · {name}" for gene in best["gene"]],
-                error_x={
-                    "array": best["ci_high"] - best["difference"],
-                    "arrayminus": best["difference"] - best["ci_low"],
-                },
-                mode="markers",
-                name=name,
-                marker={
-                    "color": domain_colour(number),
-                    "size": 9,
-                    "symbol": np.where(called, "circle", "circle-open"),
-                },
-                customdata=best["q_value"],
-                hovertemplate="%{y}: %{x:.3f}, q = %{customdata:.2g}<extra></extra>",
-            )
-        )
-    figure.update_layout(
-        height=160 + 22 * per_domain * len(names),
-        xaxis_title=f"difference to the rest of the tissue, {unit} (95 % interval)",
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        modebar=MODEBAR,
-        showlegend=False,
-    )
-    return figure
-
-
 def signature_figure(
     scores: npt.NDArray[np.float64],
     labels: npt.NDArray[np.intp],
@@ -164,5 +113,46 @@ def signature_figure(
     )
     figure.update_layout(
         height=120 + 40 * len(signatures), margin={"l": 8, "r": 8, "t": 8, "b": 8}, modebar=MODEBAR
+    )
+    return figure
+
+
+def gradient_figure(bands: pd.DataFrame, genes: Sequence[str], *, unit: str) -> go.Figure:
+    """Draw mean expression against distance to an edge, inside to the left.
+
+    Parameters
+    ----------
+    bands : DataFrame
+        As `boundary_gradient` returns it; gene i of `genes` is in ``mean_<i>, sem_<i>``.
+    genes : sequence of str
+    unit : str
+    """
+    figure = go.Figure()
+    middle = (bands["from_um"] + bands["to_um"]) / 2
+    for i, gene in enumerate(genes):
+        figure.add_trace(
+            go.Scatter(
+                x=middle,
+                y=bands[f"mean_{i}"],
+                error_y={"array": bands[f"sem_{i}"], "thickness": 1},
+                mode="lines+markers",
+                name=gene,
+                line={"color": domain_colour(i)},
+                customdata=bands["n_tiles"],
+                hovertemplate=(
+                    f"{gene} %{{y:.3f}} {unit}<br>%{{x:.0f}} µm, %{{customdata}} tiles"
+                    "<extra></extra>"
+                ),
+            )
+        )
+    figure.add_vline(x=0, line={"color": NEUTRAL, "dash": "dot"})
+    figure.update_layout(
+        height=420,
+        xaxis_title="distance to the edge, µm (negative: inside)",
+        yaxis_title=unit,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        modebar=MODEBAR,
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     return figure

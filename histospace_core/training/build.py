@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from histospace_core import __version__
+from histospace_core.characterise.signature_skill import held_out_signatures
+from histospace_core.characterise.signatures import read_gmt
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.evaluation import (
     HeldOut,
@@ -114,6 +116,7 @@ def train_from_cohort(
             interval = interval_report(held, LEVEL)
         config = _config(method, recipe, trained, data, folds, genes)
         config["metrics"]["interval"] = interval
+        config["metrics"]["signatures"] = _signatures(held, genes)
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
         remove_empty(work)
@@ -155,6 +158,16 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
         ceiling = np.nanmean([h.noise_ceiling() for h in held], axis=0)
     table = np.column_stack([r, interval.low, interval.high, ratio, ceiling])
     return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
+
+
+def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Held-out scores of the signatures that ship; those with too few reliable genes are left out.
+
+    A model of another species has none.
+    """
+    reliable = genes.loc[genes["reliable"], "gene"]
+    scores = held_out_signatures(held, read_gmt(), set(reliable)).dropna()
+    return scores.set_index("signature").round(4).to_dict("index")
 
 
 def _folds(sections: Sequence[Section]) -> list[Fold]:

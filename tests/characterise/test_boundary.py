@@ -5,9 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heldout import lattice
+from heldout import PITCH, lattice
 
-from histospace_core.characterise import Region, boundary_gradient, read_regions, region_labels
+from histospace_core.characterise import (
+    Region,
+    boundary_gradient,
+    edge_distance,
+    read_regions,
+    region_labels,
+)
 from histospace_core.errors import MeasurementError
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
@@ -56,13 +62,22 @@ def test_a_gradient_follows_the_distance_in_um() -> None:
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * side + middle
     region = Region("core", (corners.astype(float),))
     distance = region.signed_distance(centres) * 0.5
-    bands = boundary_gradient(
-        np.column_stack([distance, np.ones(len(centres))]), centres, region, mpp=0.5, width_um=250
-    )
+    values = np.column_stack([distance, np.ones(len(centres))])
+    bands = boundary_gradient(values, distance, width_um=250)
     assert (bands["mean_0"].between(bands["from_um"], bands["to_um"])).all()
     assert bands["from_um"].min() == -1000
     np.testing.assert_allclose(bands["mean_1"], 1)
     assert bands["n_tiles"].sum() == ((distance >= -1000) & (distance < 1000)).sum()
+
+
+def test_the_edge_of_a_region_of_tiles_runs_between_tiles() -> None:
+    centres = lattice(10)
+    inside = centres[:, 0] < centres[:, 0].mean()
+    distance = edge_distance(inside, centres)
+    steps = (centres[:, 0] - centres[:, 0].mean()) / PITCH
+    np.testing.assert_allclose(distance / PITCH, steps)
+    with pytest.raises(MeasurementError, match="no edge"):
+        edge_distance(np.ones(100, bool), centres)
 
 
 @pytest.mark.parametrize(

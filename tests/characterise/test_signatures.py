@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from anndata import AnnData
+from scipy import stats
 
 from histospace_core.characterise import Signature, read_gmt, score_signatures
 from histospace_core.errors import MeasurementError
@@ -35,7 +36,8 @@ def test_a_score_is_the_mean_z_of_its_genes_with_its_error() -> None:
     found = score_signatures(table, [Signature("s", "", ("A", "B", "C", "X"))])
     z = (values - np.nanmean(values, 0)) / np.nanstd(values, 0)
     np.testing.assert_allclose(found.scores[:, 0], z[:, :3].mean(1), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.error[:, 0], z[:, :3].std(1, ddof=1) / 3**0.5, rtol=1e-4)
+    half = stats.t.ppf(0.975, 2) * z[:, :3].std(1, ddof=1) / 3**0.5
+    np.testing.assert_allclose(found.half_width[:, 0], half, rtol=1e-4)
     assert np.isnan(found.scores[7, 0])
     row = found.table.iloc[0]
     assert (row["n_genes"], row["n_used"], row["genes_used"]) == (4, 3, "A B C")
