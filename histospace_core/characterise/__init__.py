@@ -5,6 +5,7 @@ from histospace_core.characterise.boundary import (
     Region,
     boundary_gradient,
     edge_distance,
+    parse_regions,
     read_regions,
     region_labels,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "held_out_signatures",
     "local_moran",
     "neighbourhood_enrichment",
+    "parse_regions",
     "read_gmt",
     "read_regions",
     "region_labels",

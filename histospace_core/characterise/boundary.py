@@ -60,25 +60,34 @@ def read_regions(path: Path) -> list[Region]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise MeasurementError(f"{path.name}: larger than 64 MB; export only the annotations.")
-        content = json.loads(path.read_text("utf-8"))
+        return parse_regions(path.read_bytes(), path.name)
     except OSError as error:
         raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
+
+
+def parse_regions(data: bytes, name: str) -> list[Region]:
+    """Read polygons from the content of a GeoJSON file; as `read_regions`, which calls it.
+
+    Raises
+    ------
+    MeasurementError
+    """
+    try:
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise MeasurementError(
-            f"{path.name}: is no GeoJSON; export it from QuPath anew."
-        ) from error
+        raise MeasurementError(f"{name}: is no GeoJSON; export it from QuPath anew.") from error
     rings: dict[str, list[Ring]] = {}
     try:
         for feature in _features(content):
-            name = _name(feature.get("properties") or {})
-            rings.setdefault(name, []).extend(_rings(feature.get("geometry") or {}))
+            of_class = _name(feature.get("properties") or {})
+            rings.setdefault(of_class, []).extend(_rings(feature.get("geometry") or {}))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise MeasurementError(
-            f"{path.name}: a polygon has no proper coordinates; export it from QuPath anew."
+            f"{name}: a polygon has no proper coordinates; export it from QuPath anew."
         ) from error
-    regions = [Region(name, tuple(found)) for name, found in rings.items() if found]
+    regions = [Region(of_class, tuple(found)) for of_class, found in rings.items() if found]
     if not regions:
-        raise MeasurementError(f"{path.name}: has no polygon; draw a closed region and export it.")
+        raise MeasurementError(f"{name}: has no polygon; draw a closed region and export it.")
     return regions
 
 

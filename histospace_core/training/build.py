@@ -147,17 +147,26 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
-    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections."""
-    r = np.mean([per_gene_pearson(h.measured, h.predicted) for h in held], axis=0)
+    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections.
+
+    Sections left out one by one have each the panel of its own fold: what is common is scored.
+    """
+    shared = set.intersection(*(set(h.genes) for h in held))
+    genes = [g for g in held[0].genes if g in shared]
+    columns = [pd.Index(h.genes).get_indexer(genes) for h in held]
+    pairs = [(h.measured[:, c], h.predicted[:, c]) for h, c in zip(held, columns, strict=True)]
+    means = [h.mean_profile[c] for h, c in zip(held, columns, strict=True)]
+    r = np.mean([per_gene_pearson(*pair) for pair in pairs], axis=0)
     ratio = np.mean(
-        [mse_ratio_per_gene(h.measured, h.predicted, h.mean_profile) for h in held], axis=0
+        [mse_ratio_per_gene(*pair, mean) for pair, mean in zip(pairs, means, strict=True)], axis=0
     )
-    interval = bootstrap_pearson([(h.measured, h.predicted) for h in held])
+    interval = bootstrap_pearson(pairs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a gene without a ceiling in any section
-        ceiling = np.nanmean([h.noise_ceiling() for h in held], axis=0)
+        ceilings = [h.noise_ceiling()[c] for h, c in zip(held, columns, strict=True)]
+        ceiling = np.nanmean(ceilings, axis=0)
     table = np.column_stack([r, interval.low, interval.high, ratio, ceiling])
-    return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
+    return {g: row for g, row in zip(genes, table, strict=True) if np.isfinite(row[0])}
 
 
 def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -63,7 +63,9 @@ def test_noise_without_regions_is_less_stable_than_regions() -> None:
     nothing = find_domains(noise, **fixed)
     assert np.nanmax(nothing.stability) < 0.5
     assert np.isnan(nothing.stability[np.array(nothing.n_domains) == 1]).all()
-    assert find_domains(table, **fixed).stability.max() > 0.9
+    found = find_domains(table, control=True, **fixed)
+    assert found.stability.max() > 0.9
+    assert np.nanmax(found.stability_control, initial=0) < 0.6
 
 
 def test_tiles_without_expression_have_no_domain() -> None:

@@ -64,13 +64,6 @@ def test_every_level_is_described_and_its_markers_are_effects_without_p_values(
     assert found.summary["domains"] == found.summary["levels"][found.domains.chosen]["domains"]
 
 
-def test_stability_stands_beside_that_of_noise(tmp_path: Path) -> None:
-    make_run(tmp_path / "run")
-    level = characterise_run(tmp_path / "run").summary["levels"][0]
-    assert level["stability"] > 0.8
-    assert level["stability_control"] < 0.5
-
-
 def test_drawn_regions_are_tested(tmp_path: Path) -> None:
     tumour = make_run(tmp_path / "run")
     file = tmp_path / "drawn.geojson"
