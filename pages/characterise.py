@@ -10,14 +10,10 @@ from histospace_core.errors import HistospaceError
 from histospace_core.exports import file_name
 from histospace_core.exports.characterisation import Stored, open_characterisation
 from histospace_core.web import get_context
+from histospace_core.web.characterise_markers import markers_view
 from histospace_core.web.characterise_regions import regions_view
-from histospace_core.web.characterise_views import (
-    domains_view,
-    headline,
-    level_picker,
-    markers_view,
-    signatures_view,
-)
+from histospace_core.web.characterise_signatures import signatures_view
+from histospace_core.web.characterise_views import domains_view, headline, level_picker
 from histospace_core.web.parts import chosen, guarded, keep, live_progress, plain, run_picker, when
 from histospace_core.web.signature_lists import keep_signatures
 

@@ -1,6 +1,6 @@
 """What was found on a prediction, held against the measurement of the same section."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,19 +121,27 @@ def against_measured(
     return AgainstMeasured(scores, int(number[level]), rows, markers)
 
 
-def signatures_at_spots(spots: AnnData, signatures: Sequence[Signature]) -> pd.DataFrame:
+def signatures_at_spots(
+    spots: AnnData, signatures: Sequence[Signature], used: Collection[str]
+) -> pd.DataFrame:
     """Correlate predicted with measured scores of signatures over the spots of a comparison.
+
+    Parameters
+    ----------
+    spots : AnnData
+        ``Comparison.spots``.
+    signatures : sequence of Signature
+    used : collection of str
+        Genes that a predicted score may rest on; measured are all genes of the list.
 
     Returns
     -------
     DataFrame, a row a signature: ``signature, section_pearson, section_p_value`` (on the effective
-    number of spots); NaN where one of the two is not scored. Measured are all genes of the list,
-    predicted the reliable ones.
+    number of spots); NaN where one of the two is not scored.
     """
-    scores = [
-        score_signatures(_table(spots, layer), list(signatures), reliable_only=reliable).scores
-        for layer, reliable in (("measured", False), ("predicted", True))
-    ]
+    predicted = _table(spots, "predicted")
+    tables = _table(spots, "measured"), predicted[:, predicted.var_names.isin(list(used))]
+    scores = [score_signatures(table, list(signatures)).scores for table in tables]
     known = np.isfinite(scores[0]).all(0) & np.isfinite(scores[1]).all(0)
     r, p = np.full(len(signatures), np.nan), np.full(len(signatures), np.nan)
     if known.any():

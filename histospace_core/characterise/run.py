@@ -124,7 +124,8 @@ def characterise_run(
     steps = len(domains.resolutions) + 2
     report(1, steps, "scoring signatures")
     scored = score_signatures(table, lists, reliable_only=not all_genes)
-    skill = _skill(prediction, compared, lists, shipped=signatures is None)
+    genes = list(table.var_names[used])
+    skill = _skill(prediction, compared, lists, genes, shipped=signatures is None)
     scored = replace(scored, table=scored.table.merge(skill, on="signature", how="left"))
     measured = None
     if compared:
@@ -163,6 +164,7 @@ def _skill(
     prediction: Prediction,
     compared: Comparison | None,
     lists: Sequence[Signature],
+    used: list[str],
     *,
     shipped: bool,
 ) -> pd.DataFrame:
@@ -174,7 +176,7 @@ def _skill(
         scores = scores.rename(columns={"ci_low": "held_out_ci_low", "ci_high": "held_out_ci_high"})
         names = names.merge(scores, left_on="signature", right_index=True, how="left")
     if compared:
-        names = names.merge(signatures_at_spots(compared.spots, lists), on="signature")
+        names = names.merge(signatures_at_spots(compared.spots, lists, used), on="signature")
     return names
 
 

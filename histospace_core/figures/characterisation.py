@@ -112,7 +112,9 @@ def signature_figure(
         )
     )
     figure.update_layout(
-        height=120 + 40 * len(signatures), margin={"l": 8, "r": 8, "t": 8, "b": 8}, modebar=MODEBAR
+        height=160 + 40 * len(signatures),
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        modebar=MODEBAR,
     )
     return figure
 

@@ -145,7 +145,7 @@ def marker_dots(markers: pd.DataFrame, names: Sequence[str], *, per_domain: int 
         categoryorder="array", categoryarray=[label[gene] for gene in reversed(genes)]
     )
     figure.update_layout(
-        height=150 + 24 * len(genes), margin=_MARGIN, modebar=MODEBAR, showlegend=False
+        height=180 + 24 * len(genes), margin={**_MARGIN, "t": 40}, modebar=MODEBAR, showlegend=False
     )
     return figure
 

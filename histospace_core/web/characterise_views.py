@@ -1,4 +1,4 @@
-"""Views of a characterised run: its domains, what marks them, its signatures."""
+"""Views of a characterised run: its level, its scores, its domains."""
 
 from typing import Any
 
@@ -10,14 +10,9 @@ from histospace_core.catalog import RunRow
 from histospace_core.characterise.levels import CLEAR_EFFECT
 from histospace_core.exports.characterisation import Stored, marked
 from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.characterisation import domain_map, signature_figure
-from histospace_core.figures.colours import unit_label
-from histospace_core.figures.markers import UNRELIABLE, marker_dots, marker_figure
-from histospace_core.figures.overlay import overlay
+from histospace_core.figures.characterisation import domain_map
 from histospace_core.web.links import slide_image_url
 from histospace_core.web.parts import CHART_CONFIG, plain, run_text
-
-_EVERY = "all domains"
 
 
 def level_picker(stored: Stored, key: str) -> int:
@@ -108,19 +103,19 @@ def domains_view(run: RunRow, stored: Stored, level: int) -> None:
             {
                 "domain": names,
                 "tiles": rows["n_tiles"],
-                "confidence": rows["confidence"],
+                "confidence": rows["confidence"].round(2),
                 "clear markers": rows["n_clear_markers"],
                 "clearest": rows["top_markers"].map(lambda genes: ", ".join(genes[:3])),
-                "unlike training": rows["share_outside_training_tissue"],
                 "trust": rows["trust"],
             }
         )
-        percent = st.column_config.NumberColumn(format="percent")
+        if not rows["trust"].any():
+            shown = shown.drop(columns="trust")
         st.dataframe(
             shown,
             hide_index=True,
             height="content",
-            column_config={"confidence": percent, "unlike training": percent},
+            column_config={"confidence": st.column_config.NumberColumn(format="percent")},
             alt="Domains, their size, and how far to trust each",
         )
         st.caption(
@@ -153,143 +148,6 @@ def _effects(measured: dict[str, Any] | None) -> None:
     st.caption(
         "Correlation, over genes, of the predicted effect with the measured difference. Beside it "
         "what the same domain laid elsewhere reaches in one of twenty cases."
-    )
-
-
-def markers_view(run: RunRow, stored: Stored, level: int) -> None:
-    """Show the genes that mark the domains: filters, a figure, a table."""
-    names = names_of(stored, level)
-    markers = stored.markers(level)
-    if markers.empty:
-        st.info("Fewer than two domains are large enough to compare at this resolution.")
-        return
-    which, least, search = st.columns([2, 2, 2])
-    domain = which.selectbox("Domain", [_EVERY, *names])
-    smallest = least.slider(
-        "Least effect, standard deviations",
-        0.0,
-        3.0,
-        CLEAR_EFFECT,
-        0.1,
-        help="The end of the 95 % interval nearer to zero: the effect is at least this large.",
-    )
-    wanted = search.text_input("Find a gene", placeholder="part of its name")
-    with st.container(horizontal=True):
-        lowered = st.toggle("Lowered genes too", False)
-        trusted = not markers["reliable"].all() and st.toggle("Reliable genes only", True)
-    if trusted:
-        markers = markers[markers["reliable"]]
-    shown = markers if domain == _EVERY else markers[markers["region"] == str(names.index(domain))]
-    effect = shown["least_effect"].abs() if lowered else shown["least_effect"]
-    keep = effect >= smallest
-    if wanted:
-        keep &= shown["gene"].str.contains(wanted, case=False, regex=False)
-    shown = shown[keep]
-    unit = unit_label(stored.summary["expression_unit"])
-    if domain == _EVERY:
-        figure = marker_dots(markers, names)
-        alt = f"Clearest markers of {len(names)} domains against every domain"
-    else:
-        only = markers[markers["region"] == str(names.index(domain))]
-        figure = marker_figure(only, names, unit=unit, clear=CLEAR_EFFECT, per_domain=20)
-        alt = f"Genes most clearly raised in {domain}, with their 95 % intervals"
-    st.plotly_chart(figure, key=f"markers-{run.id}", config=CHART_CONFIG, alt=alt)
-    _marker_table(shown, names)
-
-
-def _marker_table(shown: pd.DataFrame, names: list[str]) -> None:
-    columns = {
-        "region": "domain", "gene": "gene", "effect_size": "effect, SD",
-        "least_effect": "least effect, SD", "difference": "difference", "ci_low": "from",
-        "ci_high": "to", "mean_in": "mean inside", "mean_out": "mean outside",
-        "reliable": "reliable", "measured_difference": "measured difference",
-        "measured_q_value": "measured q",
-    }  # fmt: skip
-    table = shown.assign(region=[names[int(r)] for r in shown["region"]])
-    table = table[[c for c in columns if c in table]].rename(columns=columns)
-    numbers = {
-        name: st.column_config.NumberColumn(format="%.2g" if name == "measured q" else "%.3f")
-        for name in table.columns
-        if pd.api.types.is_float_dtype(table[name])
-    }
-    st.markdown(f"**{len(table):,} genes**")
-    st.dataframe(table, hide_index=True, height=320, column_config=numbers, alt="Markers")
-    st.caption(
-        "Ordered by least effect. The domains were found on these very genes, so no p-value is "
-        "shown: it would test nothing. "
-        + (
-            "Measured q tests the same difference on the measurement, which the domains do not "
-            "know. "
-            if "measured q" in table
-            else "Hold the run against a measurement to see which differences are in the tissue. "
-        )
-        + f"{UNRELIABLE} marks unreliable genes."
-    )
-
-
-def signatures_view(run: RunRow, stored: Stored, level: int) -> None:
-    """Show where each signature runs, and how well its score is predicted."""
-    rows = pd.DataFrame(stored.summary["signatures"])
-    scored = [name for name in rows["signature"] if stored.signatures[name].notna().any()]
-    _signature_table(rows)
-    if not scored:
-        st.info(
-            "No signature has three genes that can be used; upload lists of your own, or use all "
-            "genes."
-        )
-        return
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        name = st.selectbox("Signature", scored)
-        tiles = run.provenance["tiles"]
-        st.plotly_chart(
-            overlay(
-                canvas(run),
-                centres(stored),
-                stored.signatures[name].to_numpy(np.float32),
-                tile=tiles["side_level0_px"],
-                stride=tiles["stride_level0_px"],
-                label=name,
-                unit="mean z",
-                foreign=stored.signatures["unlike_training_tissue"].to_numpy(bool),
-            ),
-            key=f"signature-{run.id}",
-            config=CHART_CONFIG,
-            alt=f"Map of the signature {name} over {run_text(run)}",
-        )
-    with right:
-        scores = stored.signatures[scored].to_numpy(np.float64)
-        st.plotly_chart(
-            signature_figure(scores, stored.labels(level), scored, names_of(stored, level)),
-            key=f"signatures-{run.id}",
-            config=CHART_CONFIG,
-            alt="Mean score of each signature in each domain",
-        )
-
-
-def _signature_table(rows: pd.DataFrame) -> None:
-    columns = {
-        "signature": "signature", "n_used": "genes used", "n_genes": "of",
-        "share_reliable": "reliable, of those predicted", "held_out_pearson": "held-out r",
-        "random_pearson": "random lists", "random_p95": "random lists, 95 %",
-        "mean_gene_pearson": "held-out r, mean of its genes", "section_pearson": "r here",
-        "section_p_value": "p here", "note": "note",
-    }  # fmt: skip
-    table = rows[[c for c in columns if c in rows]].rename(columns=columns)
-    numbers: dict[str, Any] = {
-        name: st.column_config.NumberColumn(format="%.2f")
-        for name in table.columns
-        if pd.api.types.is_float_dtype(table[name])
-    }
-    numbers["reliable, of those predicted"] = st.column_config.NumberColumn(format="percent")
-    st.dataframe(table, hide_index=True, height="content", column_config=numbers, alt="Signatures")
-    st.caption(
-        "Held-out r: predicted against measured score on patients that the model never saw. "
-        "Random lists: what as many reliable genes drawn at random reach against the same "
-        "measured score; a signature that does not beat them says no more than the tissue as a "
-        "whole."
-        if "held-out r" in table
-        else "The model has no held-out score of these lists: the mean over their genes stands in."
     )
 
 
