@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from histospace_core import __version__
+from histospace_core.cli_characterise import characterise
 from histospace_core.cli_data import data
 from histospace_core.cli_leaderboard import leaderboard
 from histospace_core.cli_terminal import Device, Out, names, out, progress_bar
@@ -34,6 +35,7 @@ app.add_typer(data, name="data")
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)
+app.command()(characterise)
 
 
 class Stain(StrEnum):

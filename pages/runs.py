@@ -89,6 +89,11 @@ def _actions(run: RunRow) -> None:
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+        st.page_link("characterise.py", label="Characterise", icon=":material/category:", **link)
+    if run.kind == "characterise":
+        link = {"query_params": {"run": run.settings["run"], "result": run.id}}
+    if run.kind == "characterise" and run.state == State.DONE:
+        st.page_link("characterise.py", label="Open", icon=":material/category:", **link)
     if run.kind == "evaluate" and run.state == State.DONE:
         st.page_link("scores.py", label="Scores", icon=":material/leaderboard:", **link)
     if run.is_active:
@@ -104,7 +109,8 @@ def _actions(run: RunRow) -> None:
 
 def _watched_on(run: RunRow) -> str:
     """The page that shows a run's progress."""
-    return "predict.py" if run.kind == "predict" else "train.py"
+    pages = {"predict": "predict.py", "characterise": "characterise.py"}
+    return pages.get(run.kind, "train.py")
 
 
 def _button(run: RunRow, label: str, icon: str, action: object) -> None:
@@ -119,7 +125,8 @@ def _cancel(run: RunRow) -> None:
 
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
-    st.switch_page(_watched_on(run), query_params={"run": run.id})
+    shown = run.settings["run"] if run.kind == "characterise" else run.id
+    st.switch_page(_watched_on(run), query_params={"run": shown})
 
 
 def _again(run: RunRow) -> None:
@@ -131,7 +138,7 @@ def _again(run: RunRow) -> None:
 @st.dialog("Delete this run?")
 @guarded
 def _confirm_delete(run: RunRow) -> None:
-    st.markdown(f"{plain(run_text(run))}: its maps and comparisons go for good.")
+    st.markdown(f"{plain(run_text(run))}: its maps, comparisons and characterisations go for good.")
     if st.button("Delete the run", type="primary"):
         get_context().catalog.delete_run(run.id)
         st.rerun()

@@ -72,6 +72,7 @@ def provenance(
             "expression_unit": model.config["expression_unit"],
             "stored_as": model.stored_as,
             "training_sections": [s["section"] for s in trained_on],
+            "signatures": model.config.get("metrics", {}).get("signatures", {}),
             "slide_was_trained_on": slide.sha256() in {s.get("image_sha256") for s in trained_on},
         },
         "settings": {
