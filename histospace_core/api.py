@@ -18,9 +18,11 @@ from pathlib import Path
 
 import anndata
 
+from histospace_core.characterise.run import Characterisation, characterise_run
 from histospace_core.errors import HistospaceError
 from histospace_core.evaluation.compare import Comparison, compare_run
 from histospace_core.exports import export_run
+from histospace_core.exports.characterisation import require_new, write_characterisation
 from histospace_core.exports.choice import known_genes
 from histospace_core.exports.table import spatial_table
 from histospace_core.expression import read_measured
@@ -33,6 +35,7 @@ from histospace_core.slides.probe import probe_slide
 
 __all__ = [
     "HistospaceError",
+    "characterise",
     "compare",
     "export",
     "make_sample",
@@ -169,6 +172,52 @@ def compare(
     if not isinstance(measured, anndata.AnnData):
         measured = read_measured(Path(measured), None if spots is None else Path(spots))
     return compare_run(_prediction(run).run_dir, measured, Path(out))
+
+
+def characterise(
+    run: str | Path | Prediction,
+    *,
+    out: str | Path,
+    signatures: str | Path | None = None,
+    annotations: str | Path | None = None,
+    comparison: str | Path | None = None,
+    all_genes: bool = False,
+    seed: int = 0,
+) -> Characterisation:
+    """Find the domains of a run, what marks them, and where each signature runs.
+
+    Parameters
+    ----------
+    run : path or Prediction
+    out : path
+        New folder for the tables, GeoJSON and figures; in ``RUN/characterisations/`` it becomes
+        part of the run's report.
+    signatures : path, optional
+        GMT file, instead of the signatures that ship.
+    annotations : path, optional
+        GeoJSON of drawn regions, to compare the domains with.
+    comparison : path, optional
+        Folder of a comparison of this run, to hold what is found against the measurement.
+    all_genes : bool
+        Use genes that are not reliable too.
+    seed : int
+
+    Returns
+    -------
+    Characterisation
+        `summary` is what ``summary.json`` holds.
+    """
+    require_new(Path(out))
+    found = characterise_run(
+        _prediction(run).run_dir,
+        signatures=None if signatures is None else Path(signatures),
+        annotations=None if annotations is None else Path(annotations),
+        comparison=None if comparison is None else Path(comparison),
+        all_genes=all_genes,
+        seed=seed,
+    )
+    write_characterisation(found, Path(out))
+    return found
 
 
 def export(

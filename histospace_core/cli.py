@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from histospace_core import __version__
+from histospace_core.cli_characterise import characterise
 from histospace_core.cli_data import data
 from histospace_core.cli_export import export
 from histospace_core.cli_leaderboard import leaderboard
@@ -36,6 +37,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)
 app.command()(export)
+app.command()(characterise)
 
 
 class Stain(StrEnum):

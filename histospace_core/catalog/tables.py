@@ -39,6 +39,7 @@ class Kind(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     EXPORT = "export"
+    CHARACTERISE = "characterise"
 
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
@@ -128,7 +129,7 @@ class ModelRow(Base):
 
 
 class RunRow(Base):
-    """One prediction, training or evaluation: what went in, where it stands, what came out."""
+    """One prediction, training or other work: what went in, where it stands, what came out."""
 
     __tablename__ = "runs"
     __table_args__ = (

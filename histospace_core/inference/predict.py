@@ -86,6 +86,9 @@ def predict_slide(
     )
     normalise = fit_stain(stain, slide, tissue)
     journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
+    if tissue.overview is not None:
+        write_overview(run_dir, tissue.overview)
+    del tissue  # its tables are tens of megabytes
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if quick:
@@ -105,8 +108,6 @@ def predict_slide(
             "seconds": round(time.perf_counter() - started, 2),
             "tiles_from_earlier_attempt": earlier,
         }
-        if tissue.overview is not None:
-            write_overview(run_dir, tissue.overview)
         write_tables(run_dir, obs, _var(model, predict), plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
@@ -125,7 +126,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
     qc = judge(measures, column, row, (plan.stride_um / 1000) ** 2)
     for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
         qc[tiles] = reason
-    columns.insert(0, "qc", qc.astype(str))
+    columns.insert(0, "qc", qc)
     columns.loc[columns["qc"] != "ok", "domain_score"] = np.nan
     return columns
 

@@ -129,6 +129,28 @@ def export(task: Task) -> Outcome:
     return Outcome(facts, {"seconds": time.monotonic() - started})
 
 
+def characterise(task: Task) -> Outcome:
+    """Characterise a finished prediction into the folder of this run, which lies in its own."""
+    from histospace_core.characterise.run import characterise_run
+    from histospace_core.exports.characterisation import write_characterisation
+
+    started = time.monotonic()
+    options = dict(task.run.settings)
+    source = task.catalog.run(options.pop("run"))
+    signatures, comparison = options.pop("signatures"), options.pop("comparison")
+    folder = task.run.directory
+    if not folder.exists():  # else an earlier attempt was stopped after it had written
+        found = characterise_run(
+            source.directory,
+            signatures=Path(signatures) if signatures else None,
+            comparison=Path(comparison) if comparison else None,
+            on_progress=task.on_progress,
+            **options,
+        )
+        write_characterisation(found, folder)
+    return Outcome({"run": source.id}, {"seconds": time.monotonic() - started})
+
+
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     """Return the cohort, the recipe and what else the core's function is called with."""
     from histospace_core.training import method_named
@@ -145,4 +167,5 @@ BODIES: dict[Kind, Body] = {
     Kind.TRAIN: train,
     Kind.EVALUATE: evaluate,
     Kind.EXPORT: export,
+    Kind.CHARACTERISE: characterise,
 }

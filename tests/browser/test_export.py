@@ -28,7 +28,7 @@ def test_a_report_and_a_file_for_qupath_are_made_and_downloaded(page, sample_run
     card = page.get_by_test_id("stVerticalBlock").filter(has_text=sample_run[:8]).last
     card.get_by_role("link", name="Export").click()
     page.wait_for_url(f"**/export?run={sample_run}*")
-    page.get_by_text("Files that you make appear here").wait_for()
+    page.get_by_role("heading", name="Files of this run").wait_for()
     content = json.loads(made(page, "QuPath (GeoJSON)").read_text("utf-8"))
     assert content["features"][0]["properties"]["objectType"] == "detection"
     document = pypdfium2.PdfDocument(made(page, "Report (PDF)").read_bytes())

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pypdfium2
 import pytest
+from characteriseruns import make_run
 from packages import make_package
 from sections import make_section_files
 from slidefiles import MPP
 
+import histospace_core as hs
 from histospace_core.errors import StoreError
 from histospace_core.evaluation.compare import compare_run
 from histospace_core.exports import export_run
@@ -163,6 +165,17 @@ def test_other_endings_are_refused(run: Prediction, tmp_path: Path, name: str, s
     with pytest.raises(StoreError, match=said):
         export_run(run.run_dir, "report", tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_domains_are_those_that_characterise_finds(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    found = hs.characterise(tmp_path / "run", out=tmp_path / "run" / "characterisations" / "one")
+    export_run(tmp_path / "run", "report", tmp_path / "r.html", ["KRT8"])
+    text = (tmp_path / "r.html").read_text("utf-8")
+    table = text.split("Spatial domains")[1].split("</table>")[0]
+    described = found.summary["levels"][found.domains.chosen]["domains"]
+    assert re.findall(r"</span>(.*?)</th>", table) == [d["domain"] for d in described]
+    assert re.findall(r"</th><td>([\d,]+)</td>", table) == [f"{d['n_tiles']:,}" for d in described]
 
 
 def test_a_damaged_part_is_named(run: Prediction, tmp_path: Path) -> None:
