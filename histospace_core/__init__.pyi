@@ -1,5 +1,5 @@
 from .api import HistospaceError as HistospaceError
-from .api import characterise as characterise
+from .api import characterise_run as characterise_run
 from .api import compare as compare
 from .api import export as export
 from .api import make_sample as make_sample

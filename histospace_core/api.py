@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anndata
 
-from histospace_core.characterise.run import Characterisation, characterise_run
+from histospace_core.characterise import run as characterising
 from histospace_core.errors import HistospaceError
 from histospace_core.evaluation.compare import Comparison, compare_run
 from histospace_core.exports import export_run
@@ -35,7 +35,7 @@ from histospace_core.slides.probe import probe_slide
 
 __all__ = [
     "HistospaceError",
-    "characterise",
+    "characterise_run",
     "compare",
     "export",
     "make_sample",
@@ -174,7 +174,7 @@ def compare(
     return compare_run(_prediction(run).run_dir, measured, Path(out))
 
 
-def characterise(
+def characterise_run(
     run: str | Path | Prediction,
     *,
     out: str | Path,
@@ -183,7 +183,7 @@ def characterise(
     comparison: str | Path | None = None,
     all_genes: bool = False,
     seed: int = 0,
-) -> Characterisation:
+) -> characterising.Characterisation:
     """Find the domains of a run, what marks them, and where each signature runs.
 
     Parameters
@@ -208,7 +208,7 @@ def characterise(
         `summary` is what ``summary.json`` holds.
     """
     require_new(Path(out))
-    found = characterise_run(
+    found = characterising.characterise_run(
         _prediction(run).run_dir,
         signatures=None if signatures is None else Path(signatures),
         annotations=None if annotations is None else Path(annotations),

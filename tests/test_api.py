@@ -62,7 +62,7 @@ def test_the_models_that_ship_are_there() -> None:
 def test_every_public_name_is_documented_and_reachable() -> None:
     assert sorted(dir(hs)) == sorted(api.__all__)
     for name in api.__all__:
-        assert getattr(hs, name) is getattr(api, name)
+        assert getattr(hs, name) is getattr(api, name), "and no module of that name hides it"
         assert getattr(api, name).__doc__
 
 

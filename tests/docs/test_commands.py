@@ -77,7 +77,8 @@ def test_the_headline_of_the_mean_profile_is_what_the_page_says(
 
 
 def _alternatives(arguments: list[str]) -> list[list[str]]:
-    """Write out ``csv|h5ad`` and ``models | runs``, which stand for one command each."""
+    """Write out ``csv|h5ad`` and ``models | runs``, one command each; ``[--option]`` is used."""
+    arguments = [a.removeprefix("[").removesuffix("]") for a in arguments]
     if "|" in arguments:
         return [[name] for name in arguments if name != "|"]
     choices = [a.split("|") if "|" in a else [a] for a in arguments]

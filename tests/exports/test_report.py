@@ -169,7 +169,9 @@ def test_other_endings_are_refused(run: Prediction, tmp_path: Path, name: str, s
 
 def test_domains_are_those_that_characterise_finds(tmp_path: Path) -> None:
     make_run(tmp_path / "run")
-    found = hs.characterise(tmp_path / "run", out=tmp_path / "run" / "characterisations" / "one")
+    found = hs.characterise_run(
+        tmp_path / "run", out=tmp_path / "run" / "characterisations" / "one"
+    )
     export_run(tmp_path / "run", "report", tmp_path / "r.html", ["KRT8"])
     text = (tmp_path / "r.html").read_text("utf-8")
     table = text.split("Spatial domains")[1].split("</table>")[0]

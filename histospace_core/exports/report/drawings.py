@@ -92,7 +92,7 @@ def reliability(var: pd.DataFrame) -> bytes:
     axes.set_xlabel("held-out per-gene r", fontsize=8)
     axes.set_ylabel("genes", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     return _png(figure)
 
 
