@@ -174,7 +174,10 @@ def test_domains_are_those_that_characterise_finds(tmp_path: Path) -> None:
     )
     export_run(tmp_path / "run", "report", tmp_path / "r.html", ["KRT8"])
     text = (tmp_path / "r.html").read_text("utf-8")
-    table = text.split("Spatial domains")[1].split("</table>")[0]
+    table, controlled, *_ = text.split("Spatial domains")[1].split("</table>")
+    level = found.summary["levels"][found.domains.chosen]
+    assert f"<td>{level['stability']:.2f}</td>" in controlled
+    assert "noise without domains" in controlled
     described = found.summary["levels"][found.domains.chosen]["domains"]
     assert re.findall(r"</span>(.*?)</th>", table) == [d["domain"] for d in described]
     assert re.findall(r"</th><td>([\d,]+)</td>", table) == [f"{d['n_tiles']:,}" for d in described]

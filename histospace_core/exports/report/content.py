@@ -1,15 +1,12 @@
 """What a report says: facts of the run, put in the order in which a reader asks for them."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from histospace_core.errors import StoreError
 from histospace_core.evaluation.compare import Comparison, open_comparison
 from histospace_core.figures.colours import unit_label
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
@@ -28,49 +25,12 @@ QC_WORDS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Domains:
-    """What `histospace characterise` found, as its files say.
-
-    Attributes
-    ----------
-    labels : Series of str
-        Domain by tile name; "" for a tile of none.
-    summary : dict
-        The content of its `summary.json`.
-    """
-
-    labels: pd.Series
-    summary: dict[str, Any]
-
-
 def comparisons(run_dir: Path) -> list[Comparison]:
     """Return the comparisons with measured expression that lie in a run's folder."""
-    return [open_comparison(f) for f in _folders(run_dir, "spots.h5ad", "genes.csv")]
+    return [open_comparison(f) for f in folders(run_dir, "spots.h5ad", "genes.csv")]
 
 
-def domains(run_dir: Path) -> Domains | None:
-    """Return the newest characterisation that lies in a run's folder, or None.
-
-    Raises
-    ------
-    StoreError
-        Its files are damaged.
-    """
-    found = _folders(run_dir, "domains.csv", "markers.csv")
-    if not found:
-        return None
-    try:
-        table = pd.read_csv(found[-1] / "domains.csv", dtype={"tile": str, "domain": str})
-        summary = json.loads((found[-1] / "summary.json").read_text("utf-8"))
-        return Domains(table.set_index("tile")["domain"].fillna(""), summary)
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"The characterisation '{found[-1].name}' is damaged; characterise the run again."
-        ) from error
-
-
-def _folders(run_dir: Path, *files: str) -> list[Path]:
+def folders(run_dir: Path, *files: str) -> list[Path]:
     """Return the folders, old to new, up to two levels below a run with `files` and a summary."""
     summaries = [*run_dir.glob("*/summary.json"), *run_dir.glob("*/*/summary.json")]
     found = [s for s in summaries if all((s.parent / file).is_file() for file in files)]
@@ -224,20 +184,6 @@ def compared_genes(comparison: Comparison, genes: Sequence[str], n: int) -> Rows
             f"{table.loc[gene, 'q_value']:.2g}",
         )
         for gene in chosen[:n]
-    ]
-
-
-def domain_rows(found: Domains) -> Rows:
-    """Return the domains: name, tiles, confidence, markers, how far to trust them."""
-    return [
-        (
-            str(d["domain"]),
-            f"{d['n_tiles']:,}",
-            score(d["confidence"]),
-            ", ".join(d["top_markers"]) or "none",
-            str(d["trust"]) or "no warning",
-        )
-        for d in found.summary["domains"]
     ]
 
 

@@ -11,6 +11,7 @@ from histospace_core import __version__
 from histospace_core.errors import StoreError
 from histospace_core.exports.part import whole
 from histospace_core.exports.report import content, drawings
+from histospace_core.exports.report.domains import domain_rows, domain_scores, read_domains
 from histospace_core.exports.report.methods import methods
 from histospace_core.figures.colours import unit_label
 from histospace_core.inference import RESEARCH_USE, Prediction
@@ -53,7 +54,7 @@ def write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> Non
 def _html(prediction: Prediction, genes: Sequence[str]) -> str:
     unit = unit_label(prediction.provenance["model"]["expression_unit"])
     compared = content.comparisons(prediction.run_dir)
-    domains = content.domains(prediction.run_dir)
+    domains = read_domains(prediction.run_dir)
     paragraph, works = methods(prediction, compared=bool(compared), domains=domains is not None)
     names = [d["domain"] for d in domains.summary["domains"]] if domains else []
     best = prediction.var.dropna(subset=["held_out_pearson"]).query("reliable")
@@ -81,11 +82,11 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
             "map": _data(drawings.domain_map(prediction, domains.labels, names)),
             "rows": [
                 (drawings.domain_colour(number), row)
-                for number, row in enumerate(content.domain_rows(domains))
+                for number, row in enumerate(domain_rows(domains))
             ],
+            "scores": domain_scores(domains),
             "warnings": domains.summary.get("warnings", []),
             "used": domains.summary.get("n_genes_used"),
-            "reliable": domains.summary.get("share_reliable"),
         },
         methods=paragraph,
         works=works,
