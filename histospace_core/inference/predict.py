@@ -85,6 +85,7 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
+    del tissue  # its tables are tens of megabytes
     journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
@@ -123,7 +124,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
     qc = judge(measures, column, row, (plan.stride_um / 1000) ** 2)
     for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
         qc[tiles] = reason
-    columns.insert(0, "qc", qc.astype(str))
+    columns.insert(0, "qc", qc)
     columns.loc[columns["qc"] != "ok", "domain_score"] = np.nan
     return columns
 
