@@ -38,6 +38,7 @@ class Kind(StrEnum):
     PREDICT = "predict"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    EXPORT = "export"
     CHARACTERISE = "characterise"
 
 

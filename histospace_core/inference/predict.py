@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import TissueError
 from histospace_core.inference.journal import Journal
 from histospace_core.inference.provenance import provenance, run_key
-from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import Slide
@@ -85,8 +85,10 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
-    del tissue  # its tables are tens of megabytes
     journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
+    if tissue.overview is not None:
+        write_overview(run_dir, tissue.overview)
+    del tissue  # its tables are tens of megabytes
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if quick:

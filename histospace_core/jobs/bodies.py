@@ -109,6 +109,26 @@ def evaluate(task: Task) -> Outcome:
     return Outcome(summary, {"seconds": time.monotonic() - started})
 
 
+def export(task: Task) -> Outcome:
+    """Export a finished prediction as one file in the folder `exports` of this run."""
+    from histospace_core.exports.bundle import export_file
+
+    started = time.monotonic()
+    source = task.catalog.run(task.run.settings["run"])
+    name = source.slide.name if source.slide else source.id
+    task.on_progress(0, 0, "writing the file")
+    file = export_file(
+        source.directory,
+        task.run.settings["form"],
+        task.run.directory / "exports",
+        name=name,
+        suffix=task.run.settings["suffix"],
+        genes=task.run.settings["genes"],
+    )
+    facts = {"run": source.id, "file": file.name, "bytes": file.stat().st_size}
+    return Outcome(facts, {"seconds": time.monotonic() - started})
+
+
 def characterise(task: Task) -> Outcome:
     """Characterise a finished prediction into the folder of this run, which lies in its own."""
     from histospace_core.characterise.run import characterise_run
@@ -146,5 +166,6 @@ BODIES: dict[Kind, Body] = {
     Kind.PREDICT: predict,
     Kind.TRAIN: train,
     Kind.EVALUATE: evaluate,
+    Kind.EXPORT: export,
     Kind.CHARACTERISE: characterise,
 }

@@ -200,6 +200,29 @@ class Jobs:
             runs_dir=source.directory / "characterisations",
         )
 
+    def submit_export(self, run_id: str, form: str, suffix: str, genes: Sequence[str] = ()) -> str:
+        """Queue the export of a finished prediction; form and genes as `export_run` takes them.
+
+        Its folder lies in the prediction's, under ``exported``.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        source = self._catalog.run(run_id)
+        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
+            raise JobError("Only a finished prediction can be exported.")
+        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
+        return self._submit(
+            Kind.EXPORT,
+            source.slide_id,
+            source.model_name,
+            settings,
+            source.model_sha256,
+            runs_dir=source.directory / "exported",
+        )
+
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; one that still waits is cancelled at once.
 

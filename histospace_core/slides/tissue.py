@@ -43,6 +43,8 @@ class Tissue:
         Pixel size of the mask.
     artefacts : mapping of str to bool array (h, w)
         Where the tissue shows ink ("pen") or lies in two layers ("fold").
+    overview : uint8 RGB array (h, w, 3), optional
+        The picture of the slide that the tissue was found on.
     """
 
     mask: Mask
@@ -50,6 +52,7 @@ class Tissue:
     downsample_y: float
     um_per_px: float
     artefacts: Mapping[str, Mask] = field(default_factory=dict)
+    overview: RGB | None = None
 
     @property
     def fraction(self) -> float:
@@ -135,7 +138,7 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
         "pen": ink.result() & mask,
         "fold": fold_mask(image, mask, mpp / shrink),
     }
-    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts)
+    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts, image)
 
 
 def _band(slide: Slide, w: int, h: int, top: int) -> RGB:

@@ -11,6 +11,7 @@ PAGES = {
     "/gene_map": "Gene map",
     "/compare": "Compare",
     "/characterise": "Characterise",
+    "/export": "Export",
     "/runs": "Runs",
     "/models": "Models",
     "/train": "Train",
