@@ -126,7 +126,7 @@ def characterise_run(
     scored = score_signatures(table, lists, reliable_only=not all_genes)
     genes = list(table.var_names[used])
     skill = _skill(prediction, compared, lists, genes, shipped=signatures is None)
-    scored = replace(scored, table=scored.table.merge(skill, on="signature", how="left"))
+    scored = replace(scored, table=_noted(scored.table.merge(skill, on="signature", how="left")))
     measured = None
     if compared:
         stride = float(prediction.provenance["tiles"]["stride_level0_px"])
@@ -178,6 +178,15 @@ def _skill(
     if compared:
         names = names.merge(signatures_at_spots(compared.spots, lists, used), on="signature")
     return names
+
+
+def _noted(table: pd.DataFrame) -> pd.DataFrame:
+    """Note of each signature whose held-out score random lists reach too."""
+    if "held_out_pearson" not in table:
+        return table
+    common = table["held_out_pearson"] <= table["random_p95"]
+    notes = table["note"].str.cat(["no better than random lists"] * len(table), sep="; ")
+    return table.assign(note=table["note"].where(~common, notes.str.removeprefix("; ")))
 
 
 def _summary(

@@ -37,7 +37,7 @@ def held_out_signatures(
     measured that of all its genes in the panel, so that the truth is not chosen by the model.
     Beside it stands what random lists of as many reliable genes reach against the same truth:
     where tissue has few causes, any list follows it. Sections are averaged within a patient, then
-    patients, as for genes.
+    patients, as for genes; a patient whose fold has too few of the genes has no say.
 
     Parameters
     ----------
@@ -52,46 +52,36 @@ def held_out_signatures(
     Returns
     -------
     DataFrame, a row a signature, columns `COLUMNS`; a signature of fewer than three reliable genes
-    has NaN. The interval resamples spots: it leaves out what differs between patients.
+    has NaN and used none. The interval resamples spots: it leaves out what differs between
+    patients.
     """
-    genes = _common_genes(held)
-    species = guess_species(list(genes))
-    symbols = np.array(current_symbols(genes, species))
-    trusted = np.flatnonzero(np.isin(genes, list(reliable)))
-    scores = [(s.patient, *_standardised(s, genes)) for s in held]
+    patients = [[s for s in held if s.patient == p] for p in sorted({s.patient for s in held})]
+    panels = [(_common_genes(sections), sections) for sections in patients]
+    scored = [
+        (genes, np.isin(genes, list(reliable)), [_standardised(s, genes) for s in sections])
+        for genes, sections in panels
+    ]
     rows = []
     for number, signature in enumerate(signatures):
-        listed = np.flatnonzero(np.isin(symbols, current_symbols(signature.genes, species)))
-        used = np.intersect1d(listed, trusted)
-        found = np.full(5, np.nan)
-        if len(used) >= FEWEST_GENES:
-            rng = np.random.default_rng([seed, number])
-            drawn = [rng.choice(trusted, len(used), replace=False) for _ in range(N_RANDOM)]
-            by_patient: dict[str, list[Pair]] = {}
-            for patient, measured, predicted in scores:
-                random = np.stack([predicted[:, chosen].mean(1) for chosen in drawn], axis=1)
-                pair = (measured[:, listed].mean(1), predicted[:, used].mean(1), random)
-                by_patient.setdefault(patient, []).append(pair)
-            patients = np.array([_patient(pairs) for pairs in by_patient.values()])
-            random = patients[:, 3:].mean(0)
-            found = np.array([*patients[:, :3].mean(0), random.mean(), np.quantile(random, 0.95)])
-        rows.append((signature.name, len(used), *found))
+        rng = np.random.default_rng([seed, number])
+        scores = [_patient(signature, *patient, rng) for patient in scored]
+        known = np.array([score for score in scores if score is not None]).reshape(-1, 6)
+        found = known[:, 1:].mean(0) if len(known) else np.full(5, np.nan)
+        rows.append((signature.name, int(known[:, 0].max(initial=0)), *found))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-Pair = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-"""Measured score (spots,), predicted score (spots,), predicted random lists (spots, lists)."""
+Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Z-scores of what was measured and predicted in a section, (spots, genes) each."""
 
 
 def _common_genes(held: Sequence[HeldOut]) -> NDArray[np.str_]:
     """Genes of every section's panel, in the order of the first: folds may differ in theirs."""
-    shared = set.intersection(*(set(section.genes) for section in held)) if held else set()
-    return np.array([gene for gene in (held[0].genes if held else ()) if gene in shared], dtype=str)
+    shared = set.intersection(*(set(section.genes) for section in held))
+    return np.array([gene for gene in held[0].genes if gene in shared], dtype=str)
 
 
-def _standardised(
-    section: HeldOut, genes: NDArray[np.str_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _standardised(section: HeldOut, genes: NDArray[np.str_]) -> Scores:
     """Z-scores of what was measured and predicted, (spots, genes); 0 of what does not vary."""
     columns = pd.Index(section.genes).get_indexer(genes)
     scores = []
@@ -102,15 +92,39 @@ def _standardised(
     return scores[0], scores[1]
 
 
-def _patient(pairs: Sequence[Pair]) -> NDArray[np.float64]:
-    """Correlation, its interval's ends, and the correlation of each random list, (3 + lists,)."""
+def _patient(
+    signature: Signature,
+    genes: NDArray[np.str_],
+    trusted: NDArray[np.bool_],
+    sections: Sequence[Scores],
+    rng: np.random.Generator,
+) -> NDArray[np.float64] | None:
+    """Genes used, correlation, its interval's ends, mean and 95th percentile of random lists.
+
+    None where fewer than three genes can be used.
+    """
+    species = guess_species(list(genes))
+    wanted = current_symbols(signature.genes, species)
+    listed = np.isin(current_symbols(genes, species), wanted)
+    used = np.flatnonzero(listed & trusted)
+    if len(used) < FEWEST_GENES:
+        return None
+    drawn = np.zeros((len(genes), N_RANDOM))
+    for column in drawn.T:
+        column[rng.choice(np.flatnonzero(trusted), len(used), replace=False)] = 1 / len(used)
+    truth = [measured[:, listed].mean(1, keepdims=True) for measured, _ in sections]
     own: list[tuple[Matrix, Matrix]] = [
-        (measured[:, None], predicted[:, None]) for measured, predicted, _ in pairs
+        (true, predicted[:, used].mean(1, keepdims=True))
+        for true, (_, predicted) in zip(truth, sections, strict=True)
     ]
     r = np.mean([per_gene_pearson(*pair)[0] for pair in own])
     interval = bootstrap_pearson(own)
-    random = [
-        per_gene_pearson(np.repeat(measured[:, None], N_RANDOM, axis=1), lists)
-        for measured, _, lists in pairs
-    ]
-    return np.array([r, interval.low[0], interval.high[0], *np.mean(random, axis=0)])
+    random = np.mean(
+        [
+            per_gene_pearson(np.repeat(true, N_RANDOM, axis=1), predicted @ drawn)
+            for true, (_, predicted) in zip(truth, sections, strict=True)
+        ],
+        axis=0,
+    )
+    low, high = interval.low[0], interval.high[0]
+    return np.array([len(used), r, low, high, random.mean(), np.quantile(random, 0.95)])

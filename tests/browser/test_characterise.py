@@ -51,6 +51,12 @@ def test_the_sample_is_characterised_and_looked_at(app, page, sample_run):
     tests = steps.download(page, "Tests between regions as CSV")
     assert {"p_value", "q_value"} <= set(tests)
 
+    page.goto("/runs")
+    card = page.get_by_test_id("stVerticalBlock").filter(has_text="characterise · run").last
+    card.get_by_role("link", name="Open").click()
+    page.wait_for_url(f"**/characterise?run={sample_run}*")
+    page.get_by_text("Resolution: number of domains").wait_for()
+
 
 def test_a_file_that_is_no_geojson_is_said(page, sample_run, tmp_path: Path):
     (tmp_path / "notes.geojson").write_text("not json")
@@ -58,11 +64,3 @@ def test_a_file_that_is_no_geojson_is_said(page, sample_run, tmp_path: Path):
     field = page.get_by_test_id("stFileUploader").filter(has_text="QuPath")
     field.locator("input[type=file]").set_input_files(tmp_path / "notes.geojson")
     page.get_by_text("is no GeoJSON").wait_for()
-
-
-def test_a_run_that_is_characterised_is_opened_from_runs(page, sample_run):
-    page.goto("/runs")
-    card = page.get_by_test_id("stVerticalBlock").filter(has_text="characterise · run").last
-    card.get_by_role("link", name="Open").click()
-    page.wait_for_url(f"**/characterise?run={sample_run}*")
-    page.get_by_text("Resolution: number of domains").wait_for()

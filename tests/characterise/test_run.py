@@ -129,6 +129,7 @@ def test_a_signature_that_failed_on_held_out_patients_names_no_domain(tmp_path: 
     assert any(name.endswith("Epithelium") for name in found.names)
     row = found.signatures.table.set_index("signature").loc["Stroma"]
     assert row["held_out_pearson"] == 0.02
+    assert row["note"].endswith("no better than random lists")
 
 
 def test_a_model_without_reliable_genes_is_refused(tmp_path: Path) -> None:
