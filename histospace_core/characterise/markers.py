@@ -65,7 +65,7 @@ def find_markers(
     noise; this did (`benchmarks/markers.py`).
 
     Where the regions are domains found on these very genes, the p-values test nothing: on noise
-    of few causes, as predicted maps have, half of the genes were called. Take the effects then.
+    of few causes, as predicted maps have, most genes were called. Take the effects then.
 
     Parameters
     ----------
