@@ -107,7 +107,7 @@ def signature_figure(
             zmax=limit,
             colorscale="RdBu_r",
             hoverongaps=False,
-            colorbar={"title": {"text": "mean z"}},
+            colorbar={"title": {"text": "mean z", "side": "right"}},
             hovertemplate="%{y} in %{x}: %{z:.2f}<extra></extra>",
         )
     )

@@ -130,7 +130,7 @@ def marker_dots(markers: pd.DataFrame, names: Sequence[str], *, per_domain: int 
                 "colorscale": "RdBu_r",
                 "cmin": -limit,
                 "cmax": limit,
-                "colorbar": {"title": {"text": "effect, SD"}, "thickness": 12},
+                "colorbar": {"title": {"text": "effect, SD", "side": "right"}, "thickness": 12},
                 "line": {"color": "#8c8794", "width": 0.5},
             },
             customdata=shown[["least_effect"]],
