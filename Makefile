@@ -53,13 +53,13 @@ architecture: $(VENV)/.dev
 
 # Two processes of one thread each are quicker on two cores than one of two.
 fast: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser" --durations 12
 
 # A browser on a busy machine may miss a gesture: it may try again, reported as a
 # rerun. Two processes, since each holds a Playwright of its own.
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 tests/browser
-	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --ignore=tests/browser
+	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --durations 8 tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
 
 # The site, into site/; the tests build it too.
 docs: $(VENV)/.dev

@@ -19,7 +19,7 @@ from histospace_core.evaluation import (
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(3, 40), st.floats(1e-3, 1e3))
 def test_pearson_equals_scipy(seed: int, n: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def test_bootstrap_interval_matches_plain_resampling() -> None:
     assert interval.low[2] < 0 < interval.high[2]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(4, 40))
 def test_spearman_equals_scipy_with_ties(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

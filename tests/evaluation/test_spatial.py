@@ -64,7 +64,7 @@ def test_a_hexagonal_lattice_has_six_neighbours() -> None:
     assert smooth[24, 0] == pytest.approx(1.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.floats(-5, 5), st.floats(0.2, 3))
 def test_smoothing_keeps_constants_and_the_range(seed: int, level: float, scale: float) -> None:
     values = np.random.default_rng(seed).normal(level, scale, (64, 2)).astype(np.float32)

@@ -97,7 +97,7 @@ def test_versions() -> None:
     assert strip_version("RP11-34P13.7") == "RP11-34P13.7"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text(max_size=30), max_size=20))
 def test_any_names_come_back_in_order(names: list[str]) -> None:
     found = reconcile_genes(names, "human")

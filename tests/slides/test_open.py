@@ -47,7 +47,7 @@ def test_outside_the_slide_is_white(png: Path, pixels: RGB) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     x=st.floats(50, 600),

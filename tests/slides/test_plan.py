@@ -31,7 +31,7 @@ def corners(plan: TilePlan) -> np.ndarray:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     width=st.integers(40, 900),
@@ -79,7 +79,7 @@ def test_every_tile_in_exactly_one_block(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     width=st.integers(20, 700),
