@@ -93,9 +93,7 @@ def test_spots_of_another_section(legacy: tuple[Path, Path]) -> None:
         read_legacy(*legacy)
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=400), st.text(max_size=200).map(str.encode)))
 @pytest.mark.parametrize("packed", [False, True])
 def test_wild_bytes_never_escape_as_another_error(
@@ -108,9 +106,7 @@ def test_wild_bytes_never_escape_as_another_error(
             read(path)
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.lists(st.lists(st.integers(0, 2**20), min_size=3, max_size=3), min_size=1, max_size=8)
 )

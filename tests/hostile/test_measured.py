@@ -305,9 +305,7 @@ class TestChild:
             file["layers/counts"] = h5py.SoftLink("/X")
         refuse(h5ad, "is a link to another place or file")
 
-    @settings(
-        max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-    )
+    @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_flipped_bytes_never_escape_as_another_error(
         self, h5ad: Path, data: st.DataObject
@@ -445,9 +443,7 @@ class TestZip:
             unpack(path, tmp_path)
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_wild_bytes_behind_the_magic_of_a_zip(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wild.zip"

@@ -46,9 +46,7 @@ def test_outside_the_slide_is_white(png: Path, pixels: RGB) -> None:
     assert (beyond == 255).all()
 
 
-@settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     x=st.floats(50, 600),
     y=st.floats(50, 600),

@@ -30,9 +30,7 @@ def corners(plan: TilePlan) -> np.ndarray:
     )
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(40, 900),
     height=st.integers(40, 900),
@@ -78,9 +76,7 @@ def test_every_tile_in_exactly_one_block(
     assert (plan.tissue_fraction >= 0.5 - 1e-6).all()
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(20, 700),
     height=st.integers(20, 700),
