@@ -68,6 +68,10 @@ class Prediction:
         """Pixel size of the slide, um/px."""
         return float(self.provenance["slide"]["mpp"])
 
+    def exists(self) -> bool:
+        """Whether the run is still on disk."""
+        return record_path(self.run_dir).is_file()
+
     def gene(self, name: str) -> NDArray[np.float32]:
         """Return the predicted expression (n,) of one gene; NaN where a tile has none.
 
@@ -80,6 +84,10 @@ class Prediction:
             genes = len(self._columns)
             raise StoreError(f"This run has no gene '{name}'; its model predicts {genes}.")
         return np.asarray(self._matrix[:, self._columns[name]], np.float32)
+
+    def columns(self, genes: slice) -> NDArray[np.float32]:
+        """Return all tiles of some genes (n, k), by their place in `genes`."""
+        return np.asarray(self._matrix[:, genes], np.float32)
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
         """Return whole rows (k, genes): for comparisons, not for pictures."""
