@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test lint types architecture fast slow browser clean
+.PHONY: app test lint types architecture fast slow browser interop docs clean
 
 app: $(VENV)/.app
 	$(BIN)/histospace serve --port $(PORT)
 
-test: $(VENV)/.dev browser lint types architecture fast slow
+test: $(VENV)/.dev browser interop lint types architecture fast slow
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,6 +33,14 @@ browser:
 	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	  || echo "No chromium: the browser tests will be skipped."
 
+# The programs that exports are for have an environment of their own: spatialdata pins another Dask.
+interop: $(VENV)-interop/.done
+
+$(VENV)-interop/.done: requirements-interop.txt
+	$(PYTHON) -m venv $(VENV)-interop
+	$(VENV)-interop/bin/python -m pip install --quiet -r requirements-interop.txt
+	@touch $@
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -53,5 +61,9 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 tests/browser
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --ignore=tests/browser
 
+# The site, into site/; the tests build it too.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-interop .pytest_cache .mypy_cache .ruff_cache .hypothesis site .import_linter_cache

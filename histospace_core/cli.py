@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from histospace_core import __version__
+from histospace_core.cli_characterise import characterise
 from histospace_core.cli_data import data
+from histospace_core.cli_export import export
 from histospace_core.cli_leaderboard import leaderboard
-from histospace_core.cli_terminal import Device, Out, names, out, progress_bar
+from histospace_core.cli_terminal import Device, Out, out, progress_bar
 from histospace_core.cli_training import evaluate, train
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
@@ -34,6 +36,8 @@ app.add_typer(data, name="data")
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)
+app.command()(export)
+app.command()(characterise)
 
 
 class Stain(StrEnum):
@@ -43,14 +47,6 @@ class Stain(StrEnum):
     vahadane = "vahadane"
     macenko = "macenko"
     reinhard = "reinhard"
-
-
-class ExportKind(StrEnum):
-    """Forms a run can be exported to."""
-
-    csv = "csv"
-    h5ad = "h5ad"
-    geojson = "geojson"
 
 
 @app.command()
@@ -125,20 +121,6 @@ def compare(
     for warning in (summary["training_warning"], summary["domain_warning"]):
         if warning:
             out.print(f"[yellow]{warning}[/yellow]")
-
-
-@app.command()
-def export(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    to: Annotated[ExportKind, typer.Option("--to", help="Form.")],
-    path: Annotated[Path, typer.Option("--out", help="New file.")],
-    genes: Annotated[str, typer.Option(help="Genes by comma; all if empty.")] = "",
-) -> None:
-    """Export a run for other tools."""
-    from histospace_core.exports import export_run
-
-    export_run(run_dir, to.value, path, names(genes))
-    out.print(f"{path}")
 
 
 @app.command()

@@ -10,7 +10,7 @@ from rich.progress import DownloadColumn, TransferSpeedColumn
 from histospace_core.cli_terminal import progress_bar
 from histospace_core.settings import get_settings
 
-data = typer.Typer(help="Public cohorts by name.", no_args_is_help=True)
+data = typer.Typer(help="Public cohorts by name, and a sample.", no_args_is_help=True)
 out = Console()
 
 
@@ -45,6 +45,18 @@ def fetch(
         markup=False,
         soft_wrap=True,
     )
+
+
+@data.command()
+def sample(
+    to: Annotated[Path, typer.Option("--out", help="Folder for the sample.")],
+) -> None:
+    """Draw a section with known expression on this machine, without a network."""
+    from histospace_core.sample import make_phantom
+
+    made = make_phantom(to)
+    for file in (made.image, made.counts, made.spots):
+        out.print(f"{file}", markup=False, soft_wrap=True)
 
 
 @data.command(name="list")

@@ -14,6 +14,8 @@ PAGES = [
     st.Page("predict.py", title="Predict", icon=":material/play_circle:"),
     st.Page("gene_map.py", title="Gene map", icon=":material/grid_on:"),
     st.Page("compare.py", title="Compare", icon=":material/compare:"),
+    st.Page("characterise.py", title="Characterise", icon=":material/category:"),
+    st.Page("export.py", title="Export", icon=":material/download:"),
     st.Page("runs.py", title="Runs", icon=":material/list:"),
     st.Page("models.py", title="Models", icon=":material/deployed_code:"),
     st.Page("train.py", title="Train", icon=":material/model_training:"),

@@ -17,6 +17,9 @@ from histospace_core.web.parts import (
 )
 
 PER_PAGE = 10
+WITHIN = ("characterise", "export")
+"""Kinds of runs that belong to a prediction."""
+PAGES = {"predict": "predict.py", "characterise": "characterise.py", "export": "export.py"}
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 
@@ -89,6 +92,14 @@ def _actions(run: RunRow) -> None:
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
+        st.page_link("characterise.py", label="Characterise", icon=":material/category:", **link)
+        st.page_link("export.py", label="Export", icon=":material/download:", **link)
+    if run.kind in WITHIN:
+        link = {"query_params": {"run": run.settings["run"], "result": run.id}}
+    if run.kind == "characterise" and run.state == State.DONE:
+        st.page_link("characterise.py", label="Open", icon=":material/category:", **link)
+    if run.kind == "export" and run.state == State.DONE:
+        st.page_link("export.py", label="Download", icon=":material/download:", **link)
     if run.kind == "evaluate" and run.state == State.DONE:
         st.page_link("scores.py", label="Scores", icon=":material/leaderboard:", **link)
     if run.is_active:
@@ -104,7 +115,7 @@ def _actions(run: RunRow) -> None:
 
 def _watched_on(run: RunRow) -> str:
     """The page that shows a run's progress."""
-    return "predict.py" if run.kind == "predict" else "train.py"
+    return PAGES.get(run.kind, "train.py")
 
 
 def _button(run: RunRow, label: str, icon: str, action: object) -> None:
@@ -119,7 +130,8 @@ def _cancel(run: RunRow) -> None:
 
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
-    st.switch_page(_watched_on(run), query_params={"run": run.id})
+    shown = run.settings["run"] if run.kind in WITHIN else run.id
+    st.switch_page(_watched_on(run), query_params={"run": shown})
 
 
 def _again(run: RunRow) -> None:
@@ -131,7 +143,7 @@ def _again(run: RunRow) -> None:
 @st.dialog("Delete this run?")
 @guarded
 def _confirm_delete(run: RunRow) -> None:
-    st.markdown(f"{plain(run_text(run))}: its maps and comparisons go for good.")
+    st.markdown(f"{plain(run_text(run))}: its maps, comparisons, characterisations and files go.")
     if st.button("Delete the run", type="primary"):
         get_context().catalog.delete_run(run.id)
         st.rerun()

@@ -117,17 +117,23 @@ class RunTable(RunStates):
             return run
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run, its comparisons and its folder.
+        """Delete a run, its comparisons, its characterisations and its folder.
 
         Raises
         ------
         JobError
-            The run is queued or running.
+            The run is queued or running, or being characterised.
         """
         with self.write() as session:
             run = locked_run(session, run_id)
-            if run.is_active:
+            within = session.scalars(
+                select(RunRow).where(RunRow.folder.startswith(f"{run.folder}/", autoescape=True))
+            ).all()
+            if any(row.is_active for row in (run, *within)):
                 raise JobError("This run is still under way: cancel it before deleting it.")
+            for row in within:
+                self.audit(session, "delete", "run", row.id, within=run_id)
+                session.delete(row)
             self.audit(session, "delete", "run", run_id, model=run.model_name)
             session.delete(run)
         remove_own_folder(run.directory, run_id)

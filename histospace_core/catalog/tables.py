@@ -38,6 +38,8 @@ class Kind(StrEnum):
     PREDICT = "predict"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    EXPORT = "export"
+    CHARACTERISE = "characterise"
 
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
@@ -127,7 +129,7 @@ class ModelRow(Base):
 
 
 class RunRow(Base):
-    """One prediction, training or evaluation: what went in, where it stands, what came out."""
+    """One prediction, training or other work: what went in, where it stands, what came out."""
 
     __tablename__ = "runs"
     __table_args__ = (

@@ -128,6 +128,11 @@ def genes_csv(genes: pd.DataFrame) -> bytes:
     return to_csv(table.assign(use=RESEARCH_USE))
 
 
-def file_name(*parts: str) -> str:
-    """Return a file name ending in ``.csv`` made of `parts`, safe on every system."""
-    return "-".join(re.sub(r"[^\w.]+", "_", part).strip("_.") or "x" for part in parts) + ".csv"
+def safe_name(*parts: str) -> str:
+    """Return `parts` as one name of letters, digits, ``_ . -``, safe on every system."""
+    return "-".join(re.sub(r"[^\w.]+", "_", part).strip("_.") or "x" for part in parts)
+
+
+def file_name(*parts: str, suffix: str = ".csv") -> str:
+    """Return a file name made of `parts`, safe on every system."""
+    return safe_name(*parts) + suffix

@@ -6,13 +6,19 @@ https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
 import json
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from histospace_core.exports.part import whole
-from histospace_core.inference import RESEARCH_USE, Prediction
+from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
+
+FOREIGN: Final = {"name": "Unlike the training tissue", "color": [154, 151, 160]}
+"""QuPath's class of the tiles that the model has no business predicting."""
+DOMAIN_SCORE: Final = "HistoSPACE domain score"
 
 
 def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
@@ -40,26 +46,33 @@ def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> No
         file.write("\n]}\n")
 
 
-def _features(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, object]]:
+def _features(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield one GeoJSON feature per tile; a value that is missing is left out."""
     values = {gene: prediction.gene(gene) for gene in genes}
+    values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
+    foreign = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
     half = prediction.tile_level0 / 2
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * half
+    slide = prediction.provenance["slide"]["sha256"]
     tiles = zip(prediction.obs.index, prediction.centres, strict=True)
     for row, (name, centre) in enumerate(tiles):
+        properties: dict[str, Any] = {
+            "objectType": "detection",
+            "name": str(name),
+            "measurements": {
+                what: float(column[row])
+                for what, column in values.items()
+                if np.isfinite(column[row])
+            },
+        }
+        if foreign[row]:
+            properties["classification"] = FOREIGN
         yield {
             "type": "Feature",
+            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),
             "geometry": {
                 "type": "Polygon",
                 "coordinates": [np.round(centre + corners, 2).tolist()],
             },
-            "properties": {
-                "objectType": "detection",
-                "name": str(name),
-                "measurements": {
-                    gene: float(column[row])
-                    for gene, column in values.items()
-                    if np.isfinite(column[row])
-                },
-            },
+            "properties": properties,
         }

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from histospace_core.exports.part import whole
+from histospace_core.exports.table import spatial_table
 from histospace_core.inference import Prediction
 
 
 def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
-    """Write tiles x genes with positions, scores and provenance.
+    """Write what `spatial_table` returns.
 
     Parameters
     ----------
@@ -25,4 +26,4 @@ def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
         When the file exists or cannot be written.
     """
     with whole(out) as part:
-        prediction.to_anndata()[:, list(genes)].copy().write_h5ad(part, compression="gzip")
+        spatial_table(prediction, genes).write_h5ad(part, compression="gzip")

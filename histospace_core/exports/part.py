@@ -1,5 +1,7 @@
-"""A file that appears whole or not at all."""
+"""A file or folder that appears whole or not at all."""
 
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +20,7 @@ def whole(out: Path) -> Iterator[Path]:
     """
     if out.exists():
         raise StoreError(f"'{out.name}' exists already; choose another name or delete it.")
-    part = out.with_name(f".{out.name}.part")
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -30,4 +32,4 @@ def whole(out: Path) -> Iterator[Path]:
         ) from error
     finally:
         with suppress(OSError):  # never written, or its folder is none
-            part.unlink()
+            shutil.rmtree(part) if part.is_dir() else part.unlink()

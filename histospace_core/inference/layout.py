@@ -6,6 +6,7 @@ STORE = "prediction.zarr"
 PARTIAL = "prediction.partial.zarr"
 JOURNAL = "unfinished"
 RECORD = "run.json"
+OVERVIEW = "overview.jpg"
 UNS_KEY = "histospace"
 ROWS_PER_SHARD = 8_192
 """Tiles a shard file holds; within it each gene is a chunk of its own."""
@@ -21,6 +22,10 @@ def partial_path(run_dir: Path) -> Path:
 
 def journal_path(run_dir: Path) -> Path:
     return run_dir / JOURNAL
+
+
+def overview_path(run_dir: Path) -> Path:
+    return run_dir / OVERVIEW
 
 
 def record_path(run_dir: Path) -> Path:

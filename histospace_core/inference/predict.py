@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import TissueError
 from histospace_core.inference.journal import Journal
 from histospace_core.inference.provenance import provenance, run_key
-from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import Slide
@@ -86,6 +86,9 @@ def predict_slide(
     )
     normalise = fit_stain(stain, slide, tissue)
     journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
+    if tissue.overview is not None:
+        write_overview(run_dir, tissue.overview)
+    del tissue  # its tables are tens of megabytes
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if quick:
@@ -123,7 +126,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
     qc = judge(measures, column, row, (plan.stride_um / 1000) ** 2)
     for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
         qc[tiles] = reason
-    columns.insert(0, "qc", qc.astype(str))
+    columns.insert(0, "qc", qc)
     columns.loc[columns["qc"] != "ok", "domain_score"] = np.nan
     return columns
 

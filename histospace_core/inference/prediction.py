@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 
 from histospace_core.errors import StoreError
-from histospace_core.inference.layout import record_path, store_path
+from histospace_core.inference.layout import UNS_KEY, overview_path, record_path, store_path
 
 
 class Prediction:
@@ -27,6 +28,11 @@ class Prediction:
     def provenance(self) -> dict[str, Any]:
         """What went in, what ran and what came out: the content of `run.json`."""
         return json.loads(record_path(self.run_dir).read_text("utf-8"))
+
+    @property
+    def stored_provenance(self) -> dict[str, Any]:
+        """The same as the store has it, in types that AnnData can write."""
+        return anndata.io.read_elem(self._group[f"uns/{UNS_KEY}"])
 
     @cached_property
     def obs(self) -> pd.DataFrame:
@@ -71,6 +77,14 @@ class Prediction:
     def exists(self) -> bool:
         """Whether the run is still on disk."""
         return record_path(self.run_dir).is_file()
+
+    @cached_property
+    def overview(self) -> NDArray[np.uint8] | None:
+        """Picture of the whole slide (h, w, 3), about 8 um/px; None where the run keeps none."""
+        if not overview_path(self.run_dir).is_file():
+            return None
+        with Image.open(overview_path(self.run_dir)) as picture:
+            return np.asarray(picture.convert("RGB"))
 
     def gene(self, name: str) -> NDArray[np.float32]:
         """Return the predicted expression (n,) of one gene; NaN where a tile has none.

@@ -49,6 +49,7 @@ def provenance(
     """Assemble the record of a run; the caller adds its timings."""
     p = slide.properties
     trained_on = model.config.get("training_sections", [])
+    metrics = model.config.get("metrics", {})
     scores = obs["domain_score"].dropna()
     outside = float((scores > OUTSIDE_DOMAIN).mean()) if len(scores) else 0.0
     return {
@@ -72,6 +73,8 @@ def provenance(
             "expression_unit": model.config["expression_unit"],
             "stored_as": model.stored_as,
             "training_sections": [s["section"] for s in trained_on],
+            "metrics": {k: v for k, v in metrics.items() if k != "signatures"},
+            "signatures": metrics.get("signatures", {}),
             "slide_was_trained_on": slide.sha256() in {s.get("image_sha256") for s in trained_on},
         },
         "settings": {

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 from zarr.codecs import Crc32cCodec
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.layout import (
     ROWS_PER_SHARD,
     UNS_KEY,
+    overview_path,
     partial_path,
     record_path,
     store_path,
@@ -108,6 +110,15 @@ def write_tables(
         partial_path(run_dir).rename(store_path(run_dir))
 
 
+def write_overview(run_dir: Path, overview: NDArray[np.uint8]) -> None:
+    """Keep a picture of the whole slide (h, w, 3) with the run: reports and exports show it."""
+    with disk_errors(run_dir):
+        path = overview_path(run_dir)
+        partial = path.with_name(path.name + ".tmp")
+        Image.fromarray(overview).save(partial, format="JPEG", quality=90)
+        partial.replace(path)
+
+
 @contextmanager
 def disk_errors(run_dir: Path) -> Iterator[None]:
     """Turn what a disk can do to a run into a sentence."""
@@ -132,9 +143,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Nested dict without None, which AnnData cannot store; lists of text become arrays."""
+    """Nested dict as AnnData stores it: no None, no slash in a key, lists as arrays."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items() if v is not None}
+        return {str(k).replace("/", "_"): _plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return np.array(value) if value else np.array([], dtype=np.float64)
     return value

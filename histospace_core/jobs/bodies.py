@@ -109,6 +109,48 @@ def evaluate(task: Task) -> Outcome:
     return Outcome(summary, {"seconds": time.monotonic() - started})
 
 
+def export(task: Task) -> Outcome:
+    """Export a finished prediction as one file in the folder `exports` of this run."""
+    from histospace_core.exports.bundle import export_file
+
+    started = time.monotonic()
+    source = task.catalog.run(task.run.settings["run"])
+    name = source.slide.name if source.slide else source.id
+    task.on_progress(0, 0, "writing the file")
+    file = export_file(
+        source.directory,
+        task.run.settings["form"],
+        task.run.directory / "exports",
+        name=name,
+        suffix=task.run.settings["suffix"],
+        genes=task.run.settings["genes"],
+    )
+    facts = {"run": source.id, "file": file.name, "bytes": file.stat().st_size}
+    return Outcome(facts, {"seconds": time.monotonic() - started})
+
+
+def characterise(task: Task) -> Outcome:
+    """Characterise a finished prediction into the folder of this run, which lies in its own."""
+    from histospace_core.characterise.run import characterise_run
+    from histospace_core.exports.characterisation import write_characterisation
+
+    started = time.monotonic()
+    options = dict(task.run.settings)
+    source = task.catalog.run(options.pop("run"))
+    signatures, comparison = options.pop("signatures"), options.pop("comparison")
+    folder = task.run.directory
+    if not folder.exists():  # else an earlier attempt was stopped after it had written
+        found = characterise_run(
+            source.directory,
+            signatures=Path(signatures) if signatures else None,
+            comparison=Path(comparison) if comparison else None,
+            on_progress=task.on_progress,
+            **options,
+        )
+        write_characterisation(found, folder)
+    return Outcome({"run": source.id}, {"seconds": time.monotonic() - started})
+
+
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     """Return the cohort, the recipe and what else the core's function is called with."""
     from histospace_core.training import method_named
@@ -120,4 +162,10 @@ def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     return cohort, recipe, options
 
 
-BODIES: dict[Kind, Body] = {Kind.PREDICT: predict, Kind.TRAIN: train, Kind.EVALUATE: evaluate}
+BODIES: dict[Kind, Body] = {
+    Kind.PREDICT: predict,
+    Kind.TRAIN: train,
+    Kind.EVALUATE: evaluate,
+    Kind.EXPORT: export,
+    Kind.CHARACTERISE: characterise,
+}

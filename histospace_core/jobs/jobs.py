@@ -165,6 +165,64 @@ class Jobs:
         }
         return self._submit(Kind.EVALUATE, None, network, settings)
 
+    def submit_characterisation(
+        self,
+        run_id: str,
+        *,
+        signatures: Path | None = None,
+        comparison: Path | None = None,
+        all_genes: bool = False,
+    ) -> str:
+        """Queue the characterisation of a finished prediction; arguments as `characterise_run`'s.
+
+        Its folder lies in the prediction's, under ``characterisations``.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        source = self._catalog.run(run_id)
+        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
+            raise JobError("Only a finished prediction can be characterised.")
+        settings = {
+            "run": run_id,
+            "signatures": str(signatures) if signatures else None,
+            "comparison": str(comparison) if comparison else None,
+            "all_genes": all_genes,
+        }
+        return self._submit(
+            Kind.CHARACTERISE,
+            source.slide_id,
+            source.model_name,
+            settings,
+            source.model_sha256,
+            runs_dir=source.directory / "characterisations",
+        )
+
+    def submit_export(self, run_id: str, form: str, suffix: str, genes: Sequence[str] = ()) -> str:
+        """Queue the export of a finished prediction; form and genes as `export_run` takes them.
+
+        Its folder lies in the prediction's, under ``exported``.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        source = self._catalog.run(run_id)
+        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
+            raise JobError("Only a finished prediction can be exported.")
+        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
+        return self._submit(
+            Kind.EXPORT,
+            source.slide_id,
+            source.model_name,
+            settings,
+            source.model_sha256,
+            runs_dir=source.directory / "exported",
+        )
+
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; one that still waits is cancelled at once.
 
@@ -205,12 +263,13 @@ class Jobs:
         model_sha256: str | None = None,
         note: str = "",
         body: Body | None = None,
+        runs_dir: Path | None = None,
     ) -> str:
         run = self._catalog.add_run(
             slide_id,
             model_name,
             settings,
-            runs_dir=self._settings.runs_dir,
+            runs_dir=runs_dir or self._settings.runs_dir,
             kind=kind,
             model_sha256=model_sha256,
             worker=self._identity,

@@ -122,12 +122,16 @@ class FusedHistoSPACEPlus:
     def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
         n = len(views[0])
         # one batch size, for which the weights are laid out
-        views = tuple(pad(view, (0,) * 7 + (-n % self.batch,)) for view in views)
+        padded = (pad(view, (0,) * 7 + (-n % self.batch,)) for view in views)
+        batches = zip(*(view.split(self.batch) for view in padded), strict=True)
+        features = torch.cat([self._features(*batch) for batch in batches])[:n]
+        return self._network.codes(features), self._network.pool(features)
+
+    def _features(self, *views: Tensor) -> Tensor:
         maps = [_maps(view) for view in views]
         tuned = [self._tuned(i, maps[v]) for i, v in enumerate(TUNED)]
         frozen = self._trunk(torch.cat([maps[i] for i in FROZEN])).chunk(len(FROZEN))
-        features = torch.cat([*tuned, *frozen], 1)[:n]
-        return self._network.codes(features), self._network.pool(features)
+        return torch.cat([*tuned, *frozen], 1)
 
     def _tuned(self, i: int, maps: Tensor) -> Tensor:
         for conv in self._encoders[i]:

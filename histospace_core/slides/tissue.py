@@ -1,8 +1,9 @@
 """Where the tissue lies."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
 _MAX_MASK_PIXELS = 2_000_000
 """So that the largest slide needs no more memory than a small one."""
+_BAND_ROWS = 256
+"""Of the overview, that a thread reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Tissue:
         Pixel size of the mask.
     artefacts : mapping of str to bool array (h, w)
         Where the tissue shows ink ("pen") or lies in two layers ("fold").
+    overview : uint8 RGB array (h, w, 3), optional
+        The picture of the slide that the tissue was found on.
     """
 
     mask: Mask
@@ -47,6 +52,7 @@ class Tissue:
     downsample_y: float
     um_per_px: float
     artefacts: Mapping[str, Mask] = field(default_factory=dict)
+    overview: RGB | None = None
 
     @property
     def fraction(self) -> float:
@@ -94,13 +100,13 @@ class Tissue:
         sums = self._sums[artefact]
 
         def area(y: Positions, x: Positions) -> Positions:
-            return ndimage.map_coordinates(sums, [y, x], order=1, mode="nearest")
+            return ndimage.map_coordinates(sums, [y, x], np.float64, order=1, mode="nearest")
 
         total = area(bottom, right) - area(top, right) - area(bottom, left) + area(top, left)
         return np.clip(total / (4 * half[0] * half[1]), 0, 1).astype(np.float32)
 
     @cached_property
-    def _sums(self) -> dict[str, Positions]:
+    def _sums(self) -> dict[str, npt.NDArray[np.int32]]:
         """Summed-area tables of the tissue and of each artefact."""
         return {name: _summed(mask) for name, mask in {"": self.mask, **self.artefacts}.items()}
 
@@ -119,23 +125,31 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
     least = mpp * (slide.width * slide.height / _MAX_MASK_PIXELS) ** 0.5
     shrink = mpp / max(um_per_px, least)
     w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
-    image = slide.read(0, 0, slide.width, slide.height, w, h)
-    mask = tissue_mask(image, mpp / shrink)
+    with ThreadPoolExecutor() as pool:
+        image = np.concatenate(list(pool.map(partial(_band, slide, w, h), range(0, h, _BAND_ROWS))))
+        ink = pool.submit(pen_mask, image)
+        mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
         raise TissueError(
             f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
             f"tissue on it and that {mpp:g} um/px is right."
         )
     artefacts = {
-        "pen": pen_mask(image) & mask,
+        "pen": ink.result() & mask,
         "fold": fold_mask(image, mask, mpp / shrink),
     }
-    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts)
+    return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts, image)
 
 
-def _summed(mask: Mask) -> Positions:
-    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
-    sums[1:, 1:] = mask.cumsum(0, dtype=np.int64).cumsum(1)
+def _band(slide: Slide, w: int, h: int, top: int) -> RGB:
+    """Return some rows, from `top` on, of an overview (h, w) of the slide."""
+    rows, scale = min(_BAND_ROWS, h - top), slide.height / h
+    return slide.read(0, top * scale, slide.width, rows * scale, w, rows)
+
+
+def _summed(mask: Mask) -> npt.NDArray[np.int32]:
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    sums[1:, 1:] = mask.cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
     return sums
 
 
@@ -183,12 +197,14 @@ def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
 def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of the optical density, over the three channels."""
     density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
-    variance = np.zeros(image.shape[:2], dtype=np.float32)
-    for channel in range(3):
+
+    def variance(channel: int) -> npt.NDArray[np.float32]:
         plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
-        variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
-    return np.sqrt(variance)
+        return np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
+
+    with ThreadPoolExecutor() as pool:
+        return np.sqrt(sum(pool.map(variance, range(3))))
 
 
 def _otsu(values: npt.NDArray[np.float32], floor: float, cap: float) -> float:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from histospace_core import __version__
+from histospace_core.characterise.signature_skill import held_out_signatures
+from histospace_core.characterise.signatures import read_gmt
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.evaluation import (
     HeldOut,
@@ -114,6 +116,7 @@ def train_from_cohort(
             interval = interval_report(held, LEVEL)
         config = _config(method, recipe, trained, data, folds, genes)
         config["metrics"]["interval"] = interval
+        config["metrics"]["signatures"] = _signatures(held, genes)
         card = model_card(out.name, config, data_note)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
         remove_empty(work)
@@ -144,17 +147,36 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
-    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections."""
-    r = np.mean([per_gene_pearson(h.measured, h.predicted) for h in held], axis=0)
+    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections.
+
+    Sections left out one by one have each the panel of its own fold: what is common is scored.
+    """
+    shared = set.intersection(*(set(h.genes) for h in held))
+    genes = [g for g in held[0].genes if g in shared]
+    columns = [pd.Index(h.genes).get_indexer(genes) for h in held]
+    pairs = [(h.measured[:, c], h.predicted[:, c]) for h, c in zip(held, columns, strict=True)]
+    means = [h.mean_profile[c] for h, c in zip(held, columns, strict=True)]
+    r = np.mean([per_gene_pearson(*pair) for pair in pairs], axis=0)
     ratio = np.mean(
-        [mse_ratio_per_gene(h.measured, h.predicted, h.mean_profile) for h in held], axis=0
+        [mse_ratio_per_gene(*pair, mean) for pair, mean in zip(pairs, means, strict=True)], axis=0
     )
-    interval = bootstrap_pearson([(h.measured, h.predicted) for h in held])
+    interval = bootstrap_pearson(pairs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a gene without a ceiling in any section
-        ceiling = np.nanmean([h.noise_ceiling() for h in held], axis=0)
+        ceilings = [h.noise_ceiling()[c] for h, c in zip(held, columns, strict=True)]
+        ceiling = np.nanmean(ceilings, axis=0)
     table = np.column_stack([r, interval.low, interval.high, ratio, ceiling])
-    return {g: row for g, row in zip(held[0].genes, table, strict=True) if np.isfinite(row[0])}
+    return {g: row for g, row in zip(genes, table, strict=True) if np.isfinite(row[0])}
+
+
+def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Held-out scores of the signatures that ship; those with too few reliable genes are left out.
+
+    A model of another species has none.
+    """
+    reliable = genes.loc[genes["reliable"], "gene"]
+    scores = held_out_signatures(held, read_gmt(), set(reliable)).dropna()
+    return scores.set_index("signature").round(4).to_dict("index")
 
 
 def _folds(sections: Sequence[Section]) -> list[Fold]:

@@ -10,6 +10,8 @@ PAGES = {
     "/predict": "Predict",
     "/gene_map": "Gene map",
     "/compare": "Compare",
+    "/characterise": "Characterise",
+    "/export": "Export",
     "/runs": "Runs",
     "/models": "Models",
     "/train": "Train",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
-from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.inference.store import write_matrix, write_overview, write_tables
 
 GENES = ["ERBB2", "=1+1", "COL1A1"]
 
@@ -42,6 +42,7 @@ def prediction(tmp_path: Path) -> Prediction:
     }
     obs.index = pd.Index([f"tile{i:06d}" for i in range(6)], name="tile")
     (tmp_path / "run").mkdir()
+    write_overview(tmp_path / "run", rng.integers(0, 255, (20, 30, 3)).astype(np.uint8))
     write_matrix(tmp_path / "run", values.__getitem__, (6, 3), dtype="float32")
     write_tables(tmp_path / "run", obs, var, centres, record)
     return open_prediction(tmp_path / "run")

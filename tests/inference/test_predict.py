@@ -15,6 +15,7 @@ from histospace_core.inference import layout, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
+from histospace_core.slides.tissue import find_tissue
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,21 @@ def test_a_network_of_several_views_sees_what_lies_around_each_tile(
     # a block's wide views begin within half a pixel of a tile's own
     for i in range(len(GENES)):
         assert np.corrcoef(prediction.matrix()[:, i], expected[:, i])[0, 1] > 0.98
+
+
+def test_a_run_keeps_the_slides_picture_and_the_models_scores(
+    slide_file: Path, package: ModelPackage, run_dir: Path
+) -> None:
+    prediction = open_prediction(run_dir)
+    with open_slide(slide_file, MPP) as slide:
+        expected = find_tissue(slide).overview
+    assert prediction.overview is not None
+    assert expected is not None
+    assert prediction.overview.shape == expected.shape
+    difference = np.abs(prediction.overview.astype(float) - expected.astype(float))
+    assert difference.mean() < 8, "but for JPEG's loss"
+    assert prediction.provenance["model"]["metrics"] == package.config["metrics"]
+    assert prediction.stored_provenance["model"]["metrics"]["held_out_by"] == "patient"
 
 
 def test_one_gene_is_its_column(run_dir: Path) -> None:
@@ -139,7 +155,9 @@ def test_a_cancelled_run_resumes_to_the_same_result(
     np.testing.assert_array_equal(again.matrix(), whole.matrix())
     np.testing.assert_array_equal(again.centres, whole.centres)
     assert again.obs.equals(whole.obs)
-    assert [p.name for p in sorted(run.iterdir())] == ["prediction.zarr", "run.json"]
+    assert [p.name for p in sorted(run.iterdir())] == [
+        "overview.jpg", "prediction.zarr", "run.json",
+    ]  # fmt: skip
 
 
 def test_an_unfinished_run_of_other_settings_is_refused(

@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import N_GENES, make_section
+from heldout import make_held, smooth_maps
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.networks import load_package
 from histospace_core.training import MENDED, evaluate_cohort, train_from_cohort
+from histospace_core.training.build import score_panel
+from histospace_core.training.panel import Panel
 
 QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=30, batch=8, lr=5e-4)
 
@@ -67,6 +70,18 @@ def test_a_package_with_scores_from_unseen_patients(cohort: Path, tmp_path: Path
     assert not (tmp_path / "model.work").exists()
     with pytest.raises(ModelError, match="exists already"):
         train_from_cohort(cohort, tmp_path / "model", recipe=QUICK)
+
+
+def test_sections_left_out_one_by_one_may_have_different_panels() -> None:
+    rng = np.random.default_rng(0)
+    maps = smooth_maps(rng, 5)
+    first = make_held(maps[:, :4], maps[:, :4], section="A1", genes=tuple("WXYZ"))
+    second = make_held(maps[:, [0, 2, 4]], maps[:, [2, 0, 4]], section="A2", genes=tuple("XZV"))
+    panel = Panel(tuple("VWXYZ"), ("",) * 5)
+    scores = score_panel(panel, [first, second]).set_index("gene")["held_out_pearson"]
+    r = np.corrcoef(maps[:, 0], maps[:, 2])[0, 1]
+    assert scores[["X", "Z"]].to_numpy() == pytest.approx((1 + r) / 2, abs=1e-5)
+    assert scores[["V", "W", "Y"]].isna().all(), "not held out in every section"
 
 
 def test_what_another_training_left_is_kept_and_harms_nothing(cohort: Path, tmp_path: Path) -> None:

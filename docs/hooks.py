@@ -1,0 +1,17 @@
+"""What the site is given when it is built: the reference of the commands, from the commands."""
+
+import subprocess
+import sys
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+COMMAND = ("-m", "typer", "histospace_core.cli", "utils", "docs", "--name", "histospace")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add `commands.md`, as the command line describes itself."""
+    done = subprocess.run([sys.executable, *COMMAND], capture_output=True, text=True, check=True)
+    text = done.stdout.replace("# `histospace`", "# Commands", 1)
+    files.append(File.generated(config, "commands.md", content=text))
+    return files

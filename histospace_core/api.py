@@ -1,0 +1,270 @@
+"""HistoSPACE from Python: ``import histospace_core as hs``.
+
+Functions over paths, one for each verb of the command line that a notebook needs. They take what a
+person has at hand, a file name or an opened object, and return the objects of the core.
+
+Examples
+--------
+>>> import histospace_core as hs
+>>> run = hs.predict("slide.svs", out="run", model="histospace-plus-her2st")
+>>> run.gene("ERBB2")  # one value a tile, no other gene is read
+>>> table = hs.to_anndata(run)  # for scanpy and squidpy, the slide's picture in it
+>>> hs.export(run, "report.pdf", to="report")
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import anndata
+
+from histospace_core.characterise import run as characterising
+from histospace_core.errors import HistospaceError
+from histospace_core.evaluation.compare import Comparison, compare_run
+from histospace_core.exports import export_run
+from histospace_core.exports.characterisation import require_new, write_characterisation
+from histospace_core.exports.choice import known_genes
+from histospace_core.exports.table import spatial_table
+from histospace_core.expression import read_measured
+from histospace_core.inference import Prediction, open_prediction, predict_slide
+from histospace_core.networks import ModelPackage, list_packages, load_package
+from histospace_core.sample import Phantom, make_phantom
+from histospace_core.settings import get_settings
+from histospace_core.slides.open import Slide, open_slide
+from histospace_core.slides.probe import probe_slide
+
+__all__ = [
+    "HistospaceError",
+    "characterise_run",
+    "compare",
+    "export",
+    "make_sample",
+    "models",
+    "open_slide",
+    "predict",
+    "read_measured",
+    "read_run",
+    "to_anndata",
+]
+
+
+def predict(
+    slide: str | Path | Slide,
+    *,
+    out: str | Path,
+    model: str | Path | ModelPackage | None = None,
+    mpp: float | None = None,
+    stain: str = "none",
+    stride_um: float | None = None,
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Prediction:
+    """Predict gene expression for every tissue tile of a slide.
+
+    Called again after an interruption with the same arguments, it goes on where it stopped.
+
+    Parameters
+    ----------
+    slide : path or Slide
+        A slide file, or one opened with `open_slide`.
+    out : path
+        Folder of the run.
+    model : str, path or ModelPackage, optional
+        Name or folder of a model; the app's default where not given.
+    mpp : float, optional
+        Pixel size in um per px, where the file does not state it; it is never guessed.
+    stain : {"none", "vahadane", "macenko", "reinhard"}
+        Stain normalisation.
+    stride_um : float, optional
+        Distance between tile centres in um; a tile's side where not given.
+    device : {"auto", "cpu", "cuda"}
+    on_progress : callable, optional
+        Called with the tiles that are done and all of them.
+
+    Returns
+    -------
+    Prediction
+        The finished run.
+
+    Raises
+    ------
+    HistospaceError
+        The slide, its pixel size, the model or the folder cannot be used; the message says why.
+    """
+    package = model if isinstance(model, ModelPackage) else _package(model)
+    if isinstance(slide, Slide):
+        opened: AbstractContextManager[Slide] = nullcontext(slide)
+    else:
+        probe_slide(Path(slide), mpp)
+        opened = open_slide(Path(slide), mpp)
+    with opened as ready:
+        predict_slide(
+            ready,
+            package,
+            Path(out),
+            stain=stain,
+            stride_um=stride_um,
+            device=device,
+            on_progress=on_progress,
+        )
+    return open_prediction(out)
+
+
+def read_run(run: str | Path) -> Prediction:
+    """Open a finished run, one of the app's or of the command line's too.
+
+    Raises
+    ------
+    HistospaceError
+        The folder holds no finished run, or a damaged one.
+    """
+    return open_prediction(run)
+
+
+def to_anndata(run: str | Path | Prediction, genes: Sequence[str] = ()) -> anndata.AnnData:
+    """Return tiles x genes for scanpy and squidpy: positions, the slide's picture, scores.
+
+    Parameters
+    ----------
+    run : path or Prediction
+    genes : sequence of str
+        All where none is named.
+
+    Returns
+    -------
+    AnnData
+        As `histospace export --to h5ad` writes it; tiles without a prediction are left out.
+    """
+    prediction = _prediction(run)
+    return spatial_table(prediction, known_genes(prediction, genes) or prediction.genes)
+
+
+def compare(
+    run: str | Path | Prediction,
+    measured: str | Path | anndata.AnnData,
+    *,
+    out: str | Path,
+    spots: str | Path | None = None,
+) -> Comparison:
+    """Score a run against measured spatial transcriptomics of the same section.
+
+    Parameters
+    ----------
+    run : path or Prediction
+    measured : path or AnnData
+        Counts (TSV, Space Ranger folder or zip, h5ad), or what `read_measured` returned.
+    out : path
+        New folder for `genes.csv`, `summary.json` and `spots.h5ad`; in ``RUN/comparisons/`` it
+        becomes part of the run's report.
+    spots : path, optional
+        Spot positions that belong to a TSV of counts.
+
+    Returns
+    -------
+    Comparison
+        `summary` has every score beside the mean profile's; `genes` has one row a gene.
+
+    Raises
+    ------
+    HistospaceError
+        The measurement cannot be read, or does not lie on this slide.
+    """
+    if not isinstance(measured, anndata.AnnData):
+        measured = read_measured(Path(measured), None if spots is None else Path(spots))
+    return compare_run(_prediction(run).run_dir, measured, Path(out))
+
+
+def characterise_run(
+    run: str | Path | Prediction,
+    *,
+    out: str | Path,
+    signatures: str | Path | None = None,
+    annotations: str | Path | None = None,
+    comparison: str | Path | None = None,
+    all_genes: bool = False,
+    seed: int = 0,
+) -> characterising.Characterisation:
+    """Find the domains of a run, what marks them, and where each signature runs.
+
+    Parameters
+    ----------
+    run : path or Prediction
+    out : path
+        New folder for the tables, GeoJSON and figures; in ``RUN/characterisations/`` it becomes
+        part of the run's report.
+    signatures : path, optional
+        GMT file, instead of the signatures that ship.
+    annotations : path, optional
+        GeoJSON of drawn regions, to compare the domains with.
+    comparison : path, optional
+        Folder of a comparison of this run, to hold what is found against the measurement.
+    all_genes : bool
+        Use genes that are not reliable too.
+    seed : int
+
+    Returns
+    -------
+    Characterisation
+        `summary` is what ``summary.json`` holds.
+    """
+    require_new(Path(out))
+    found = characterising.characterise_run(
+        _prediction(run).run_dir,
+        signatures=None if signatures is None else Path(signatures),
+        annotations=None if annotations is None else Path(annotations),
+        comparison=None if comparison is None else Path(comparison),
+        all_genes=all_genes,
+        seed=seed,
+    )
+    write_characterisation(found, Path(out))
+    return found
+
+
+def export(
+    run: str | Path | Prediction, out: str | Path, *, to: str, genes: Sequence[str] = ()
+) -> Path:
+    """Export a run: ``to`` is csv, h5ad, spatialdata, geojson, ometiff or report.
+
+    Parameters
+    ----------
+    run : path or Prediction
+    out : path
+        A new file or folder; a report ends in ``.html`` or ``.pdf``.
+    to : str
+    genes : sequence of str
+        Where none is named: all, but the best supported 12 in geojson and ometiff, 6 in a report.
+
+    Returns
+    -------
+    pathlib.Path
+        What was written.
+    """
+    export_run(_prediction(run).run_dir, to, Path(out), genes)
+    return Path(out)
+
+
+def models() -> list[ModelPackage]:
+    """Return the models that are installed, those that ship and those trained here."""
+    settings = get_settings()
+    return list_packages([settings.models, settings.trained_dir])
+
+
+def make_sample(folder: str | Path) -> Phantom:
+    """Draw the sample: a section with known expression, on this machine, without a network.
+
+    Returns
+    -------
+    Phantom
+        `image`, `counts` and `spots` are its files.
+    """
+    return make_phantom(Path(folder))
+
+
+def _package(model: str | Path | None) -> ModelPackage:
+    settings = get_settings()
+    name = settings.default_model if model is None else model
+    return load_package(name, [settings.models, settings.trained_dir])
+
+
+def _prediction(run: str | Path | Prediction) -> Prediction:
+    return run if isinstance(run, Prediction) else open_prediction(run)

@@ -1,0 +1,51 @@
+"""What the map of expression says about the tissue: domains, markers, programmes."""
+
+from histospace_core.characterise.agreement import Agreement, agreement
+from histospace_core.characterise.boundary import (
+    Region,
+    boundary_gradient,
+    edge_distance,
+    parse_regions,
+    read_regions,
+    region_labels,
+)
+from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.markers import Markers, find_markers
+from histospace_core.characterise.measured import AgainstMeasured, against_measured
+from histospace_core.characterise.signature_skill import held_out_signatures
+from histospace_core.characterise.signatures import (
+    Signature,
+    SignatureScores,
+    read_gmt,
+    score_signatures,
+)
+from histospace_core.characterise.statistics import (
+    local_moran,
+    neighbourhood_enrichment,
+    spatial_coexpression,
+)
+
+__all__ = [
+    "AgainstMeasured",
+    "Agreement",
+    "Domains",
+    "Markers",
+    "Region",
+    "Signature",
+    "SignatureScores",
+    "against_measured",
+    "agreement",
+    "boundary_gradient",
+    "edge_distance",
+    "find_domains",
+    "find_markers",
+    "held_out_signatures",
+    "local_moran",
+    "neighbourhood_enrichment",
+    "parse_regions",
+    "read_gmt",
+    "read_regions",
+    "region_labels",
+    "score_signatures",
+    "spatial_coexpression",
+]

@@ -1,0 +1,49 @@
+"""Expression as every analysis here takes it: on a log scale, from counts or from a prediction."""
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from histospace_core.expression.normalise import normalise
+
+FOUND_IN = 0.1
+"""A measured gene counts if it is found in this share of the spots."""
+_BINS = 20
+
+
+def log_expression(table: AnnData) -> tuple[NDArray[np.floating], NDArray[np.str_]]:
+    """Expression (n, genes) on a log scale, and the names of its genes.
+
+    Raw counts, which `read_measured` marks by ``obs["total_counts"]``, become ln(CP10k + 1) of the
+    genes found in a tenth of the spots; anything else is taken as it is.
+    """
+    if not is_counts(table):
+        values = table.X.toarray() if sparse.issparse(table.X) else np.asarray(table.X)
+        return values, table.var_names.to_numpy(dtype=str)
+    found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= FOUND_IN
+    genes = table.var_names[found].to_numpy(dtype=str)
+    return normalise(table[:, found], "log1p_cp10k"), genes
+
+
+def is_counts(table: AnnData) -> bool:
+    """Whether a table holds raw counts as `read_measured` gives them."""
+    return "total_counts" in table.obs
+
+
+def variable_genes(expression: NDArray[np.floating], number: int = 2000) -> NDArray[np.intp]:
+    """Columns of the genes of ln(CP10k + 1) that vary most for their mean.
+
+    The logarithm of variance over mean of CP10k, standardised within 20 bins of the mean (Satija
+    et al. 2015, doi 10.1038/nbt.3192): of raw variance, the loudest genes would take all.
+    """
+    if expression.shape[1] <= number:
+        return np.arange(expression.shape[1])
+    linear = np.expm1(expression.astype(np.float64))
+    mean, variance = linear.mean(0), linear.var(0)
+    dispersion = pd.Series(np.log(np.maximum(variance, 1e-12) / np.maximum(mean, 1e-12)))
+    bins = dispersion.groupby(pd.cut(np.log1p(mean), _BINS, labels=False))
+    spread = bins.transform("std").fillna(1.0).replace(0.0, 1.0)
+    score = ((dispersion - bins.transform("mean")) / spread).to_numpy()
+    return np.sort(np.argsort(-score, kind="stable")[:number])

@@ -1,0 +1,137 @@
+"""Tiles as a graph: who lies beside whom, and who expresses alike."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+from scipy.spatial import cKDTree
+
+from histospace_core.evaluation.spatial import REACH, pitch
+
+Graph: TypeAlias = sparse.csr_array
+"""Symmetric weights between tiles, (n, n), its diagonal empty."""
+
+_BLOCK = 8192
+_EXACT = 20_000
+"""Up to this many tiles the nearest in expression are exact; beyond, each may be up to twice as
+far as the true one, which a graph of many such edges does not notice."""
+
+
+def spatial_neighbours(centres: NDArray[np.floating]) -> Graph:
+    """Join each tile with those within `REACH` pitches: 8 on a square lattice, 6 on a hexagonal.
+
+    Parameters
+    ----------
+    centres : (n, 2), in any unit of length
+
+    Returns
+    -------
+    (n, n), weights 1; a tile without a neighbour has an empty row.
+    """
+    n = len(centres)
+    if n < 2:
+        return sparse.csr_array((n, n))
+    reach = REACH * pitch(centres)
+    pairs = cKDTree(centres).query_pairs(reach, output_type="ndarray")
+    return _symmetric(pairs[:, 0], pairs[:, 1], np.ones(len(pairs)), n)
+
+
+def components(expression: NDArray[np.floating], n_components: int = 30) -> NDArray[np.float64]:
+    """Principal components of tiles, from the covariance of the genes.
+
+    Parameters
+    ----------
+    expression : (n, genes), on a logarithmic scale, without missing values
+
+    Returns
+    -------
+    (n, k), k at most `n_components`; components without variance are left out.
+    """
+    n = len(expression)
+    n_genes = expression.shape[1]
+    mean = expression.mean(0, dtype=np.float64)
+    covariance = np.zeros((n_genes, n_genes))
+    for start in range(0, n, _BLOCK):
+        block = expression[start : start + _BLOCK] - mean
+        covariance += block.T @ block
+    k = min(n_components, n_genes, n - 1)
+    power, axes = linalg.eigh(covariance / n, subset_by_index=(n_genes - k, n_genes - 1))
+    axes = axes[:, ::-1][:, power[::-1] > 1e-9 * max(np.trace(covariance) / n, 1e-300)]
+    # an eigenvector has no sign of its own: fixed here, so that a result can be repeated
+    axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+    blocks = range(0, n, _BLOCK)
+    return np.concatenate([(expression[i : i + _BLOCK] - mean) @ axes for i in blocks])
+
+
+def alike(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
+    """Weigh spatial neighbours by how alike they are, so that a border weighs little.
+
+    The weight is exp(-d^2 / m), d the distance in component space and m the median d^2 over all
+    neighbours: the range kernel of the bilateral filter (Tomasi & Manduchi 1998, ICCV).
+    """
+    pairs = neighbours.tocoo()
+    squared = ((scores[pairs.row] - scores[pairs.col]) ** 2).sum(1)
+    scale = float(np.median(squared)) if len(squared) else 1.0
+    weights = np.exp(-squared / max(scale, 1e-12))
+    return sparse.csr_array((weights, (pairs.row, pairs.col)), shape=neighbours.shape)
+
+
+def joint_graph(
+    scores: NDArray[np.float64], centres: NDArray[np.floating], n_neighbours: int = 15
+) -> Graph:
+    """Join tiles that express alike and tiles that lie side by side.
+
+    Three views: the nearest in expression; at half the weight, the nearest in expression after
+    each tile is averaged with those of its spatial neighbours that are like it, which takes noise
+    out and keeps borders; and the spatial neighbours themselves, weighted by likeness.
+
+    Parameters
+    ----------
+    scores : (n, components)
+    centres : (n, 2)
+    n_neighbours : int
+        Of each tile in expression.
+    """
+    neighbours = spatial_neighbours(centres)
+    own = sparse.eye_array(len(scores), format="csr")
+    likeness = alike(scores, neighbours)
+    weights = own + likeness
+    smoothed = sparse.diags_array(1 / weights.sum(1)) @ weights @ scores
+    degree = max(neighbours.sum() / max(len(scores), 1), 1.0)
+    graph = (
+        nearest(scores, n_neighbours) + 0.5 * nearest(smoothed, n_neighbours) + likeness / degree
+    )
+    return sparse.csr_array(graph)
+
+
+def nearest(scores: NDArray[np.float64], k: int) -> Graph:
+    """Join each tile with its `k` nearest in expression; its weights sum to about 1.
+
+    The weights are those of UMAP (McInnes, Healy & Melville 2018, arXiv 1802.03426): exp(-(d -
+    d_1) / s), s such that a tile's weights sum to log2(k + 1), and a + b - ab of both directions.
+    """
+    n = len(scores)
+    k = min(k, n - 1)
+    eps = 0.0 if n <= _EXACT else 1.0
+    distance, near = cKDTree(scores).query(scores, k=k + 1, eps=eps)
+    rows = np.repeat(np.arange(n), k + 1)
+    other = rows != near.ravel()
+    beyond = np.where(other.reshape(near.shape), distance, np.inf)
+    beyond -= beyond.min(1, keepdims=True)
+    low, high = np.zeros((n, 1)), np.full((n, 1), 1e3 * max(float(scores.std()), 1e-12))
+    for _ in range(40):
+        width = (low + high) / 2
+        wide = np.exp(-beyond / width).sum(1, keepdims=True) > np.log2(k + 1)
+        low, high = np.where(wide, low, width), np.where(wide, width, high)
+    weights = np.exp(-beyond / width).ravel()[other]
+    one = sparse.csr_array((weights, (rows[other], near.ravel()[other])), shape=(n, n))
+    both = sparse.csr_array(one + one.T - one * one.T)
+    return sparse.csr_array(both * (n / max(both.sum(), 1e-12)))
+
+
+def _symmetric(
+    rows: NDArray[np.integer], columns: NDArray[np.integer], weights: NDArray[np.float64], n: int
+) -> Graph:
+    half = sparse.csr_array((weights, (rows, columns)), shape=(n, n))
+    return sparse.csr_array(half + half.T)

@@ -1,0 +1,246 @@
+"""Characterise a finished run: domains, markers, signatures, and how far to trust each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from histospace_core.characterise.agreement import agreement
+from histospace_core.characterise.boundary import read_regions, region_labels
+from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.levels import Level, Measured, describe_level, domain_facts
+from histospace_core.characterise.markers import find_markers
+from histospace_core.characterise.measured import measured_domains, signatures_at_spots
+from histospace_core.characterise.signatures import (
+    Signature,
+    SignatureScores,
+    read_gmt,
+    score_signatures,
+)
+from histospace_core.errors import MeasurementError
+from histospace_core.evaluation.compare import Comparison, open_comparison
+from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
+
+MOST_CONTROLLED = 20_000
+"""Up to this many tiles the domains are also sought in noise."""
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Characterisation:
+    """What a run says about its tissue.
+
+    Attributes
+    ----------
+    prediction : Prediction
+    domains : Domains
+    levels : list of Level
+        One a resolution of `domains`.
+    signatures : SignatureScores
+        Its table also says how well each score was predicted on held-out patients and, with a
+        comparison, on this section.
+    drawn : DataFrame or None
+        ``Markers.table`` of the annotated regions, with their q-values.
+    foreign : bool, (n,)
+        Tiles that look unlike the training tissue.
+    summary : dict
+        As written to ``summary.json``.
+    """
+
+    prediction: Prediction
+    domains: Domains
+    levels: list[Level]
+    signatures: SignatureScores
+    drawn: pd.DataFrame | None
+    foreign: NDArray[np.bool_]
+    summary: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the domains of the chosen level."""
+        return self.level.names
+
+    @property
+    def level(self) -> Level:
+        """The chosen level."""
+        return self.levels[self.domains.chosen]
+
+
+def characterise_run(
+    run_dir: Path,
+    *,
+    signatures: Path | None = None,
+    annotations: Path | None = None,
+    comparison: Path | None = None,
+    all_genes: bool = False,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Characterisation:
+    """Find the domains of a run, what marks them, and where each signature runs.
+
+    Parameters
+    ----------
+    run_dir : pathlib.Path
+        Folder of a finished run.
+    signatures : pathlib.Path, optional
+        GMT file; the signatures that ship where not given.
+    annotations : pathlib.Path, optional
+        GeoJSON of regions drawn by a person, to compare the domains with.
+    comparison : pathlib.Path, optional
+        What `compare_run` wrote of this run, to hold everything against the measurement.
+    all_genes : bool
+        Use every gene, and say so, instead of the reliable ones.
+    seed : int
+    on_progress : callable, optional
+        Told steps done, steps in all, and what comes next.
+
+    Raises
+    ------
+    StoreError
+        The folder holds no finished run.
+    MeasurementError
+        A file cannot be used, or the run has too little to characterise.
+    """
+    report = on_progress or (lambda done, total, stage: None)
+    lists = read_gmt(signatures) if signatures else read_gmt()
+    regions = read_regions(annotations) if annotations else None
+    prediction = open_prediction(run_dir)
+    compared = _comparison(comparison, prediction) if comparison else None
+    report(0, 1, "finding domains")
+    table = prediction.to_anndata()
+    reliable = table.var["reliable"].to_numpy(bool)
+    if not all_genes and reliable.sum() < 2:
+        raise MeasurementError(
+            f"{reliable.sum()} genes of this model are reliable, too few to characterise tissue "
+            "with; use all genes (--all-genes) at your own risk."
+        )
+    used = np.ones(table.n_vars, bool) if all_genes else reliable
+    control = table.n_obs <= MOST_CONTROLLED
+    domains = find_domains(table[:, used], control=control, seed=seed)
+    steps = len(domains.resolutions) + 2
+    report(1, steps, "scoring signatures")
+    scored = score_signatures(table, lists, reliable_only=not all_genes)
+    genes = list(table.var_names[used])
+    skill = _skill(prediction, compared, lists, genes, shipped=signatures is None)
+    scored = replace(scored, table=_noted(scored.table.merge(skill, on="signature", how="left")))
+    measured = None
+    if compared:
+        stride = float(prediction.provenance["tiles"]["stride_level0_px"])
+        measured = Measured(compared.spots, measured_domains(compared.spots, seed), stride)
+    levels = []
+    for column, number in enumerate(domains.n_domains):
+        report(2 + column, steps, f"markers of {number} domains")
+        labels = domains.labels[:, column]
+        levels.append(
+            describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
+        )
+    foreign = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUTSIDE_DOMAIN
+    summary = _summary(prediction, domains, levels, scored, foreign, used, compared)
+    drawn = None
+    if regions is not None:
+        annotated = region_labels(regions, prediction.centres)
+        summary["agreement"] = agreement(domains.best, annotated, prediction.centres, seed=seed)
+        drawn = find_markers(table, annotated, reliable_only=not all_genes, seed=seed).table
+    return Characterisation(prediction, domains, levels, scored, drawn, foreign, summary)
+
+
+def _comparison(folder: Path, prediction: Prediction) -> Comparison:
+    """Open a comparison, which must be one of this very slide by this very model."""
+    found = open_comparison(folder)
+    facts = prediction.provenance
+    theirs = found.summary.get("slide"), found.summary.get("model")
+    if theirs != (facts["slide"]["name"], facts["model"]["name"]):
+        raise MeasurementError(
+            f"'{folder.name}' compares another slide or model; compare this run first."
+        )
+    return found
+
+
+def _skill(
+    prediction: Prediction,
+    compared: Comparison | None,
+    lists: Sequence[Signature],
+    used: list[str],
+    *,
+    shipped: bool,
+) -> pd.DataFrame:
+    """How well each signature was predicted: on held-out patients, and on this section."""
+    names = pd.DataFrame({"signature": [s.name for s in lists]})
+    kept = prediction.provenance["model"].get("signatures")
+    if shipped and kept:
+        scores = pd.DataFrame.from_dict(kept, orient="index").drop(columns="n_used")
+        scores = scores.rename(columns={"ci_low": "held_out_ci_low", "ci_high": "held_out_ci_high"})
+        names = names.merge(scores, left_on="signature", right_index=True, how="left")
+    if compared:
+        names = names.merge(signatures_at_spots(compared.spots, lists, used), on="signature")
+    return names
+
+
+def _noted(table: pd.DataFrame) -> pd.DataFrame:
+    """Note of each signature whose held-out score random lists reach too."""
+    if "held_out_pearson" not in table:
+        return table
+    common = table["held_out_pearson"] <= table["random_p95"]
+    notes = table["note"].str.cat(["no better than random lists"] * len(table), sep="; ")
+    return table.assign(note=table["note"].where(~common, notes.str.removeprefix("; ")))
+
+
+def _summary(
+    prediction: Prediction,
+    domains: Domains,
+    levels: list[Level],
+    scored: SignatureScores,
+    foreign: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+    compared: Comparison | None,
+) -> dict[str, Any]:
+    facts = prediction.provenance
+    reliable = prediction.var["reliable"].to_numpy(bool)
+    described = [
+        {
+            "resolution": domains.resolutions[i],
+            "n_domains": domains.n_domains[i],
+            "stability": float(domains.stability[i]),
+            "stability_control": float(domains.stability_control[i]),
+            "domains": domain_facts(level, domains.labels[:, i], domains.confidence[:, i], foreign),
+            "measured": level.measured,
+        }
+        for i, level in enumerate(levels)
+    ]
+    return {
+        "use": RESEARCH_USE,
+        "model": facts["model"]["name"],
+        "slide_sha256": facts["slide"]["sha256"],
+        "expression_unit": facts["model"]["expression_unit"],
+        "n_tiles": prediction.n_tiles,
+        "n_genes": len(used),
+        "n_genes_reliable": int(reliable.sum()),
+        "share_reliable": float(reliable.mean()),
+        "n_genes_used": int(used.sum()),
+        "share_outside_training_tissue": float(foreign.mean()),
+        "chosen_level": domains.chosen,
+        "levels": described,
+        "domains": described[domains.chosen]["domains"],
+        "signatures": scored.table.drop(columns="genes_used").to_dict("records"),
+        "compared_with": compared.directory.name if compared else None,
+        "warnings": _warnings(facts, used, reliable),
+    }
+
+
+def _warnings(
+    facts: dict[str, Any], used: NDArray[np.bool_], reliable: NDArray[np.bool_]
+) -> list[str]:
+    warnings = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
+    if facts["model"].get("slide_was_trained_on"):
+        warnings.append(
+            "The model was trained on this very slide: what is found here says nothing about a "
+            "new patient."
+        )
+    if not reliable[used].all():
+        share = float(reliable[used].mean())
+        warnings.append(f"Rests on all genes, of which only {share:.0%} are reliable.")
+    return warnings

@@ -1,0 +1,163 @@
+"""Signatures: lists of genes whose mean says where a tissue or a programme is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import stats
+
+from histospace_core.characterise.expression import log_expression
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.genes import guess_species, reconcile_genes
+
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "signatures" / "human.gmt"
+LARGEST_FILE = 16 * 2**20
+FEWEST_GENES = 3
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A named list of genes and where it comes from."""
+
+    name: str
+    source: str
+    genes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SignatureScores:
+    """Scores of tiles.
+
+    Attributes
+    ----------
+    scores : float, (n, signatures)
+        Mean z-score of the genes; NaN where a tile has no expression.
+    half_width : float, (n, signatures)
+        Of the 95 % interval of that mean over the genes of the list (Student's t): how far its
+        genes agree in a tile. Genes are not independent, nor is this the error of prediction.
+    table : pandas.DataFrame
+        One row a signature: ``signature, n_genes, n_known, n_used, share_used, share_reliable,
+        mean_gene_pearson, genes_used, source, note``. Of the `n_genes` listed, the table has
+        `n_known`; `share_reliable` of those are reliable; `mean_gene_pearson` averages the
+        held-out correlations of the `n_used` genes, NaN for what is not predicted.
+    """
+
+    scores: NDArray[np.float64]
+    half_width: NDArray[np.float64]
+    table: pd.DataFrame
+
+
+def read_gmt(path: Path = SHIPPED) -> list[Signature]:
+    """Read signatures from a GMT file: a line each of name, source and genes, parted by tabs.
+
+    Raises
+    ------
+    MeasurementError
+        The file cannot be read, is no GMT, or names a signature twice.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise MeasurementError(f"{path.name}: larger than 16 MB, so no list of signatures.")
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise MeasurementError(f"{path.name}: is no text file, so no GMT.") from error
+    signatures: dict[str, Signature] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        genes = tuple(dict.fromkeys(cell for cell in cells[2:] if cell))
+        if not cells[0] or not genes:
+            raise MeasurementError(
+                f"{path.name}, line {number}: expected a name, a source and genes, parted by tabs."
+            )
+        if cells[0] in signatures:
+            raise MeasurementError(f"{path.name}, line {number}: '{cells[0]}' is there twice.")
+        signatures[cells[0]] = Signature(cells[0], cells[1], genes)
+    if not signatures:
+        raise MeasurementError(f"{path.name}: holds no signature.")
+    return list(signatures.values())
+
+
+def score_signatures(
+    table: AnnData, signatures: list[Signature], *, reliable_only: bool = True
+) -> SignatureScores:
+    """Score tiles by the mean z-score of each signature's genes over the section.
+
+    A score compares tiles of one section; it is no amount, and does not compare sections. A
+    signature with fewer than three usable genes is not scored. Former symbols are found by the
+    gene reference.
+
+    Parameters
+    ----------
+    table : AnnData
+        Tiles x genes, as for `find_domains`.
+    signatures : list of Signature
+    reliable_only : bool
+        Use only genes with ``var["reliable"]``, where the table has that column.
+    """
+    expression, names = log_expression(table)
+    species = guess_species(list(names))
+    column = {gene: i for i, gene in enumerate(current_symbols(names, species))}
+    spread = np.asarray(np.nanstd(expression, axis=0, dtype=np.float64))
+    usable = spread > 0
+    if reliable_only and "reliable" in table.var:
+        usable &= table.var.loc[names, "reliable"].to_numpy(bool)
+    mean = np.asarray(np.nanmean(expression, axis=0, dtype=np.float64))
+    scores = np.full((len(expression), len(signatures)), np.nan)
+    half_width = np.full(scores.shape, np.nan)
+    held_out = _column(table, names, "held_out_pearson")
+    reliable = _column(table, names, "reliable")
+    rows = []
+    for number, signature in enumerate(signatures):
+        current = dict.fromkeys(current_symbols(signature.genes, species))
+        known = [column[gene] for gene in current if gene in column]
+        used = [i for i in known if usable[i]]
+        note = ""
+        if len(used) >= FEWEST_GENES:
+            z = (expression[:, used].astype(np.float64) - mean[used]) / spread[used]
+            scores[:, number] = z.mean(1)
+            width = stats.t.ppf(0.975, len(used) - 1) / np.sqrt(len(used))
+            half_width[:, number] = width * z.std(1, ddof=1)
+            if len(used) < len(signature.genes) / 2:
+                note = "rests on less than half of its genes"
+        else:
+            note = (
+                f"not scored: {len(used)} of {len(signature.genes)} genes can be used "
+                f"({len(known)} are predicted)"
+            )
+        rows.append(
+            {
+                "signature": signature.name,
+                "n_genes": len(signature.genes),
+                "n_known": len(known),
+                "n_used": len(used),
+                "share_used": len(used) / len(signature.genes),
+                "share_reliable": float(np.mean(reliable[known])) if known else np.nan,
+                "mean_gene_pearson": float(np.mean(held_out[used])) if used else np.nan,
+                "genes_used": " ".join(names[used]),
+                "source": signature.source,
+                "note": note,
+            }
+        )
+    return SignatureScores(scores, half_width, pd.DataFrame(rows))
+
+
+def _column(table: AnnData, genes: NDArray[np.str_], name: str) -> NDArray[np.float64]:
+    """Of each gene, a column of `var`; NaN where the table has none."""
+    if name not in table.var:
+        return np.full(len(genes), np.nan)
+    return table.var.loc[genes, name].to_numpy(np.float64)
+
+
+def current_symbols(names: Iterable[str], species: str) -> list[str]:
+    """Return today's gene symbols; a name that the reference does not know stays as it is."""
+    names = [str(name) for name in names]
+    found = reconcile_genes(names, species)["gene"]
+    return [new or old for old, new in zip(names, found, strict=True)]

@@ -1,0 +1,226 @@
+"""A characterised run as files: tables, GeoJSON for QuPath, figures, summary."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from histospace_core.characterise.levels import CLEAR_EFFECT
+from histospace_core.characterise.run import Characterisation
+from histospace_core.errors import StoreError
+from histospace_core.exports.csv import to_csv
+from histospace_core.exports.domains_geojson import domains_geojson
+from histospace_core.figures.canvas import Canvas
+from histospace_core.figures.characterisation import domain_map, signature_figure
+from histospace_core.figures.colours import unit_label
+from histospace_core.figures.markers import UNRELIABLE, marker_figure
+from histospace_core.inference import RESEARCH_USE
+
+
+def write_characterisation(found: Characterisation, out: Path) -> None:
+    """Write the domains, markers, signatures, summary, GeoJSON and figures into a new folder.
+
+    Raises
+    ------
+    StoreError
+        The folder exists already or cannot be written; then nothing is left behind.
+    """
+    require_new(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise StoreError(f"'{out.name}' cannot be written ({error.strerror}).") from error
+    try:
+        _write(found, part)
+        part.chmod(0o755)
+        part.rename(out)
+    except OSError as error:
+        raise StoreError(
+            f"'{out.name}' cannot be written ({error.strerror}); make room on the disk or choose "
+            "another folder."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def require_new(out: Path) -> None:
+    """Refuse a folder that exists.
+
+    Raises
+    ------
+    StoreError
+    """
+    if out.exists():
+        raise StoreError(f"'{out.name}' exists already; choose another name or delete it.")
+
+
+def _write(found: Characterisation, folder: Path) -> None:
+    prediction, chosen = found.prediction, found.domains.chosen
+    tiles = prediction.obs.index.to_numpy(dtype=str)
+    place = {"tile": tiles, "x_px": prediction.centres[:, 0], "y_px": prediction.centres[:, 1]}
+    trust = [facts["trust"] for facts in found.summary["domains"]]
+    domains = pd.DataFrame(
+        {
+            **place,
+            "domain": np.array([*found.names, ""])[found.domains.best],
+            "confidence": np.round(found.domains.confidence[:, chosen], 3),
+            "trust": np.array([*trust, ""])[found.domains.best],
+            "unlike_training_tissue": found.foreign,
+        }
+    )
+    for column, resolution in enumerate(found.domains.resolutions):
+        domains[f"level_{resolution:g}"] = found.domains.labels[:, column]
+    scores = pd.DataFrame({**place, "unlike_training_tissue": found.foreign})
+    for column, name in enumerate(found.signatures.table["signature"]):
+        half = found.signatures.half_width[:, column]
+        mean = found.signatures.scores[:, column]
+        scores[name] = mean
+        scores[f"{name} ci_low"], scores[f"{name} ci_high"] = mean - half, mean + half
+    (folder / "domains.csv").write_bytes(to_csv(domains.assign(use=RESEARCH_USE)))
+    (folder / "signatures.csv").write_bytes(to_csv(scores.assign(use=RESEARCH_USE)))
+    (folder / "levels").mkdir()
+    unit = prediction.provenance["model"]["expression_unit"]
+    for i, level in enumerate(found.levels):
+        described = found.summary["levels"][i]["domains"]
+        data = to_csv(_readable(level.table, described, unit))
+        (folder / "levels" / f"markers_{found.domains.resolutions[i]:g}.csv").write_bytes(data)
+        if i == chosen:
+            (folder / "markers.csv").write_bytes(data)
+    if found.drawn is not None:
+        drawn = found.drawn.assign(unit=unit, use=RESEARCH_USE)
+        (folder / "regions.csv").write_bytes(to_csv(drawn))
+    (folder / "summary.json").write_text(json.dumps(plain(found.summary), indent=2), "utf-8")
+    (folder / "domains.geojson").write_text(json.dumps(domains_geojson(found)), "utf-8")
+    _draw(found, folder, unit)
+
+
+def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str) -> pd.DataFrame:
+    """Markers with the names and the trust of their domains."""
+    number = markers["region"].astype(int)
+    return markers.assign(
+        region=[described[i]["domain"] for i in number],
+        trust=[described[i]["trust"] for i in number],
+        unit=unit,
+        use=RESEARCH_USE,
+    )
+
+
+def _draw(found: Characterisation, folder: Path, unit: str) -> None:
+    facts = found.prediction.provenance
+    slide, tiles = facts["slide"], facts["tiles"]
+    names = [marked(f["domain"], f["trust"]) for f in found.summary["domains"]]
+    table = found.level.table
+    figures = {
+        "domains": domain_map(
+            Canvas(slide["width"], slide["height"], slide["mpp"]),
+            found.prediction.centres,
+            found.domains.best,
+            names,
+            tile=tiles["side_level0_px"],
+            stride=tiles["stride_level0_px"],
+            foreign=found.foreign,
+        ),
+        "markers": marker_figure(table, names, unit=unit_label(unit), clear=CLEAR_EFFECT),
+        "signatures": signature_figure(
+            found.signatures.scores,
+            found.domains.best,
+            [signature_label(row) for _, row in found.signatures.table.iterrows()],
+            names,
+        ),
+    }
+    notes = [RESEARCH_USE, *found.summary["warnings"]]
+    if "reliable" in table and not table["reliable"].all():
+        notes.append(f"{UNRELIABLE} not reliable")
+    for name, figure in figures.items():
+        figure.add_annotation(
+            text="<br>".join(notes), showarrow=False, xref="paper", yref="paper", x=0, y=1.0,
+            xanchor="left", yanchor="bottom", align="left",
+        )  # fmt: skip
+        figure.update_layout(margin_t=12 + 16 * len(notes))
+        figure.write_html(folder / f"{name}.html", include_plotlyjs=True, full_html=True)
+
+
+def marked(name: str, trust: str) -> str:
+    """Return a domain's name, marked where it is not to be trusted."""
+    return f"{name} ⚠" if trust else name
+
+
+def signature_label(row: "pd.Series[Any]") -> str:
+    """Return a signature's name with the share of its genes that it rests on."""
+    held = row.get("held_out_pearson")
+    skill = "" if held is None or pd.isna(held) else f", held-out r {held:.2f}"
+    return f"{row['signature']} ({row['n_used']} of {row['n_genes']} genes{skill})"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A characterised run on disk; each table is read when it is first asked for.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    summary : dict
+        Content of ``summary.json``.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+
+    @cached_property
+    def domains(self) -> pd.DataFrame:
+        """``domains.csv``: a row a tile."""
+        return pd.read_csv(self.folder / "domains.csv", keep_default_na=False, na_values=[""])
+
+    @cached_property
+    def signatures(self) -> pd.DataFrame:
+        """``signatures.csv``: a row a tile."""
+        return pd.read_csv(self.folder / "signatures.csv")
+
+    def labels(self, level: int) -> npt.NDArray[np.intp]:
+        """Domain (n,) of each tile at a level, -1 for none."""
+        resolution = self.summary["levels"][level]["resolution"]
+        return self.domains[f"level_{resolution:g}"].to_numpy(np.intp)
+
+    def markers(self, level: int) -> pd.DataFrame:
+        """Markers of a level, their regions the numbers of its domains, as text."""
+        facts = self.summary["levels"][level]
+        file = self.folder / "levels" / f"markers_{facts['resolution']:g}.csv"
+        table = pd.read_csv(file, dtype={"region": str, "gene": str}, keep_default_na=False,
+                            na_values=[""])  # fmt: skip
+        number = {f["domain"]: str(i) for i, f in enumerate(facts["domains"])}
+        return table.assign(region=table["region"].map(number))
+
+
+def open_characterisation(folder: Path) -> Stored:
+    """Open what `write_characterisation` wrote.
+
+    Raises
+    ------
+    StoreError
+        The folder holds none, or a damaged one.
+    """
+    try:
+        return Stored(folder, json.loads((folder / "summary.json").read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"The characterisation '{folder.name}' is missing or damaged; characterise again."
+        ) from error
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: NaN becomes null, NumPy numbers become Python's."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

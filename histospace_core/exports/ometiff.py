@@ -1,0 +1,101 @@
+"""Maps of genes as a pyramidal OME-TIFF: one channel a gene, over the whole slide.
+
+The image begins at the slide's upper left corner and covers it, so that a viewer which lays both on
+each other by their physical size shows the map where it belongs.
+https://docs.openmicroscopy.org/ome-model/latest/ome-tiff/specification.html
+"""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from histospace_core.exports.part import whole
+from histospace_core.figures.colours import unit_label
+from histospace_core.figures.grid import TileGrid, tile_grid
+from histospace_core.inference import RESEARCH_USE, Prediction
+
+FINEST: Final = 8
+"""Pixels along the stride of the tiles, in the finest level; the coarsest has one."""
+_TILE = 256
+
+
+def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
+    """Write predicted expression as float32, NaN where there is none.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        An opened run.
+    genes : sequence of str
+        One channel each, of their names and unit.
+    out : pathlib.Path
+        A new file, usually ``*.ome.tif``.
+
+    Raises
+    ------
+    StoreError
+        When the file exists or cannot be written, or the model does not predict a gene.
+    """
+    facts = prediction.provenance
+    stride = float(facts["tiles"]["stride_level0_px"])
+    grid = tile_grid(prediction.centres, prediction.tile_level0, stride)
+    maps = [grid.fill(prediction.gene(gene)) for gene in genes]
+    unit = unit_label(facts["model"]["expression_unit"])
+    steps = [stride / FINEST * 2**level for level in range(FINEST.bit_length())]
+    with whole(out) as part, tifffile.TiffWriter(part, bigtiff=True, ome=True) as file:
+        for level, step in enumerate(steps):
+            shape = (
+                len(genes),
+                ceil(facts["slide"]["height"] / step),
+                ceil(facts["slide"]["width"] / step),
+            )
+            size_um = step * prediction.mpp
+            metadata = {
+                "axes": "CYX",
+                "Name": facts["slide"]["name"],
+                "Description": f"{RESEARCH_USE} Predicted by {facts['model']['name']}, {unit}.",
+                "PhysicalSizeX": size_um,
+                "PhysicalSizeXUnit": "µm",
+                "PhysicalSizeY": size_um,
+                "PhysicalSizeYUnit": "µm",
+                "Channel": {"Name": [f"{gene}, {unit}" for gene in genes]},
+            }
+            file.write(
+                _tiles(maps, grid, shape, step),
+                shape=shape,
+                dtype=np.float32,
+                tile=(_TILE, _TILE),
+                compression="adobe_deflate",
+                photometric="minisblack",
+                resolution=(1e4 / size_um, 1e4 / size_um),
+                resolutionunit="CENTIMETER",
+                subifds=len(steps) - 1 if level == 0 else None,
+                subfiletype=0 if level == 0 else 1,
+                metadata=metadata if level == 0 else None,
+            )
+
+
+def _tiles(
+    maps: list[npt.NDArray[np.float32]], grid: TileGrid, shape: tuple[int, int, int], step: float
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the image tile by tile, map after map, so that no map is ever held in full size."""
+    rows = _cells(grid.y_edges, shape[1], step)
+    columns = _cells(grid.x_edges, shape[2], step)
+    for picture in maps:
+        framed = np.pad(picture, ((0, 1), (0, 1)), constant_values=np.nan)  # row -1: no tile
+        for top in range(0, shape[1], _TILE):
+            for left in range(0, shape[2], _TILE):
+                yield framed[np.ix_(rows[top : top + _TILE], columns[left : left + _TILE])]
+
+
+def _cells(edges: npt.NDArray[np.float64], n: int, step: float) -> npt.NDArray[np.intp]:
+    """Return the cell of the grid in which each pixel's middle lies; -1 where in none."""
+    middle = (np.arange(n) + 0.5) * step
+    cell = np.searchsorted(edges, middle, side="right") - 1
+    cell[cell >= len(edges) - 1] = -1
+    return cell

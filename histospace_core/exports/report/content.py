@@ -1,0 +1,246 @@
+"""What a report says: facts of the run, put in the order in which a reader asks for them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from histospace_core.errors import StoreError
+from histospace_core.evaluation.compare import Comparison, open_comparison
+from histospace_core.figures.colours import unit_label
+from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
+
+Rows = list[tuple[str, ...]]
+BEST: Final = 15
+"""Genes in the table of the best supported ones."""
+QC_WORDS: Final = {
+    "ok": "predicted",
+    "blank": "blank",
+    "blurred": "blurred",
+    "background": "glass",
+    "pen": "ink",
+    "fold": "folded tissue",
+    "unreadable": "could not be read",
+}
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What `histospace characterise` found, as its files say.
+
+    Attributes
+    ----------
+    labels : Series of str
+        Domain by tile name; "" for a tile of none.
+    summary : dict
+        The content of its `summary.json`.
+    """
+
+    labels: pd.Series
+    summary: dict[str, Any]
+
+
+def comparisons(run_dir: Path) -> list[Comparison]:
+    """Return the comparisons with measured expression that lie in a run's folder."""
+    return [open_comparison(f) for f in _folders(run_dir, "spots.h5ad", "genes.csv")]
+
+
+def domains(run_dir: Path) -> Domains | None:
+    """Return the newest characterisation that lies in a run's folder, or None.
+
+    Raises
+    ------
+    StoreError
+        Its files are damaged.
+    """
+    found = _folders(run_dir, "domains.csv", "markers.csv")
+    if not found:
+        return None
+    try:
+        table = pd.read_csv(found[-1] / "domains.csv", dtype={"tile": str, "domain": str})
+        summary = json.loads((found[-1] / "summary.json").read_text("utf-8"))
+        return Domains(table.set_index("tile")["domain"].fillna(""), summary)
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"The characterisation '{found[-1].name}' is damaged; characterise the run again."
+        ) from error
+
+
+def _folders(run_dir: Path, *files: str) -> list[Path]:
+    """Return the folders, old to new, up to two levels below a run with `files` and a summary."""
+    summaries = [*run_dir.glob("*/summary.json"), *run_dir.glob("*/*/summary.json")]
+    found = [s for s in summaries if all((s.parent / file).is_file() for file in files)]
+    return [s.parent for s in sorted(found, key=lambda s: (s.stat().st_mtime, s.parent.name))]
+
+
+def warnings(prediction: Prediction) -> list[str]:
+    """Return what a reader must know before any map."""
+    facts = prediction.provenance
+    found = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
+    if facts["model"].get("slide_was_trained_on"):
+        found.append(
+            "The model was trained on this very slide: the maps show what it has learnt by heart; "
+            "on a new patient expect the held-out scores."
+        )
+    return [*found, *facts.get("notes", [])]
+
+
+def slide_rows(prediction: Prediction) -> Rows:
+    """Return what the slide is."""
+    slide = prediction.provenance["slide"]
+    mm = [slide[side] * slide["mpp"] / 1000 for side in ("width", "height")]
+    source = {"user": "given by the user"}.get(slide.get("mpp_source", ""), "from the file")
+    rows = [
+        ("Slide", slide["name"]),
+        ("Size", f"{slide['width']:,} x {slide['height']:,} px, {mm[0]:.1f} x {mm[1]:.1f} mm"),
+        ("Pixel size", f"{slide['mpp']:g} µm/px, {source}"),
+        ("Format", f"{slide.get('vendor', 'unknown')}, read by {slide.get('reader', 'unknown')}"),
+        ("SHA-256", slide["sha256"]),
+    ]
+    return [(name, str(value)) for name, value in rows]
+
+
+def tile_rows(prediction: Prediction) -> Rows:
+    """Return how many tiles there are, and why some have no prediction."""
+    facts = prediction.provenance
+    tiles, counted = facts["tiles"], prediction.obs["qc"].value_counts()
+    side, stride = (tiles[k] * prediction.mpp for k in ("side_level0_px", "stride_level0_px"))
+    rows = [("Tissue tiles", f"{prediction.n_tiles:,}, {side:.0f} µm wide, every {stride:.0f} µm")]
+    for reason in sorted(counted.index, key=lambda r: (r != "ok", r)):
+        share = counted[reason] / max(prediction.n_tiles, 1)
+        rows.append((QC_WORDS.get(reason, reason), f"{counted[reason]:,} ({share:.1%})"))
+    for reason, n in sorted(tiles.get("excluded", {}).items()):
+        if n:
+            rows.append((f"not tiled: {QC_WORDS.get(reason, reason)}", f"{n:,}"))
+    foreign = prediction.obs["domain_score"] > OUTSIDE_DOMAIN
+    rows.append(("unlike the training tissue", f"{foreign.sum():,} ({foreign.mean():.1%})"))
+    return [(name, value) for name, value in rows]
+
+
+def model_rows(prediction: Prediction) -> Rows:
+    """Return what the model is: (name, value)."""
+    model, var = prediction.provenance["model"], prediction.var
+    interval = model.get("metrics", {}).get("interval", {})
+    rows: Rows = [
+        ("Model", model["name"]),
+        ("Network", model.get("network", "not recorded")),
+        ("Trained on sections", ", ".join(model.get("training_sections", [])) or "not recorded"),
+        ("Predicts", f"{len(var):,} genes, {unit_label(model['expression_unit'])}"),
+        ("SHA-256", model.get("sha256", "not recorded")),
+    ]
+    if interval.get("promise"):
+        rows.append((f"{interval.get('level', 0.9):.0%} intervals", interval["promise"]))
+    if interval.get("measured_coverage"):
+        covered = (f"{s} {c:.0%}" for s, c in sorted(interval["measured_coverage"].items()))
+        rows.append(("Their coverage, each section left out", ", ".join(covered)))
+    return rows
+
+
+def score_rows(prediction: Prediction) -> Rows:
+    """Return the model's held-out scores beside the baseline's: (score, model, mean profile)."""
+    var = prediction.var
+    scored = var["held_out_pearson"].notna()
+    metrics = prediction.provenance["model"].get("metrics", {})
+    by, ratio = metrics.get("held_out_by", ""), metrics.get("mse_ratio_to_mean")
+    beats = (var["mse_ratio_to_mean"] < 1).sum()
+    return [
+        (
+            f"per-gene r on held-out {by + 's' if by else 'sections'}, mean over "
+            f"{scored.sum():,} scored genes",
+            score(var["held_out_pearson"].mean()),
+            "0",
+        ),
+        (
+            f"error relative to the mean profile{'' if ratio else ', median gene'} "
+            "(below 1 is better)",
+            score(ratio or var["mse_ratio_to_mean"].median()),
+            "1",
+        ),
+        ("genes that beat the mean profile", f"{beats:,} of {len(var):,}", "0"),
+        ("genes called reliable", f"{var['reliable'].sum():,} of {len(var):,}", "0"),
+    ]
+
+
+def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
+    """Return how far each gene can be trusted: gene, r, interval, error ratio, ceiling, verdict."""
+    rows: Rows = []
+    for gene in genes:
+        row = prediction.var.loc[gene]
+        ceiling = row.get("share_of_noise_ceiling", np.nan)
+        rows.append(
+            (
+                gene,
+                score(row["held_out_pearson"]),
+                f"{score(row['ci_low'])} to {score(row['ci_high'])}",
+                score(row["mse_ratio_to_mean"]),
+                "not known" if pd.isna(ceiling) else f"{max(float(ceiling), 0):.0%}",
+                "reliable" if row["reliable"] else "unreliable",
+            )
+        )
+    return rows
+
+
+def comparison_rows(comparison: Comparison) -> Rows:
+    """Return a comparison's scores beside the baseline's: (score, prediction, mean profile)."""
+    s = comparison.summary
+    return [
+        (
+            f"per-gene r, mean over {s['n_genes_scored']:,} genes",
+            score(s["per_gene_pearson"]),
+            score(s["mean_profile_per_gene_pearson"]),
+        ),
+        ("error relative to the mean profile (below 1 is better)",
+         score(s["mse_ratio_to_mean"]), "1"),
+        ("per-spot r (misleading alone)",
+         score(s["per_spot_pearson"]), score(s["mean_profile_per_spot_pearson"])),
+        ("genes with less error than the mean profile",
+         f"{s['share_of_genes_beating_mean']:.0%}", "0%"),
+    ]  # fmt: skip
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """Return how the comparison was made and what stands against it."""
+    s = comparison.summary
+    parts = [s["training_warning"], s["domain_warning"], s["alignment"]["message"], s["genes"]]
+    return [part for part in parts if part]
+
+
+def compared_genes(comparison: Comparison, genes: Sequence[str], n: int) -> Rows:
+    """Return scores of the first `n` of `genes` that could be scored, else of the best known."""
+    table = comparison.genes.dropna(subset=["pearson"]).set_index("gene")
+    chosen = [gene for gene in genes if gene in table.index]
+    if not chosen:
+        chosen = list(table["held_out_pearson"].sort_values(ascending=False, kind="stable").index)
+    return [
+        (
+            gene,
+            score(table.loc[gene, "pearson"]),
+            score(table.loc[gene, "held_out_pearson"]),
+            score(table.loc[gene, "mse_ratio_to_mean"]),
+            f"{table.loc[gene, 'q_value']:.2g}",
+        )
+        for gene in chosen[:n]
+    ]
+
+
+def domain_rows(found: Domains) -> Rows:
+    """Return the domains: name, tiles, confidence, markers, how far to trust them."""
+    return [
+        (
+            str(d["domain"]),
+            f"{d['n_tiles']:,}",
+            score(d["confidence"]),
+            ", ".join(d["top_markers"]) or "none",
+            str(d["trust"]) or "no warning",
+        )
+        for d in found.summary["domains"]
+    ]
+
+
+def score(value: Any) -> str:
+    """Return a score with two digits, or the words for none."""
+    return "not scored" if value is None or pd.isna(value) else f"{value:.2f}".replace("-", "−")

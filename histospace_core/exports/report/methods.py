@@ -1,0 +1,97 @@
+"""The methods paragraph of a report: what was done, in words to cite, and the works to cite."""
+
+from typing import Any, Final
+
+from histospace_core import __version__
+from histospace_core.figures.colours import unit_label
+from histospace_core.inference import Prediction
+
+WORKS: Final = {
+    "histospace": "Kumar S, Chatterjee S. HistoSPACE: Histology-inspired spatial transcriptome "
+    "prediction and characterization engine. Methods 2024. doi:10.1016/j.ymeth.2024.11.002",
+    "efficientnet": "Tan M, Le Q. EfficientNet: rethinking model scaling for convolutional neural "
+    "networks. ICML 2019. arXiv:1905.11946",
+    "openslide": "Goode A, Gilbert B, Harkes J, Jukic D, Satyanarayanan M. OpenSlide: a "
+    "vendor-neutral software foundation for digital pathology. J Pathol Inform 2013;4:27. "
+    "doi:10.4103/2153-3539.119005",
+    "vahadane": "Vahadane A et al. Structure-preserving color normalization and sparse stain "
+    "separation for histological images. IEEE Trans Med Imaging 2016;35:1962. "
+    "doi:10.1109/TMI.2016.2529665",
+    "macenko": "Macenko M et al. A method for normalizing histology slides for quantitative "
+    "analysis. ISBI 2009. doi:10.1109/ISBI.2009.5193250",
+    "reinhard": "Reinhard E, Ashikhmin M, Gooch B, Shirley P. Color transfer between images. IEEE "
+    "Comput Graph Appl 2001;21:34. doi:10.1109/38.946629",
+    "conformal": "Lee Y, Barber RF, Willett R. Distribution-free inference with hierarchical data. "
+    "2023. arXiv:2306.06342",
+    "clifford": "Clifford P, Richardson S, Hémon D. Assessing the significance of the correlation "
+    "between two spatial processes. Biometrics 1989;45:123. doi:10.2307/2532039",
+    "benjamini": "Benjamini Y, Hochberg Y. Controlling the false discovery rate. J R Stat Soc B "
+    "1995;57:289. doi:10.1111/j.2517-6161.1995.tb02031.x",
+    "leiden": "Traag VA, Waltman L, van Eck NJ. From Louvain to Leiden: guaranteeing "
+    "well-connected communities. Sci Rep 2019;9:5233. doi:10.1038/s41598-019-41695-z",
+}
+
+
+def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[str, list[str]]:
+    """Return the paragraph, works marked as ``[1]``, and the works in that order."""
+    facts = prediction.provenance
+    slide, model, tiles = facts["slide"], facts["model"], facts["tiles"]
+    cited: list[str] = []
+
+    def cite(*keys: str) -> str:
+        cited.extend(key for key in keys if key not in cited)
+        return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
+
+    side, stride = (tiles[k] * slide["mpp"] for k in ("side_level0_px", "stride_level0_px"))
+    reader = slide.get("reader", "")
+    predicted = int((prediction.obs["qc"] == "ok").sum())
+    network = model.get("network", "")
+    text = [
+        f"The H&E slide ({slide['width']:,} x {slide['height']:,} px at {slide['mpp']:g} µm/px"
+        + (f", read with OpenSlide {cite('openslide')}" if "openslide" in reader.lower() else "")
+        + f") was cut into tiles of {side:.0f} µm, {stride:.0f} µm apart, wherever tissue was "
+        f"found; {predicted:,} of {prediction.n_tiles:,} tiles passed quality control.",
+        _stain(facts.get("settings", {}), cite),
+        f"Expression of {len(prediction.var):,} genes was predicted in "
+        f"{unit_label(model['expression_unit'])} with the model {model['name']} of HistoSPACE "
+        f"{facts.get('versions', {}).get('histospace', __version__)} {cite('histospace')}"
+        + (
+            f", which adds to it features of EfficientNet-lite0 {cite('efficientnet')}"
+            if network == "histospace-plus"
+            else ""
+        )
+        + ".",
+        "Scores are Pearson correlations of predicted with measured expression over the spots of "
+        "sections held out in training, beside the mean profile of the training spots, a "
+        "prediction without an image. A gene is called reliable if the lower end of the 95 % "
+        "interval of its correlation is above 0 and its error is below the mean profile's.",
+    ]
+    if "interval_half_width" in prediction.var:
+        text.append(f"Prediction intervals are conformal {cite('conformal')}.")
+    if compared:
+        text.append(
+            "Measured spots were matched with the tiles they overlap; p-values use the effective "
+            f"number of spots {cite('clifford')}, q-values the method of Benjamini and Hochberg "
+            f"{cite('benjamini')}."
+        )
+    if domains:
+        text.append(f"Domains were found by Leiden clustering {cite('leiden')}.")
+    text.append(_versions(facts))
+    return " ".join(part for part in text if part), [WORKS[key] for key in cited]
+
+
+def _stain(settings: dict[str, Any], cite: Any) -> str:
+    name = settings.get("stain", "none")
+    if name == "none":
+        return "Stains were not normalised."
+    return f"Stains were normalised after {name.capitalize()} {cite(name)}."
+
+
+def _versions(facts: dict[str, Any]) -> str:
+    names = {"histospace": "HistoSPACE", "torch": "PyTorch", "python": "Python"}
+    versions = facts.get("versions", {})
+    used = ", ".join(f"{names.get(k, k)} {versions[k]}" for k in sorted(versions))
+    settings = facts.get("settings", {})
+    how = settings.get("arithmetic", "")
+    where = f" on {settings['device']}" if "device" in settings else ""
+    return f"Software: {used or __version__}; arithmetic{where}: {how}." if how else f"{used}."

@@ -1,0 +1,193 @@
+"""Characterise: which regions are there, what marks them, which programmes run where."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from histospace_core.catalog import RunRow, State
+from histospace_core.errors import HistospaceError
+from histospace_core.exports import file_name
+from histospace_core.exports.characterisation import Stored, open_characterisation
+from histospace_core.web import get_context
+from histospace_core.web.characterise_markers import markers_view
+from histospace_core.web.characterise_regions import regions_view
+from histospace_core.web.characterise_signatures import signatures_view
+from histospace_core.web.characterise_views import domains_view, headline, level_picker
+from histospace_core.web.parts import chosen, guarded, keep, live_progress, plain, run_picker, when
+from histospace_core.web.signature_lists import keep_signatures
+
+VIEWS = {
+    "Domains": domains_view,
+    "Markers": markers_view,
+    "Signatures": signatures_view,
+    "Regions": regions_view,
+}
+
+
+@guarded
+def characterise() -> None:
+    """Choose a run, characterise it, look at what was found."""
+    st.title("Characterise")
+    run = run_picker()
+    if run is None:
+        return
+    rows = _characterisations(run)
+    active = [row for row in rows if row.is_active]
+    done = [row for row in rows if row.state == State.DONE and row.directory.exists()]
+    if active:
+        _live(active[0].id)
+    elif rows and rows[0].state != State.DONE:
+        _stopped(rows[0])
+    with st.expander("New characterisation", expanded=not done and not active):
+        _start(run, busy=bool(active))
+    if not done:
+        if not active:
+            st.info(
+                "Domains, markers and signatures of this run appear here once it is characterised."
+            )
+        return
+    row = _pick(done)
+    stored = _open(row.id)
+    level = level_picker(stored, row.id)
+    headline(stored, level)
+    view = st.segmented_control(
+        "View", list(VIEWS), default=_view(), key="characterise-view", required=True
+    )
+    st.query_params["view"] = view
+    VIEWS[view](run, stored, level)
+    _downloads(run, stored, level)
+
+
+def _view() -> str:
+    wanted = st.query_params.get("view")
+    return wanted if wanted in VIEWS else "Domains"
+
+
+def _characterisations(run: RunRow) -> Sequence[RunRow]:
+    """Characterisations of this run, newest first."""
+    rows = get_context().catalog.runs(kinds=["characterise"], slide_id=run.slide_id)
+    return [row for row in rows if row.settings["run"] == run.id]
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def _live(row_id: str) -> None:
+    """Progress, once a second, read from the catalog, so that a reload loses nothing."""
+    row = get_context().catalog.run(row_id)
+    if not row.is_active:
+        st.rerun()
+    live_progress(row, "reading the prediction", "", "under Runs")
+
+
+def _stopped(row: RunRow) -> None:
+    st.error(plain(row.error or f"The last characterisation was {row.state} before it ended."))
+    if st.button("Resume", icon=":material/resume:"):
+        get_context().jobs.resume(row.id)
+        st.rerun()
+
+
+def _start(run: RunRow, *, busy: bool) -> None:
+    """Let the user set what a characterisation uses, and queue it."""
+    catalog = get_context().catalog
+    compared = {row.id: row for row in catalog.comparisons(run.id)}
+    against = None
+    if compared:
+        against = st.selectbox(
+            "Hold against measured expression",
+            [*compared, None],
+            format_func=lambda key: (
+                f"{compared[key].measured_name} · {when(compared[key].created_at)}" if key else "no"
+            ),
+            help="Says of each domain, marker and signature whether the measurement has it too.",
+        )
+    else:
+        st.caption(
+            "With measured expression of this section (page Compare) domains, markers and "
+            "signatures are held against it."
+        )
+    upload = st.file_uploader(
+        "Signatures of your own (GMT), instead of those that ship", type=["gmt"], max_upload_size=16
+    )
+    every = st.toggle(
+        "Use all genes, unreliable ones too",
+        help="By default only genes count that pass the model's reliability rule.",
+    )
+    if st.button("Characterise", type="primary", icon=":material/play_arrow:", disabled=busy):
+        lists = keep_signatures(run.directory, upload.getvalue()) if upload else None
+        folder = compared[against].directory if against else None
+        get_context().jobs.submit_characterisation(
+            run.id, signatures=lists, comparison=folder, all_genes=every
+        )
+        st.query_params.pop("result", None)
+        st.rerun()
+
+
+def _pick(done: Sequence[RunRow]) -> RunRow:
+    by_id = {row.id: row for row in done}
+    if len(done) == 1:
+        return done[0]
+    picked = st.selectbox(
+        "Result",
+        list(by_id),
+        index=chosen("result", list(by_id)),
+        format_func=lambda key: _words(by_id[key]),
+    )
+    keep("result", picked)
+    return by_id[picked]
+
+
+def _words(row: RunRow) -> str:
+    settings = row.settings
+    parts = [when(row.created_at), "all genes" if settings["all_genes"] else "reliable genes"]
+    if settings["comparison"]:
+        parts.append("with measurement")
+    if settings["signatures"]:
+        parts.append("own signatures")
+    return " · ".join(parts)
+
+
+@st.cache_resource(max_entries=8)
+def _open(row_id: str) -> Stored:
+    return open_characterisation(get_context().catalog.run(row_id).directory)
+
+
+def _downloads(run: RunRow, stored: Stored, level: int) -> None:
+    """Offer the files of the result; the markers are those of the level that is shown."""
+    resolution = stored.summary["levels"][level]["resolution"]
+    offers = {
+        "Domains as CSV": (Path("domains.csv"), "text/csv"),
+        "Markers of this level as CSV": (
+            Path("levels") / f"markers_{resolution:g}.csv",
+            "text/csv",
+        ),
+        "Signatures as CSV": (Path("signatures.csv"), "text/csv"),
+        "Domains for QuPath": (Path("domains.geojson"), "application/geo+json"),
+        "Summary as JSON": (Path("summary.json"), "application/json"),
+    }
+    with st.container(horizontal=True):
+        for label, (path, kind) in offers.items():
+            name = file_name(path.stem, run.id[:8]).removesuffix(".csv") + path.suffix
+            st.download_button(
+                label,
+                lambda path=path: _read(stored.folder / path),
+                name,
+                kind,
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    st.caption(
+        f"The domains for QuPath are those of the level chosen first, "
+        f"{stored.summary['levels'][stored.summary['chosen_level']]['n_domains']} domains; the "
+        "CSV has every level."
+    )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise HistospaceError(f"'{file.name}' is gone; characterise this run again.") from error
+
+
+characterise()

@@ -1,0 +1,138 @@
+"""Export: a report to read, and files for the programs that people use next."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from histospace_core.catalog import RunRow, State
+from histospace_core.exports import FORMS
+from histospace_core.inference import Prediction, open_prediction
+from histospace_core.web import get_context, run_file_url
+from histospace_core.web.parts import (
+    guarded,
+    live_progress,
+    plain,
+    run_picker,
+    state_badge,
+    when,
+)
+
+OFFERS = {
+    "Report (PDF)": ("report", ".pdf", "To read, print and file: slide, quality, scores, maps."),
+    "Report (web page)": ("report", ".html", "The same as one file that any browser opens."),
+    "AnnData (h5ad)": ("h5ad", ".h5ad", "For scanpy and squidpy, the slide's picture in it."),
+    "SpatialData (zarr)": ("spatialdata", ".zarr", "For spatialdata and napari; a ZIP to unpack."),
+    "QuPath (GeoJSON)": ("geojson", ".geojson", "Tiles as detections; drag it onto the slide."),
+    "Gene maps (OME-TIFF)": ("ometiff", ".ome.tif", "One channel a gene, over the whole slide."),
+    "Table (CSV)": ("csv", ".csv", "One row a tile, for a spreadsheet, pandas or R."),
+}
+
+
+@guarded
+def export() -> None:
+    """Choose a run and a form, make the file, download it."""
+    st.title("Export")
+    run = run_picker()
+    if run is None:
+        return
+    prediction = _open(run.id)
+    form, files = st.columns([3, 2], gap="large")
+    with form:
+        _make(run, prediction)
+    with files:
+        _files(run)
+
+
+@st.cache_resource(max_entries=8)
+def _open(run_id: str) -> Prediction:
+    return open_prediction(get_context().catalog.run(run_id).directory)
+
+
+def _make(run: RunRow, prediction: Prediction) -> None:
+    offer = st.radio("Form", list(OFFERS), captions=[words for _, _, words in OFFERS.values()])
+    kind, suffix, _ = OFFERS[offer]
+    few = FORMS[kind].n_genes
+    what = "all of them" if few is None else f"the {few} most reliable"
+    ranked = prediction.var.sort_values(
+        ["reliable", "held_out_pearson"], ascending=False, na_position="last"
+    )
+    genes = st.multiselect(
+        f"Genes, of {len(ranked):,}",
+        list(ranked.index),
+        placeholder=f"{what}, or choose",
+        key=f"genes-{run.id}",
+    )
+    if st.button("Make the file", type="primary", icon=":material/play_arrow:"):
+        get_context().jobs.submit_export(run.id, kind, suffix, genes)
+        st.rerun()
+
+
+def _exports(run: RunRow) -> Sequence[RunRow]:
+    """Exports of this run, newest first."""
+    rows = get_context().catalog.runs(kinds=["export"], slide_id=run.slide_id)
+    return [row for row in rows if row.settings["run"] == run.id]
+
+
+def _files(run: RunRow) -> None:
+    st.subheader("Files of this run", anchor=False)
+    rows = _exports(run)
+    if not rows:
+        st.info("Files that you make appear here. They stay on this machine until you delete them.")
+    for row in rows:
+        with st.container(border=True):
+            _file(row)
+
+
+def _file(row: RunRow) -> None:
+    if row.is_active:
+        st.markdown(f"**{_words(row)}**")
+        _live(row.id)
+        return
+    if row.state == State.DONE:
+        name, size = row.provenance["file"], row.provenance["bytes"]
+        st.markdown(f"**{_words(row)}** · {_size(size)} · {plain(when(row.created_at))}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.link_button("Download", run_file_url(row.id, name), icon=":material/download:")
+            _delete(row)
+        return
+    st.markdown(f"**{_words(row)}**")
+    state_badge(row)
+    if row.error:
+        st.error(plain(row.error))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Resume", key=f"resume-{row.id}", icon=":material/resume:"):
+            get_context().jobs.resume(row.id)
+            st.rerun()
+        _delete(row)
+
+
+def _words(row: RunRow) -> str:
+    offers = {(kind, suffix): label for label, (kind, suffix, _) in OFFERS.items()}
+    label = offers.get((row.settings["form"], row.settings["suffix"]), row.settings["form"])
+    genes = row.settings["genes"]
+    if not genes:
+        return plain(label)
+    return plain(f"{label}, {', '.join(genes) if len(genes) <= 3 else f'{len(genes)} genes'}")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.0f} kB"
+
+
+def _delete(row: RunRow) -> None:
+    if st.button("Delete", key=f"delete-{row.id}", icon=":material/delete:", type="tertiary"):
+        get_context().catalog.delete_run(row.id)
+        st.rerun()
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def _live(row_id: str) -> None:
+    """Progress, once a second; it is read from the catalog, so a reload loses nothing."""
+    row = get_context().catalog.run(row_id)
+    if not row.is_active:
+        st.rerun()
+    live_progress(row, "reading the prediction", "", "under Runs")
+
+
+export()
