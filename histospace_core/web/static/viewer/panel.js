@@ -3,6 +3,8 @@ import { layerSource, limitsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
 
+const LONGEST_MIX = 2000; // ms
+
 const HTML = `
   <header><strong class="gene"></strong><span class="score"></span><span class="unit"></span></header>
   <div class="stage">
@@ -68,6 +70,7 @@ export class Panel {
   }
 
   close() {
+    this.closed = true;
     this.viewer?.destroy();
     this.element.remove();
   }
@@ -108,6 +111,8 @@ export class Panel {
         if (this.address !== address) return this.viewer.world.removeItem(item);
         item.addHandler("fully-loaded-change", ({ fullyLoaded }) => fullyLoaded && this.ready(item, address));
         if (item.getFullyLoaded()) this.ready(item, address);
+        // Under a new name the former map must not stay, should a tile be slow or never come.
+        setTimeout(() => this.ready(item, address), LONGEST_MIX);
       },
       error: () => this.say(`The map of ${this.gene.name} could not be loaded.`),
     });
@@ -115,7 +120,7 @@ export class Panel {
 
   ready(item, address) {
     const { world } = this.viewer;
-    if (world.getIndexOfItem(item) < 0 || this.layer === item) return;
+    if (this.closed || world.getIndexOfItem(item) < 0 || this.layer === item) return;
     if (this.address !== address) return world.removeItem(item); // another was asked for meanwhile
     const former = this.layer;
     this.layer = item;
