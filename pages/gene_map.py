@@ -4,52 +4,65 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import streamlit as st
 
 from histospace_core.catalog import RunRow
 from histospace_core.evaluation.selection import selection_statistics
 from histospace_core.exports import file_name, genes_csv, map_csv
 from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.colours import SCALES, robust_limits, unit_label
+from histospace_core.figures.colours import robust_limits, unit_label
 from histospace_core.figures.distribution import distribution
 from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
-from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
+from histospace_core.inference import Prediction
 from histospace_core.web import get_context, selection, slide_image_url
-from histospace_core.web.parts import (
-    CHART_CONFIG,
-    chosen,
-    guarded,
-    keep,
-    plain,
-    run_picker,
-    run_text,
-)
+from histospace_core.web.gene_picker import gene_picker
+from histospace_core.web.looks import Looks
+from histospace_core.web.parts import CHART_CONFIG, guarded, plain, run_picker, run_text
+from histospace_core.web.tiles import Study
 from histospace_core.web.trust import gene_trust
+from histospace_core.web.viewer import current_looks, deep_zoom, keep_looks
+
+DEEP, REGION = "Deep zoom", "Select a region"
 
 
 @guarded
 def gene_map() -> None:
-    """Show the map of one gene of one run."""
+    """Show genes of one run over its slide."""
     st.title("Gene map")
-    left, right = st.columns(2)
-    with left:
-        run = run_picker()
+    run = run_picker()
     if run is None:
         return
-    prediction = _open(run.id)
-    with right:
-        gene = _gene_picker(prediction)
+    study = get_context().tiles.study(run.id)
+    _warnings(study.prediction.provenance)
+    _map(run, study)
+
+
+@st.fragment
+@guarded
+def _map(run: RunRow, study: Study) -> None:
+    """Show the maps and all that depends on the gene; a new gene runs nothing else of the page."""
+    prediction = study.prediction
+    picked = gene_picker(run.id, prediction)
+    gene, looks = picked.gene, current_looks(run.id)
+    keep_looks(looks)
+    if picked.beside:
+        figure, facts = st.container(), st.container()
+    else:
+        figure, facts = st.columns([3, 2], gap="medium")
+    with figure:
+        view = st.segmented_control(
+            "View", [DEEP, REGION], default=DEEP, required=True, label_visibility="collapsed",
+            key=f"view-{run.id}",
+        )  # fmt: skip
+        if view == DEEP:
+            deep_zoom(run, study, (gene, *picked.beside), looks)
     values = prediction.gene(gene)
-    _warnings(prediction.provenance)
-    figure, facts = st.columns([3, 2], gap="medium")
+    if view == REGION:
+        with figure:
+            _figure(run, study, gene, values, looks)
     with facts:
         gene_trust(prediction.var.loc[gene])
-        score = prediction.obs["domain_score"].to_numpy()
-        looks = _looks(gene, values, score > OUTSIDE_DOMAIN)
-    with figure:
-        _figure(run, prediction, gene, values, *looks)
-    with facts:
         _selection(run, prediction, gene, values)
     _downloads(run, prediction, gene)
 
@@ -64,68 +77,11 @@ def _warnings(record: dict[str, Any]) -> None:
         )
 
 
-@st.cache_resource(max_entries=8)
-def _open(run_id: str) -> Prediction:
-    return open_prediction(get_context().catalog.run(run_id).directory)
-
-
-def _gene_picker(prediction: Prediction) -> str:
-    """Let the user find a gene; the best supported come first."""
-    order = ["reliable", "held_out_pearson"]
-    ranked = prediction.var.sort_values(order, ascending=False, na_position="last")
-    genes = list(ranked.index)
-
-    def label(gene: str) -> str:
-        row = ranked.loc[gene]
-        score = "no score" if pd.isna(row.held_out_pearson) else f"r {row.held_out_pearson:.2f}"
-        return f"{gene}   {score}" + ("" if row.reliable else " · unreliable")
-
-    gene = st.selectbox(
-        f"Gene, of {len(genes):,}: type to search, most reliable first",
-        genes,
-        index=chosen("gene", genes),
-        format_func=label,
-    )
-    keep("gene", gene)
-    return gene
-
-
-def _looks(
-    gene: str, values: np.ndarray, foreign: np.ndarray
-) -> tuple[float, str, tuple[float, float], np.ndarray]:
-    """Let the user set opacity, colour scale, limits, and whether foreign tiles are grey."""
-    with st.expander("Colours"):
-        grey = foreign.any() and st.toggle(
-            f"Grey out the {foreign.sum():,} tiles unlike the training tissue", True
-        )
-        foreign = foreign if grey else np.zeros_like(foreign)
-        opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.7, 0.05)
-        scale = st.selectbox("Colour scale", SCALES, help="All stay ordered for the colour-blind.")
-        if not np.isfinite(values).any():
-            return opacity, scale, (0.0, 1.0), foreign
-        low, high = robust_limits(values)
-        ends = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
-        limits = st.slider(
-            "Colour limits (at first the 2nd and 98th percentile)",
-            *ends,
-            (low, high),
-            step=(ends[1] - ends[0]) / 200,
-            format="%.2f",
-            key=f"limits-{gene}",
-        )
-    return opacity, scale, limits, foreign
-
-
 def _figure(
-    run: RunRow,
-    prediction: Prediction,
-    gene: str,
-    values: np.ndarray,
-    opacity: float,
-    scale: str,
-    limits: tuple[float, float],
-    foreign: np.ndarray,
+    run: RunRow, study: Study, gene: str, values: npt.NDArray[np.float32], looks: Looks
 ) -> None:
+    prediction = study.prediction
+    limits = looks.limits.get(gene) or robust_limits(values)
     slide, tiles = prediction.provenance["slide"], prediction.provenance["tiles"]
     unit = unit_label(prediction.provenance["model"]["expression_unit"])
     image = slide_image_url(run.slide_id, 2048) if run.slide_id else None
@@ -138,11 +94,11 @@ def _figure(
         stride=tiles["stride_level0_px"],
         label=gene,
         unit=unit,
-        scale=scale,
+        scale=looks.scale,
         limits=limits,
-        opacity=opacity,
-        foreign=foreign,
-        selected=selection.drawn(run.id, (gene, opacity, scale, limits)),
+        opacity=looks.opacity,
+        foreign=study.foreign if looks.grey else None,
+        selected=selection.drawn(run.id, (gene, looks.opacity, looks.scale, looks.grey, limits)),
     )
     st.plotly_chart(
         figure,
@@ -155,7 +111,7 @@ def _figure(
     st.caption(
         f"Each square is one tile of {prediction.tile_level0 * prediction.mpp:.0f} µm, at its "
         "true size; grey ones look unlike the training tissue. Drag with box or lasso of the "
-        "toolbar to select a region; scroll to zoom."
+        "toolbar to select a region; scroll to zoom. Colours are set in the deep zoom."
     )
 
 

@@ -16,7 +16,7 @@ import tifffile
 
 from histospace_core.exports.part import whole
 from histospace_core.figures.colours import unit_label
-from histospace_core.figures.overlay import TileGrid, tile_grid
+from histospace_core.figures.grid import TileGrid, tile_grid
 from histospace_core.inference import RESEARCH_USE, Prediction
 
 FINEST: Final = 8

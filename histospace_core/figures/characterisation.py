@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from .canvas import MODEBAR, Canvas, slide_figure, view_box
 from .colours import FOREIGN, NEUTRAL
-from .overlay import tile_grid
+from .grid import tile_grid
 
 #: Okabe and Ito (2008), the lighter and darker first, then tints: neighbours stay distinct.
 DOMAIN_COLOURS = (

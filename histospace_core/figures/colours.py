@@ -1,9 +1,11 @@
 """Colours of the figures: scales that colour-blind readers can follow, and robust limits."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from plotly.colors import get_colorscale, hex_to_rgb, sample_colorscale
 
 #: Perceptually ordered scales that stay ordered under the common colour-vision deficiencies.
 SCALES: Final[tuple[str, ...]] = ("Viridis", "Cividis", "Inferno", "Magma", "Greys")
@@ -26,6 +28,19 @@ NEUTRAL: Final = "#8c8794"
 def unit_label(unit: str) -> str:
     """Return how an expression unit is written on an axis, ``"log10(CP10k+1)"`` for example."""
     return UNIT_LABELS.get(unit, unit)
+
+
+@lru_cache
+def colour_table(scale: str, n: int = 256) -> npt.NDArray[np.uint8]:
+    """Return `n` colours (n, 3) of one of `SCALES`, from its lower end to its upper."""
+    colours = sample_colorscale(get_colorscale(scale), np.linspace(0, 1, n), colortype="tuple")
+    return np.rint(255 * np.array(colours)).astype(np.uint8)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return ``"#d55e00"`` as three numbers."""
+    red, green, blue = hex_to_rgb(colour)
+    return red, green, blue
 
 
 def robust_limits(

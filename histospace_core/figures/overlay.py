@@ -1,7 +1,6 @@
 """The gene map: predicted expression in tiles of true size over the slide."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,70 +8,10 @@ import plotly.graph_objects as go
 
 from .canvas import Canvas, slide_figure, view_box
 from .colours import FOREIGN, INSIDE, robust_limits
+from .grid import TileGrid, tile_grid
 
 #: Number of the trace that takes box and lasso selections; its points are the tiles, in order.
 SELECTABLE_TRACE = 1
-
-
-@dataclass(frozen=True)
-class TileGrid:
-    """Tiles on their regular grid, gaps included.
-
-    Attributes
-    ----------
-    x_edges, y_edges : ndarray, float64
-        Edges of the cells, level-0 px.
-    columns, rows : ndarray of int, shape (n,)
-        The cell of each tile.
-    """
-
-    x_edges: npt.NDArray[np.float64]
-    y_edges: npt.NDArray[np.float64]
-    columns: npt.NDArray[np.intp]
-    rows: npt.NDArray[np.intp]
-
-    def fill(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return `values` (n,) as a picture, NaN where there is no tile."""
-        shape = len(self.y_edges) - 1, len(self.x_edges) - 1
-        picture = np.full(shape, np.nan, dtype=np.float32)
-        picture[self.rows, self.columns] = values
-        return picture
-
-
-def _axis(positions: npt.NDArray[np.float64], side: float, stride: float) -> tuple:
-    """Return the cell edges along one axis and the cell of each tile."""
-    first = positions.min()
-    steps = np.rint((positions - first) / stride).astype(np.intp)
-    centres = first + stride * np.arange(steps.max() + 1)
-    if stride - side < 1e-3 * stride:  # tiles touch: one cell per tile
-        edges = np.append(centres - stride / 2, centres[-1] + stride / 2)
-        return edges, steps
-    edges = np.column_stack([centres - side / 2, centres + side / 2]).ravel()
-    return edges, 2 * steps  # every other cell is the gap between two tiles
-
-
-def tile_grid(centres: npt.NDArray[np.float64], tile: float, stride: float) -> TileGrid:
-    """Lay tiles on their grid.
-
-    Parameters
-    ----------
-    centres : ndarray of float64, shape (n, 2)
-        Tile centres, level-0 px, on a regular grid.
-    tile, stride : float
-        Side of a tile and distance between two, level-0 px. Tiles that overlap
-        (``stride < tile``) are drawn as wide as the stride, since only there they differ.
-
-    Raises
-    ------
-    ValueError
-        When two tiles fall on the same cell: the centres are no grid of this stride.
-    """
-    side = min(tile, stride)
-    x_edges, columns = _axis(centres[:, 0], side, stride)
-    y_edges, rows = _axis(centres[:, 1], side, stride)
-    if len(np.unique(rows * (columns.max() + 1) + columns)) < len(centres):
-        raise ValueError(f"tile centres do not lie on a grid of {stride:g} px")
-    return TileGrid(x_edges, y_edges, columns, rows)
 
 
 def overlay(

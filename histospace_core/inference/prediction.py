@@ -74,6 +74,10 @@ class Prediction:
         """Pixel size of the slide, um/px."""
         return float(self.provenance["slide"]["mpp"])
 
+    def exists(self) -> bool:
+        """Whether the run is still on disk."""
+        return record_path(self.run_dir).is_file()
+
     @cached_property
     def overview(self) -> NDArray[np.uint8] | None:
         """Picture of the whole slide (h, w, 3), about 8 um/px; None where the run keeps none."""
@@ -94,6 +98,10 @@ class Prediction:
             genes = len(self._columns)
             raise StoreError(f"This run has no gene '{name}'; its model predicts {genes}.")
         return np.asarray(self._matrix[:, self._columns[name]], np.float32)
+
+    def columns(self, genes: slice) -> NDArray[np.float32]:
+        """Return all tiles of some genes (n, k), by their place in `genes`."""
+        return np.asarray(self._matrix[:, genes], np.float32)
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
         """Return whole rows (k, genes): for comparisons, not for pictures."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from histospace_core.catalog import Catalog
 from histospace_core.jobs import Jobs
 from histospace_core.settings import Settings, get_settings
+from histospace_core.web.tiles import Tiles
 from histospace_core.web.tokens import Tokens
 from histospace_core.web.uploads import Uploads
 
@@ -19,6 +20,7 @@ class Context:
     jobs: Jobs
     uploads: Uploads
     tokens: Tokens
+    tiles: Tiles
 
 
 _lock = threading.Lock()
@@ -43,7 +45,8 @@ def get_context() -> Context:
             jobs.recover()
             max_bytes = int(settings.upload_max_gb * 1e9)
             uploads = Uploads(settings.uploads_dir, max_bytes)
-            _context = Context(settings, catalog, jobs, uploads, Tokens(settings.store))
+            tokens = Tokens(settings.store)
+            _context = Context(settings, catalog, jobs, uploads, tokens, Tiles(catalog))
         return _context
 
 
@@ -52,6 +55,7 @@ def close_context() -> None:
     global _context
     with _lock:
         if _context is not None:
+            _context.tiles.close()
             _context.jobs.close()
             _context.catalog.close()
             _context = None

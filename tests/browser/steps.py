@@ -63,6 +63,20 @@ def plot(page: "Page", number: int = 0) -> "Locator":
     return figure
 
 
+def shown(page: "Page", gene: str, number: int = 0) -> "Locator":
+    """Return a panel of the deep-zoom viewer, once it shows all of a gene."""
+    panel = page.locator(".viewer .panel").nth(number)
+    panel.and_(page.locator(f"[data-shown='{gene}']")).wait_for()
+    return panel
+
+
+def region_view(page: "Page") -> "Locator":
+    """Go to the figure in which regions are selected."""
+    page.get_by_test_id("stButtonGroup").get_by_text("Select a region").click()
+    page.locator("[role=figure][aria-label^='Map of predicted']").wait_for()
+    return plot(page)
+
+
 def lasso(page: "Page", figure: "Locator") -> None:
     """Draw a loop around the middle of a figure."""
     figure.evaluate("el => el.scrollIntoView({block: 'center'})")  # clear of the page's header

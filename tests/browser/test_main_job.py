@@ -7,7 +7,7 @@ import pytest
 from browser import steps
 
 from histospace_core.evaluation.compare import open_comparison
-from histospace_core.inference import RESEARCH_USE, open_prediction
+from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,9 +17,9 @@ def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
     stored = open_prediction(app.store / "runs" / run_id)
     page.get_by_role("button", name="Open the gene map").click()
     page.wait_for_url(f"**/gene_map?run={run_id}*")
-    steps.plot(page)
     steps.choose(page, "Gene", gene)
     page.wait_for_url(f"**gene={gene}")
+    look_through_the_viewer(page, stored, gene)
     page.get_by_text(f"{gene}, log10(CP10k+1)").first.wait_for()
 
     table = steps.download(page, "Map as CSV")
@@ -28,7 +28,7 @@ def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
     np.testing.assert_array_equal(table[["x_px", "y_px"]], stored.centres)
     assert set(table["use"]) == {RESEARCH_USE}
 
-    steps.lasso(page, steps.plot(page))
+    steps.lasso(page, steps.region_view(page))
     count = steps.selected(page)
     assert 0 < count < stored.n_tiles
     region = steps.download(page, "Selection as CSV")
@@ -38,6 +38,29 @@ def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
     middle = (stored.centres.min(axis=0) + stored.centres.max(axis=0)) / 2
     spread = np.ptp(stored.centres, axis=0)
     assert (np.abs(region[["x_px", "y_px"]] - middle) < 0.4 * spread).all(axis=None), "the middle"
+
+
+def look_through_the_viewer(page, stored: Prediction, gene: str) -> None:
+    """What the pointer reads is held against the store, at a few places over the tissue."""
+    panel = steps.shown(page, gene)
+    values, half = stored.gene(gene), stored.tile_level0 / 2
+    stage = panel.locator(".stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    assert box is not None
+    n_read = 0
+    for across, down in ((0.5, 0.5), (0.6, 0.4), (0.4, 0.6), (0.02, 0.02)):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        text = panel.locator(".value").inner_text()
+        where = page.locator(".viewer .position").inner_text().replace(",", "").split()
+        place = np.array([float(where[1]), float(where[3])]) / stored.mpp
+        near = (np.abs(stored.centres - place) < half - 2).all(axis=1)
+        if near.any():
+            value = values[np.flatnonzero(near)[0]]
+            expected = "no prediction here" if np.isnan(value) else f"{value:.3f}"
+            assert text.startswith(f"{gene} {expected}"), text
+            n_read += 1
+    assert n_read >= 2
 
 
 def look_at_comparison(app, page, run_id: str) -> None:

@@ -46,19 +46,20 @@ def test_pictures_and_charts_have_a_text_for_those_who_do_not_see(page, sample_r
         for picture in page.get_by_test_id("stMain").locator("img").all():
             assert picture.get_attribute("alt"), path
     settled(page, f"/gene_map?run={sample_run}", "Gene map")
-    page.locator("[role=figure][aria-label^='Map of predicted']").wait_for()
+    page.locator("[role=application][aria-label^='Predicted']").wait_for()
+    steps.region_view(page)  # whose figure says what it shows
 
 
 def test_a_link_opens_run_and_gene(page, sample_run):
     page.goto(f"/gene_map?run={sample_run}&gene=COL1A1")
-    steps.plot(page)
+    steps.shown(page, "COL1A1")
     page.get_by_text("COL1A1, log10(CP10k+1)").first.wait_for()
     assert steps.parameter(page, "gene") == "COL1A1"
 
 
 def test_the_selection_stays_when_the_gene_changes(page, sample_run):
     page.goto(f"/gene_map?run={sample_run}&gene=COL1A1")
-    steps.lasso(page, steps.plot(page))
+    steps.lasso(page, steps.region_view(page))
     count = steps.selected(page)
     steps.choose(page, "Gene", "CD74")
     page.wait_for_url("**gene=CD74")

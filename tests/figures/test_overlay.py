@@ -1,33 +1,12 @@
 import numpy as np
-import pytest
 
 from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay, tile_grid
+from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
 
 
 def centres_on_grid(columns, rows, stride, origin=(64.0, 64.0)):
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     return np.column_stack([x.ravel(), y.ravel()]) * stride + np.asarray(origin)
-
-
-@pytest.mark.parametrize("stride", [64.0, 128.0, 176.64, 300.0])
-def test_every_tile_is_drawn_at_its_centre_and_size(stride):
-    centres = centres_on_grid(5, 3, stride)[[0, 1, 4, 7, 14]]  # with holes
-    grid = tile_grid(centres, tile=128.0, stride=stride)
-    picture = grid.fill(np.arange(5, dtype=np.float32))
-    assert np.isfinite(picture).sum() == 5
-    for tile, (x, y) in enumerate(centres):
-        row, column = np.argwhere(picture == tile)[0]
-        left, right = grid.x_edges[column : column + 2]
-        top, bottom = grid.y_edges[row : row + 2]
-        assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((x, y))
-        assert right - left == pytest.approx(min(128.0, stride))
-        assert bottom - top == pytest.approx(min(128.0, stride))
-
-
-def test_a_stride_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="grid"):
-        tile_grid(centres_on_grid(4, 4, 50.0), tile=128.0, stride=128.0)
 
 
 def test_selection_trace_holds_the_tiles_in_order():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from histospace_core.catalog import State
 from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.settings import get_settings
 from histospace_core.web import close_context, get_context, intake, lifespan
-from histospace_core.web.lifespan import register_models, tidy
+from histospace_core.web.lifespan import answer_at_once, register_models, tidy
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +114,14 @@ def _slide(context, store: Path) -> str:
         width=1, height=1, mpp=None, mpp_source=None, vendor="v", reader="openslide"
     )
     return context.catalog.add_slide(store / "a.svs", "a.svs", "ab", properties).id
+
+
+def test_connections_do_not_wait_for_acknowledgements() -> None:
+    listening = socket.socket(socket.AF_INET)  # as Streamlit opens its port
+    with listening, socket.socket() as client:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        answer_at_once()
+        client.connect(listening.getsockname())
+        with listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -17,7 +17,7 @@ from histospace_core.evaluation.compare import Comparison
 from histospace_core.figures.canvas import Canvas, bar_length_um, length_label, view_box
 from histospace_core.figures.colours import FOREIGN, INSIDE, NEUTRAL, OUTSIDE, robust_limits
 from histospace_core.figures.comparison import shared_limits
-from histospace_core.figures.overlay import tile_grid
+from histospace_core.figures.grid import tile_grid
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
 
 DPI: Final = 144

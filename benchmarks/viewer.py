@@ -1,0 +1,267 @@
+"""The deep-zoom viewer in a real browser: first view, change of gene, and the tile routes.
+
+    python -m benchmarks.viewer [--side 61440] [--tiles 20000] [--switches 40] [--requests 200]
+
+A slide is made, its tissue found and its tiles planned as for a prediction; their values are drawn
+at random, smooth in space, for the genes of the shipped model, and written as a run writes them.
+The app is then served as a user serves it, and chromium drives it. Times of the browser run from
+the click or key to the frame in which all tiles in view are drawn, those of the routes from request
+to last byte, one request at a time. Nothing else should run on the machine.
+"""
+
+import argparse
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+from playwright.sync_api import Page, sync_playwright
+from scipy.ndimage import gaussian_filter
+
+from benchmarks.make_slide import make_slide
+from histospace_core.catalog import Catalog
+from histospace_core.inference.store import write_matrix, write_tables
+from histospace_core.settings import PROJECT, get_settings
+from histospace_core.slides.open import open_slide
+from histospace_core.slides.plan import plan_tiles
+from histospace_core.slides.tissue import find_tissue
+
+MODEL = PROJECT / "models" / "histospace-plus-her2st"
+TISSUE = 0.34
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+
+WATCH = """
+window.waitFor = (gene, slide) => new Promise((resolve) => {
+  const shown = gene ? `[data-shown="${gene}"]` : "[data-shown]";
+  const panel = `.panel${shown}${slide ? "[data-slide]" : ""}`;
+  const mounted = () => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
+  const look = () => {
+    if (!mounted().some((el) => el.shadowRoot?.querySelector(panel))) requestAnimationFrame(look);
+    else requestAnimationFrame(() => resolve(performance.now() - window.began));
+  };
+  look();
+});
+for (const kind of ["click", "keydown"])
+  window.addEventListener(kind, () => { window.began = performance.now(); }, true);
+"""
+
+
+def make_store(store: Path, side: int, n_tiles: int) -> tuple[str, str]:
+    """Fill a store with the slide and a finished run; return their ids."""
+    os.environ["HISTOSPACE_STORE"] = str(store)
+    settings = get_settings()
+    slide_id = "5" * 32
+    file = settings.slides_dir / slide_id / "slide.tif"
+    file.parent.mkdir(parents=True)
+    mpp = 0.69 * 128 / (side * np.sqrt(TISSUE / n_tiles))  # as many tiles of 128 px at 0.69 um
+    make_slide(file, side, mpp=mpp, tissue=TISSUE)
+    catalog = Catalog(settings.catalog_url)
+    catalog.migrate()
+    with open_slide(file) as slide:
+        row = catalog.add_slide(
+            file, "generated.tif", "5" * 64, slide.properties, slide_id=slide_id
+        )
+        plan = plan_tiles(slide, find_tissue(slide), tile_px=128, um_per_px=0.69)
+    run = catalog.add_run(row.id, MODEL.name, {}, runs_dir=settings.runs_dir)
+    run.directory.mkdir(parents=True)
+    record: dict[str, Any] = {
+        "slide": {"width": side, "height": side, "mpp": mpp},
+        "model": {"name": MODEL.name, "sha256": "0" * 64, "expression_unit": "log10_cp10k"},
+        "tiles": {
+            "side_level0_px": plan.tile_level0,
+            "stride_level0_px": plan.stride_um / mpp,
+        },
+        "domain": {"warning": ""},
+    }
+    write_run(run.directory, plan.centres, plan.grid, record)
+    catalog.claim(run.id, "benchmark")
+    catalog.finish(run.id, provenance=record)
+    catalog.close()
+    print(f"{side} px, {plan.n_tiles:,} tiles of {plan.tile_level0:.0f} px, {mpp:.3f} um/px")
+    return row.id, run.id
+
+
+def write_run(folder: Path, centres: Any, grid: Any, record: dict[str, Any]) -> None:
+    """Write smooth random values for the genes of the model."""
+    rng = np.random.default_rng(0)
+    var = pd.read_csv(MODEL / "genes.csv", index_col="gene", keep_default_na=False)
+    numbers = ["held_out_pearson", "interval_half_width", "mse_ratio_to_mean", "ci_low", "ci_high"]
+    var[numbers] = var[numbers].apply(pd.to_numeric, errors="coerce")
+    column, row = grid.T
+    fields = [
+        gaussian_filter(rng.normal(size=(row.max() + 1, column.max() + 1)), s) for s in (2, 8, 24)
+    ]
+    base = np.column_stack([(f / f.std())[row, column] for f in fields]).astype(np.float32)
+    weights = rng.normal(0.3, 0.2, (3, len(var))).astype(np.float32)
+
+    def values(rows: slice) -> Any:
+        smooth = base[rows] @ weights
+        return 1 + smooth + rng.normal(0, 0.1, smooth.shape).astype(np.float32)
+
+    n = len(centres)
+    obs = pd.DataFrame(
+        {"qc": "ok", "domain_score": rng.random(n, dtype=np.float32)},
+        index=[f"tile{i:06d}" for i in range(n)],
+    )
+    write_matrix(folder, values, (n, len(var)))
+    write_tables(folder, obs, var, centres, record)
+
+
+@contextmanager
+def serve(store: Path) -> Iterator[str]:
+    """Serve the app on the store."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    app = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
+        cwd=PROJECT,
+        env={**os.environ, "HISTOSPACE_STORE": str(store)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://localhost:{port}"
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"{url}/_stcore/health")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        time.sleep(10)  # the workers of the app start in the background
+        yield url
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def first_view(page: Page, url: str) -> float:
+    """Return ms from the click on a run to slide and map in full."""
+    page.goto(f"{url}/runs")
+    link = page.get_by_test_id("stMain").get_by_role("link", name="Gene map").first
+    link.wait_for()
+    page.wait_for_timeout(500)
+    done = page.evaluate_handle("() => ({ promise: waitFor(null, true) })")
+    link.click()
+    return float(done.evaluate("done => done.promise"))
+
+
+def switch(page: Page, gene: str) -> float | None:
+    """Return ms from the Enter that chooses a gene to its map in full.
+
+    None where the name typed leads to another gene first.
+    """
+    box = page.get_by_role("combobox", name="Gene, of")
+    box.focus()
+    box.press("ArrowDown")
+    page.keyboard.type(gene)
+    page.wait_for_timeout(300)
+    if not page.get_by_role("option").first.inner_text().startswith(f"{gene} "):
+        page.keyboard.press("Escape")
+        return None
+    done = page.evaluate_handle("gene => ({ promise: waitFor(gene, false) })", gene)
+    page.keyboard.press("Enter")
+    elapsed = float(done.evaluate("done => done.promise"))
+    page.wait_for_timeout(300)
+    return elapsed
+
+
+def time_requests(links: list[str]) -> list[float]:
+    """Return ms of each request, one after the other."""
+    elapsed = []
+    with httpx.Client() as client:
+        for link in links:
+            started = time.perf_counter()
+            client.get(link).raise_for_status()
+            elapsed.append(1000 * (time.perf_counter() - started))
+    return elapsed
+
+
+def tile_links(
+    url: str, slide_id: str, run_id: str, genes: list[str], n: int
+) -> dict[str, list[str]]:
+    """Return links of random tiles of all levels, of slide and gene layers."""
+    from histospace_core.web import close_context, get_context
+    from histospace_core.web.tile_routes import run_layer, slide_tiles
+
+    pyramid = get_context().tiles.study(run_id).pyramid
+    slide, layer = slide_tiles(slide_id), run_layer(run_id)
+    close_context()
+    rng = random.Random(0)
+    found: dict[str, list[str]] = {"slide": [], "gene": []}
+    for _ in range(n):
+        level = rng.randint(pyramid.first, pyramid.last)
+        columns, rows = pyramid.shape(level)
+        place = f"{level}/{rng.randrange(columns)}_{rng.randrange(rows)}"
+        look = f"gene={rng.choice(genes)}&scale=Viridis&low=0.5&high=2&grey=1"
+        found["slide"].append(f"{url}{slide[0]}/{place}.jpg?token={slide[1]}")
+        found["gene"].append(f"{url}{layer[0]}/{place}.png?{look}&token={layer[1]}")
+    return {kind: list(dict.fromkeys(links)) for kind, links in found.items()}
+
+
+def report(what: str, ms: list[float], asked: float) -> None:
+    p50, p95 = np.percentile(ms, [50, 95])
+    if not ms:
+        return
+    print(f"{what:34} n {len(ms):4}  median {p50:7.0f}  p95 {p95:7.0f}  asked {asked:.0f} ms")
+
+
+def measure(store: Path, ids: tuple[str, str], n_switches: int, n_requests: int) -> None:
+    """Serve, drive, print."""
+    genes = pd.read_csv(MODEL / "genes.csv", keep_default_na=False)["gene"].tolist()
+    with serve(store) as url, sync_playwright() as playwright:
+        links = tile_links(url, *ids, genes[:20], n_requests)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        print(f"load of the machine, one minute: {os.getloadavg()[0]:.1f}")
+        views: list[float] = []
+        for visit in range(4):
+            context = browser.new_context(viewport={"width": 1440, "height": 1000})
+            context.add_init_script(WATCH)
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            views.append(first_view(page, url))
+            if visit < 3:
+                context.close()
+        print(f"{'first view, cold server':34} {views[0]:.0f} ms")
+        report("first view, new visitor", views[1:], 2000)
+        chosen = random.Random(1).sample([g for g in genes if len(g) > 4], n_switches)
+        times = [switch(page, gene) for gene in chosen]
+        report("change of gene", [ms for ms in times if ms is not None], 300)
+        browser.close()
+        for kind in ("slide", "gene"):
+            report(f"{kind} tile, cold", time_requests(links[kind]), 150)
+            report(f"{kind} tile, warm", time_requests(links[kind]), 40)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=61_440)
+    parser.add_argument("--tiles", type=int, default=20_000)
+    parser.add_argument("--switches", type=int, default=40)
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--store", type=Path, help="a store made before by this script, or to make")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        store = asked.store or Path(name) / "store"
+        kept = store / "benchmark.txt"
+        if kept.exists():
+            os.environ["HISTOSPACE_STORE"] = str(store)
+            slide_id, run_id = kept.read_text().split()
+        else:
+            slide_id, run_id = make_store(store, asked.side, asked.tiles)
+            kept.write_text(f"{slide_id} {run_id}")
+        measure(store, (slide_id, run_id), asked.switches, asked.requests)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Find genes among those of a model by whatever name a reader knows them by."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from histospace_core.expression.genes import (
+    ENSEMBL,
+    REFERENCE,
+    guess_species,
+    load_gene_table,
+    reconcile_genes,
+    strip_version,
+)
+
+MOST_NAMES = 10_000
+"""Names of a pasted list that are looked at."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a list of names.
+
+    Attributes
+    ----------
+    genes : tuple of str
+        The model's genes, in the order of the list, each once.
+    renamed : dict of str to str
+        Names that were found under another: as given -> the model's.
+    absent : tuple of str
+        Genes that are known, but not to this model.
+    unknown : tuple of str
+        Names that no gene has, or more than one.
+    """
+
+    genes: tuple[str, ...]
+    renamed: dict[str, str]
+    absent: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+class GeneFinder:
+    """The genes of a model under all their names.
+
+    Parameters
+    ----------
+    genes : sequence of str
+        As the model calls them.
+    gene_ids : sequence of str
+        Their Ensembl ids, "" where there is none.
+    folder : Path
+        Where the reference tables lie.
+    """
+
+    def __init__(
+        self, genes: Sequence[str], gene_ids: Sequence[str], folder: Path = REFERENCE
+    ) -> None:
+        self._folder = folder
+        self._species = guess_species(genes, folder)
+        table = load_gene_table(self._species, folder)
+        self._by_id = {g: gene for gene, g in zip(genes, gene_ids, strict=True) if g}
+        # a model may still use an older symbol: its id tells the current one
+        self._by_symbol = {
+            table.symbols.get(i, gene): gene for gene, i in zip(genes, gene_ids, strict=True)
+        }
+        self._by_folded = {gene.casefold(): gene for gene in reversed(genes)}
+        others: dict[str, list[str]] = defaultdict(list)
+        for names in (table.aliases, table.previous):
+            for other, symbol in names.items():
+                if symbol in self._by_symbol:
+                    others[self._by_symbol[symbol]].append(other)
+        self._others = others
+
+    def other_names(self, gene: str) -> list[str]:
+        """Return aliases and previous symbols that mean this gene and no other."""
+        return self._others.get(gene, [])
+
+    def find(self, text: str) -> Found:
+        """Look up names, separated by blanks, commas, semicolons or line ends."""
+        names = dict.fromkeys(name for name in re.split(r"[\s,;]+", text.strip()) if name)
+        return self._find(list(names)[:MOST_NAMES])
+
+    def _find(self, names: Iterable[str]) -> Found:
+        genes: dict[str, None] = {}
+        renamed: dict[str, str] = {}
+        absent: list[str] = []
+        unknown: list[str] = []
+        for name in names:
+            gene, known = self._one(name)
+            if gene is None:
+                (absent if known else unknown).append(name)
+                continue
+            genes[gene] = None
+            if gene != name:
+                renamed[name] = gene
+        return Found(tuple(genes), renamed, tuple(absent), tuple(unknown))
+
+    def _one(self, name: str) -> tuple[str | None, bool]:
+        """Return the model's gene of a name, and whether any gene is known by it."""
+        if gene := self._by_folded.get(name.casefold()):
+            return gene, True
+        for spelling in dict.fromkeys((name, name.upper(), name.capitalize())):
+            row = reconcile_genes([spelling], self._species, self._folder).iloc[0]
+            known = row.gene or (ENSEMBL.match(strip_version(spelling)) and row.gene_id)
+            if known:
+                return self._by_id.get(row.gene_id) or self._by_symbol.get(row.gene), bool(row.gene)
+        return None, False

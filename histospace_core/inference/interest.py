@@ -1,0 +1,29 @@
+"""How spatially structured each predicted map is."""
+
+import numpy as np
+import pandas as pd
+
+from histospace_core.evaluation.spatial import morans_i
+from histospace_core.inference.prediction import Prediction
+
+_AT_ONCE = 20_000_000
+"""Values held at a time; a large run is read a few genes at a time."""
+
+
+def spatial_interest(prediction: Prediction) -> pd.Series:
+    """Return Moran's I of each gene's predicted map, by gene; NaN where the map is constant.
+
+    High where like values lie together, about 0 where they are scattered. It describes the map,
+    not how well it was predicted.
+    """
+    genes = prediction.genes
+    if not genes or not prediction.n_tiles:
+        return pd.Series(np.nan, index=genes)
+    usable = np.flatnonzero(np.isfinite(prediction.gene(genes[0])))
+    centres = prediction.centres[usable]
+    step = max(1, _AT_ONCE // max(1, len(usable)))
+    found = [
+        morans_i(prediction.columns(slice(i, i + step))[usable], centres)
+        for i in range(0, len(genes), step)
+    ]
+    return pd.Series(np.concatenate(found), index=genes)

@@ -1,0 +1,180 @@
+"""Choosing genes: by any name, from a pasted list, in a useful order; the address names them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from histospace_core.expression.search import Found, GeneFinder
+from histospace_core.inference import Prediction
+from histospace_core.inference.interest import spatial_interest
+from histospace_core.web.context import get_context
+from histospace_core.web.parts import chosen, keep, plain
+from histospace_core.web.viewer import MOST_GENES
+
+BESIDE = "with"
+"""Parameter of the address that names the genes beside the first."""
+RELIABILITY, INTEREST, NAME = "reliability", "spatial interest", "name"
+_SHOWN_NAMES = 4
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The genes to show: one that all figures are about, and others beside it."""
+
+    gene: str
+    beside: tuple[str, ...]
+
+
+class _Panel:
+    """The genes of a model, prepared for choosing: once for each model, not at each choice."""
+
+    def __init__(self, var: pd.DataFrame) -> None:
+        ids = var["gene_id"].fillna("").astype(str) if "gene_id" in var else [""] * len(var)
+        self.finder = GeneFinder(list(var.index), list(ids))
+        self.by_reliability, self.by_name = ranked(var, RELIABILITY), ranked(var, NAME)
+        self.unreliable = set(var.index[~var["reliable"].astype(bool)])
+        scores = var["held_out_pearson"]
+        self.labels = {
+            gene: self._label(gene, score, gene_id)
+            for gene, score, gene_id in zip(var.index, scores, ids, strict=True)
+        }
+
+    def _label(self, gene: str, score: float, gene_id: str) -> str:
+        """Return a gene with its score, and the names that it can be searched by."""
+        names = sorted(self.finder.other_names(gene), key=len)[:_SHOWN_NAMES]
+        parts = [f"{gene}   {'no score' if pd.isna(score) else f'r {score:.2f}'}", *names]
+        tail = "unreliable" if gene in self.unreliable else ""
+        return " · ".join(part for part in (*parts, gene_id, tail) if part)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _panel(model_sha256: str, _var: pd.DataFrame) -> _Panel:
+    return _Panel(_var)
+
+
+@st.cache_data(max_entries=32, show_spinner="Looking at every map…")
+def _by_interest(run_id: str) -> list[str]:
+    prediction = get_context().tiles.study(run_id).prediction
+    return ranked(prediction.var, INTEREST, spatial_interest(prediction))
+
+
+def ranked(var: pd.DataFrame, order: str, interest: pd.Series | None = None) -> list[str]:
+    """Return the genes in an order: the most reliable first, the most structured, or by name."""
+    if order == NAME:
+        return sorted(var.index)
+    if order == INTEREST and interest is not None:
+        return list(interest.sort_values(ascending=False, na_position="last").index)
+    by = ["reliable", "held_out_pearson"]
+    return list(var.sort_values(by, ascending=False, na_position="last").index)
+
+
+def gene_picker(run_id: str, prediction: Prediction) -> Picked:
+    """Let the user find a gene and up to five beside it."""
+    panel = _panel(prediction.provenance["model"]["sha256"], prediction.var)
+    first, beside = f"gene-{run_id}", f"beside-{run_id}"
+    _begin(run_id, panel.by_reliability)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        one, more = st.container(), st.container()
+        with st.popover("List and order", icon=":material/tune:"):
+            _paste(run_id, panel.finder)
+            genes = _ordered(run_id, panel)
+    there = set(genes)  # what is shown can be chosen, hidden or not
+    shown = (st.session_state[first], *st.session_state[beside])
+    genes = [*genes, *(gene for gene in shown if gene not in there)]
+    with one:
+        gene = st.selectbox(
+            f"Gene, of {len(panel.labels):,}: type a symbol, another name or an Ensembl id",
+            genes,
+            key=first,
+            format_func=panel.labels.__getitem__,
+        )
+    with more:
+        others = st.multiselect(
+            f"Beside it, up to {MOST_GENES - 1} more",
+            genes,
+            key=beside,
+            max_selections=MOST_GENES - 1,
+            placeholder="none",
+            select_all=False,
+        )
+    keep("gene", gene)
+    picked = Picked(gene, tuple(other for other in others if other != gene))
+    if picked.beside:
+        st.query_params[BESIDE] = ",".join(picked.beside)
+    elif BESIDE in st.query_params:
+        del st.query_params[BESIDE]
+    return picked
+
+
+def _begin(run_id: str, genes: Sequence[str]) -> None:
+    """Choose what the address names, where nothing was chosen in this visit."""
+    wanted = st.query_params.get("gene")
+    if wanted and wanted not in genes:
+        st.warning(f"This run has no gene {plain(wanted)}; here is another.")
+    if f"gene-{run_id}" not in st.session_state:
+        st.session_state[f"gene-{run_id}"] = genes[chosen("gene", genes)]
+        named = st.query_params.get(BESIDE, "").split(",")
+        known = [gene for gene in dict.fromkeys(named) if gene in genes]
+        st.session_state[f"beside-{run_id}"] = known[: MOST_GENES - 1]
+
+
+def _ordered(run_id: str, panel: _Panel) -> list[str]:
+    order = st.segmented_control(
+        "Order",
+        [RELIABILITY, INTEREST, NAME],
+        default=RELIABILITY,
+        required=True,
+        key=f"order-{run_id}",
+        help="Spatial interest is Moran's I of the predicted map: how much like values lie "
+        "together. It says nothing of how well the gene is predicted.",
+    )
+    hide = st.toggle(f"Hide the {len(panel.unreliable):,} unreliable genes", key=f"hide-{run_id}")
+    if order == INTEREST:
+        genes = _by_interest(run_id)
+    else:
+        genes = panel.by_name if order == NAME else panel.by_reliability
+    return [gene for gene in genes if gene not in panel.unreliable] if hide else genes
+
+
+def _paste(run_id: str, finder: GeneFinder) -> None:
+    """Let the user paste a list; its first genes are shown side by side."""
+    text = st.text_area(
+        "Paste genes: symbols, other names or Ensembl ids",
+        key=f"paste-{run_id}",
+        height=100,
+        placeholder="ERBB2, HER2, ENSG00000141736 …",
+    )
+    found = finder.find(text)
+    if st.button(
+        "Show side by side", disabled=not found.genes, on_click=_show, args=(run_id, found)
+    ):
+        st.toast(f"Shown: {', '.join(found.genes[:MOST_GENES])}")
+    if text.strip():
+        st.caption("  \n".join(_sentences(found)))
+
+
+def _sentences(found: Found) -> list[str]:
+    """Say what became of a pasted list."""
+    said = [f"{len(found.genes):,} found."]
+    if len(found.genes) > MOST_GENES:
+        said.append(f"The first {MOST_GENES} are shown.")
+    if found.renamed:
+        pairs = [f"{plain(old)} is {plain(new)}" for old, new in list(found.renamed.items())[:6]]
+        said.append("; ".join(pairs) + ".")
+    if found.absent:
+        said.append(f"Not predicted by this model: {_some(found.absent)}.")
+    if found.unknown:
+        said.append(f"No gene, or more than one, has this name: {_some(found.unknown)}.")
+    return said
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    listed = ", ".join(plain(name[:40]) for name in names[:most])
+    return listed + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def _show(run_id: str, found: Found) -> None:
+    st.session_state[f"gene-{run_id}"] = found.genes[0]
+    st.session_state[f"beside-{run_id}"] = list(found.genes[1:MOST_GENES])

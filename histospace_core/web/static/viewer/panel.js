@@ -1,0 +1,230 @@
+// One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
+import { layerSource, limitsOf, slideSource } from "./sources.js";
+import { readGrid, readValues, valueAt } from "./values.js";
+import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
+
+const LONGEST_MIX = 2000; // ms
+
+const HTML = `
+  <header><strong class="gene"></strong><span class="score"></span><span class="unit"></span></header>
+  <div class="stage">
+    <div class="canvas"></div>
+    <div class="cross" hidden></div>
+    <p class="state" role="status" aria-live="polite"></p>
+    <div class="scale-bar" hidden><span></span></div>
+  </div>
+  <div class="legend">
+    <input class="low" type="number" step="any">
+    <canvas class="ramp" width="256" height="1" role="img"></canvas>
+    <input class="high" type="number" step="any">
+    <button type="button" class="auto" title="Back to the 2nd and 98th percentile" aria-label="Reset the colour limits">↺</button>
+  </div>
+  <p class="value"></p>`;
+
+export class Panel {
+  constructor(library, owner) {
+    Object.assign(this, { library, owner, gene: null, layer: null, values: null });
+    this.element = document.createElement("section");
+    this.element.className = "panel";
+    this.element.innerHTML = HTML;
+    this.at = (name) => this.element.querySelector(`.${name}`);
+    for (const end of ["low", "high"]) this.at(end).onchange = () => this.setLimits();
+    this.at("auto").onclick = () => owner.setLimits(this.gene.name, null);
+  }
+
+  // Once in the page: a viewer needs its size.
+  open(data) {
+    this.data = data;
+    this.viewer = this.library({
+      element: this.at("canvas"),
+      tileSources: data.slide ? [slideSource(data)] : [],
+      drawer: "canvas", // six panels exceed the WebGL contexts that some machines have
+      showNavigationControl: false,
+      showNavigator: false,
+      gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
+      animationTime: 0.4,
+      visibilityRatio: 0.3,
+      maxZoomPixelRatio: 4,
+      minZoomImageRatio: 0.6,
+      maxImageCacheCount: 300,
+      subPixelRoundingForTransparency: this.library.SUBPIXEL_ROUNDING_OCCURRENCES.ALWAYS,
+    });
+    const { viewer } = this;
+    viewer.addHandler("open", () => {
+      this.goHome(true);
+      viewer.world.getItemAt(0).addOnceHandler("fully-loaded-change", () => (this.element.dataset.slide = "shown"));
+    });
+    viewer.addHandler("tile-load-failed", (event) => this.failed(event));
+    viewer.addHandler("canvas-key", (event) => this.key(event));
+    viewer.addHandler("viewport-change", () => this.moved());
+    viewer.addHandler("update-viewport", () => this.drawScaleBar());
+    for (const touch of ["canvas-press", "canvas-scroll", "canvas-pinch", "canvas-key"])
+      viewer.addHandler(touch, () => this.owner.lead(this));
+    const stage = this.at("stage");
+    stage.onpointermove = (event) => {
+      this.byKeys = false;
+      this.owner.pointAt(this, this.place(event));
+    };
+    stage.onpointerleave = () => this.owner.pointAt(this, null);
+    if (!data.slide) this.say("The slide's file is not there any more: the map is shown without it.");
+  }
+
+  close() {
+    this.closed = true;
+    this.viewer?.destroy();
+    this.element.remove();
+  }
+
+  // Show a gene. The slide stays; the former map stays, too, until the new one is complete.
+  show(gene, looks) {
+    this.gene = gene;
+    this.at("gene").textContent = gene.name;
+    this.at("score").textContent = gene.score;
+    this.at("unit").textContent = this.data.unit;
+    this.at("score").classList.toggle("unreliable", !gene.reliable);
+    const label = `Predicted ${gene.name} over the slide. Arrow keys move, plus and minus zoom, 0 shows all tissue.`;
+    this.viewer.canvas.setAttribute("aria-label", label);
+    this.viewer.canvas.setAttribute("role", "application");
+    this.showLegend(looks);
+    this.values = null;
+    const { layer } = this.data;
+    Promise.all([readGrid(layer), readValues(layer, gene.name)]).then(
+      ([grid, values]) => { if (this.gene === gene) this.values = { grid, values }; },
+      () => { if (this.gene === gene) this.say(`The values of ${gene.name} could not be loaded.`); },
+    );
+    this.paint(looks);
+  }
+
+  paint(looks) {
+    const source = layerSource(this.data, this.gene, looks);
+    const address = source.getTileUrl(0, 0, 0);
+    if (address === this.address) return this.setOpacity(looks);
+    this.address = address;
+    this.broken = false;
+    this.say(`Loading ${this.gene.name}…`);
+    this.viewer.addTiledImage({
+      tileSource: source,
+      opacity: 0,
+      preload: true,
+      immediateRender: true,
+      success: ({ item }) => {
+        if (this.address !== address) return this.viewer.world.removeItem(item);
+        item.addHandler("fully-loaded-change", ({ fullyLoaded }) => fullyLoaded && this.ready(item, address));
+        if (item.getFullyLoaded()) this.ready(item, address);
+        // Under a new name the former map must not stay, should a tile be slow or never come.
+        setTimeout(() => this.ready(item, address), LONGEST_MIX);
+      },
+      error: () => this.say(`The map of ${this.gene.name} could not be loaded.`),
+    });
+  }
+
+  ready(item, address) {
+    const { world } = this.viewer;
+    if (this.closed || world.getIndexOfItem(item) < 0 || this.layer === item) return;
+    if (this.address !== address) return world.removeItem(item); // another was asked for meanwhile
+    const former = this.layer;
+    this.layer = item;
+    this.setOpacity(this.owner.looks);
+    if (former) world.removeItem(former);
+    if (!this.broken) this.say("");
+    this.element.dataset.shown = this.gene.name;
+  }
+
+  setOpacity(looks) {
+    this.layer?.setOpacity(looks.shown ? looks.opacity : 0);
+  }
+
+  failed({ tile, message }) {
+    this.broken = true;
+    console.warn("tile", tile?.getUrl?.() ?? "", message);
+    this.say("A part of the picture could not be loaded. If it stays away, reload the page.");
+  }
+
+  say(text) {
+    this.at("state").textContent = text;
+  }
+
+  showLegend(looks) {
+    const limits = limitsOf(this.gene, looks);
+    const colours = this.data.scales[looks.scale];
+    const ramp = this.at("ramp").getContext("2d");
+    const gradient = ramp.createLinearGradient(0, 0, 256, 0);
+    colours.forEach((colour, i) => gradient.addColorStop(i / (colours.length - 1), colour));
+    ramp.fillStyle = gradient;
+    ramp.fillRect(0, 0, 256, 1);
+    const text = `${this.gene.name}, ${this.data.unit}`;
+    this.at("ramp").setAttribute("aria-label", `Colours of ${text}, from ${shortNumber(limits[0])} to ${shortNumber(limits[1])}`);
+    for (const [i, end] of ["low", "high"].entries()) {
+      this.at(end).value = shortNumber(limits[i]);
+      this.at(end).setAttribute("aria-label", `${i ? "Upper" : "Lower"} colour limit of ${text}`);
+    }
+    this.at("auto").disabled = !(this.gene.name in looks.limits);
+  }
+
+  setLimits() {
+    const [low, high] = ["low", "high"].map((end) => this.at(end).valueAsNumber);
+    if (low < high) return this.owner.setLimits(this.gene.name, [low, high]);
+    this.say("The lower limit must be a number below the upper one.");
+    this.showLegend(this.owner.looks);
+  }
+
+  goHome(immediately = false) {
+    const [x0, y0, x1, y1] = this.data.home.map((px) => px / this.data.pyramid.width);
+    this.viewer.viewport.fitBounds(new this.library.Rect(x0, y0, x1 - x0, y1 - y0), immediately);
+  }
+
+  key(event) {
+    const key = event.originalEvent.key.toLowerCase();
+    if (["r", "f", "j", "k"].includes(key)) event.preventDefaultAction = true; // no turning or flipping by accident
+    this.byKeys = true;
+    if (key !== "0") return;
+    event.preventDefaultAction = true;
+    this.goHome();
+  }
+
+  // Take the others along. Whoever moves by keys reads the value in the middle.
+  moved() {
+    this.owner.follow(this);
+    if (!this.byKeys) return;
+    const { x, y } = this.viewer.viewport.getCenter(true);
+    const { width } = this.data.pyramid;
+    this.owner.pointAt(null, { x: x * width, y: y * width });
+  }
+
+  moveTo({ viewport }) {
+    this.viewer.viewport.zoomTo(viewport.getZoom(true), null, true);
+    this.viewer.viewport.panTo(viewport.getCenter(true), true);
+  }
+
+  // Level-0 px under the pointer.
+  place(event) {
+    const box = this.at("stage").getBoundingClientRect();
+    const pixel = new this.library.Point(event.clientX - box.left, event.clientY - box.top);
+    const { x, y } = this.viewer.viewport.pointFromPixel(pixel, true);
+    return { x: x * this.data.pyramid.width, y: y * this.data.pyramid.width };
+  }
+
+  pointAt(place, own) {
+    const inside = place && this.values;
+    const found = inside && valueAt(this.values.grid, this.values.values, place.x, place.y);
+    this.at("value").textContent = inside ? `${this.gene.name} ${valueText(found, this.gene)}` : "";
+    this.at("value").setAttribute("aria-live", this.byKeys ? "polite" : "off");
+    this.at("cross").hidden = own || !place;
+    if (own || !place) return;
+    const { width } = this.data.pyramid;
+    const { x, y } = this.viewer.viewport.pixelFromPoint(new this.library.Point(place.x / width, place.y / width), true);
+    this.at("cross").style.translate = `${x}px ${y}px`;
+  }
+
+  drawScaleBar() {
+    const { mpp, pyramid } = this.data;
+    if (!mpp) return;
+    const { viewport } = this.viewer;
+    const umPerPx = (mpp * pyramid.width) / (viewport.getZoom(true) * viewport.getContainerSize().x);
+    const um = roundLength(umPerPx * Math.min(160, viewport.getContainerSize().x / 3));
+    const bar = this.at("scale-bar");
+    bar.hidden = false;
+    bar.style.width = `${um / umPerPx}px`;
+    bar.firstElementChild.textContent = lengthText(um);
+  }
+}

@@ -1,0 +1,122 @@
+// The deep-zoom viewer: panels of genes over one slide, moved together, coloured alike.
+import { openSeadragon } from "./sources.js";
+import { Panel } from "./panel.js";
+import { positionText } from "./units.js";
+
+class Viewer {
+  constructor(root, library, data) {
+    Object.assign(this, { root, library, panels: [], looks: structuredClone(data.looks), leader: null });
+    this.at = (name) => root.querySelector(`.${name}`);
+    this.wire();
+  }
+
+  update(data, setStateValue) {
+    const { token } = data.layer;
+    Object.assign(this, { data, setStateValue });
+    while (this.panels.length > data.genes.length) this.panels.pop().close();
+    if (!this.panels.includes(this.leader)) this.leader = this.panels[0] ?? null;
+    this.at("panels").dataset.count = data.genes.length;
+    data.genes.forEach((gene, i) => {
+      const fresh = !this.panels[i];
+      if (fresh) {
+        this.panels.push(new Panel(this.library, this));
+        this.at("panels").append(this.panels[i].element);
+        this.panels[i].open(data);
+      }
+      const panel = this.panels[i];
+      panel.data = data;
+      if (panel.gene?.name !== gene.name || panel.token !== token) panel.show(gene, this.looks);
+      panel.token = token;
+      if (fresh && i) panel.viewer.addOnceHandler("open", () => panel.moveTo(this.leader.viewer));
+      this.leader ??= panel;
+    });
+    this.showLooks();
+  }
+
+  wire() {
+    const { looks } = this;
+    const all = (act) => this.panels.forEach(act);
+    const zoom = (factor) => () => this.leader.viewer.viewport.zoomBy(factor);
+    this.at("in").onclick = zoom(1.5);
+    this.at("out").onclick = zoom(1 / 1.5);
+    this.at("home").onclick = () => this.leader.goHome();
+    this.at("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen());
+    this.at("shown").onchange = ({ target }) => this.change({ shown: target.checked });
+    this.at("opacity").oninput = ({ target }) => {
+      looks.opacity = target.valueAsNumber;
+      all((panel) => panel.setOpacity(looks));
+    };
+    this.at("opacity").onchange = () => this.change({});
+    this.at("scale").onchange = ({ target }) => this.change({ scale: target.value });
+    this.at("grey").onchange = ({ target }) => this.change({ grey: target.checked });
+  }
+
+  showLooks() {
+    const { looks, data } = this;
+    const scale = this.at("scale");
+    if (!scale.options.length) for (const name of Object.keys(data.scales)) scale.add(new Option(name, name));
+    scale.value = looks.scale;
+    this.at("shown").checked = looks.shown;
+    this.at("opacity").value = looks.opacity;
+    this.at("grey").checked = looks.grey;
+    this.at("greying").hidden = !data.n_foreign;
+    this.at("n-foreign").textContent = data.n_foreign.toLocaleString("en");
+    if (!this.at("position").textContent) this.point(null);
+  }
+
+  // Take over what the reader set: at once here, and for the address and the other views there.
+  change(part) {
+    Object.assign(this.looks, part);
+    for (const panel of this.panels) {
+      panel.showLegend(this.looks);
+      panel.paint(this.looks);
+    }
+    this.showLooks();
+    this.setStateValue("looks", structuredClone(this.looks));
+  }
+
+  setLimits(gene, limits) {
+    const { [gene]: _, ...others } = this.looks.limits;
+    this.change({ limits: limits ? { ...others, [gene]: limits } : others });
+  }
+
+  // Panels move as one: the one that was touched last leads, and what follows never leads back.
+  lead(panel) {
+    this.leader = panel;
+  }
+
+  follow(panel) {
+    if (panel !== this.leader) return;
+    for (const other of this.panels) if (other !== panel) other.moveTo(panel.viewer);
+  }
+
+  pointAt(own, place) {
+    this.point(place);
+    for (const panel of this.panels) panel.pointAt(place, panel === own);
+  }
+
+  point(place) {
+    const hint = `Values in ${this.data.unit}. Drag to move, scroll to zoom; or arrow keys, + and −, 0 for all tissue.`;
+    this.at("position").textContent = place ? positionText(place.x, place.y, this.data.mpp) : hint;
+  }
+
+  close() {
+    this.panels.forEach((panel) => panel.close());
+  }
+}
+
+// Called at every run of the page's script: the viewer goes on, its data may be new.
+export default async function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".viewer");
+  root.latest = { data, setStateValue };
+  root.opening ??= openSeadragon().then((library) => (root.view = new Viewer(root, library, data)));
+  try {
+    await root.opening;
+  } catch (error) {
+    root.opening = null;
+    root.querySelector(".position").textContent = `${error.message}: reload the page to try again.`;
+    return undefined;
+  }
+  if (root.latest.data === data) root.view.update(data, setStateValue);
+  return () => root.view.close();
+}

@@ -1,0 +1,169 @@
+"""Tiles of slides and of gene layers: made when they are asked for, kept while there is room."""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import attrgetter
+from threading import Condition
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache, cachedmethod
+from PIL import Image
+
+from histospace_core.catalog import Catalog
+from histospace_core.errors import StoreError
+from histospace_core.figures.grid import TileGrid, tile_grid
+from histospace_core.figures.layer import GeneLayer
+from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
+from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
+
+PICTURE_BYTES = 128 << 20
+"""Most memory that finished tiles of one kind, and gene layers, are kept in."""
+MOST_OPEN = 8
+"""Slides and runs that are kept open; each slide has one handle a worker at most."""
+_JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a gene layer is coloured.
+
+    Attributes
+    ----------
+    gene : str
+    scale : str
+        One of `figures.colours.SCALES`.
+    low, high : float
+        Ends of the colour scale.
+    grey : bool
+        Draw tiles outside the model's domain in grey.
+    """
+
+    gene: str
+    scale: str
+    low: float
+    high: float
+    grey: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished run as the viewer needs it: read once, then shared."""
+
+    prediction: Prediction
+    grid: TileGrid
+    foreign: npt.NDArray[np.bool_]
+    pyramid: Pyramid
+
+
+def _cache(size: int, weigh: Any = None) -> tuple[LRUCache, Condition]:
+    return LRUCache(size, weigh), Condition()
+
+
+class Tiles:
+    """What the tile routes serve.
+
+    Every method may be called from any thread; what two ask for at once is made once.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._slides, self._slides_ready = _cache(MOST_OPEN)
+        self._studies, self._studies_ready = _cache(MOST_OPEN)
+        self._layers, self._layers_ready = _cache(PICTURE_BYTES, attrgetter("nbytes"))
+        self.jpegs, self._jpegs_ready = _cache(PICTURE_BYTES, len)
+        self.pngs, self._pngs_ready = _cache(PICTURE_BYTES, len)
+        #: Where tiles are made: few at a time, so that memory and open files stay bounded.
+        self.workers = ThreadPoolExecutor(min(8, 1 + (os.cpu_count() or 1)), "tiles")
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.workers.shutdown(cancel_futures=True)
+        for cache in (self._slides, self._studies, self._layers, self.jpegs, self.pngs):
+            cache.clear()
+
+    def slide(self, slide_id: str) -> DeepZoomSlide:
+        """Return an open slide of the catalog.
+
+        Raises
+        ------
+        HistospaceError
+            It is not there (any more), or cannot be opened.
+        """
+        slide = self._opened(slide_id)
+        if not slide.path.exists():
+            with self._slides_ready:
+                self._slides.pop(slide_id, None)
+            raise StoreError("The file of this slide is not there any more.")
+        return slide
+
+    def study(self, run_id: str) -> Study:
+        """Return a finished run.
+
+        Raises
+        ------
+        HistospaceError
+            It is not there (any more), or not finished.
+        """
+        study = self._read(run_id)
+        if not study.prediction.exists():
+            with self._studies_ready:
+                self._studies.pop(run_id, None)
+            raise StoreError("This run is not there any more.")
+        return study
+
+    @cachedmethod(attrgetter("_slides"), condition=attrgetter("_slides_ready"))
+    def _opened(self, slide_id: str) -> DeepZoomSlide:
+        return DeepZoomSlide(self._catalog.slide(slide_id).file)
+
+    @cachedmethod(attrgetter("_studies"), condition=attrgetter("_studies_ready"))
+    def _read(self, run_id: str) -> Study:
+        prediction = open_prediction(self._catalog.run(run_id).directory)
+        about = prediction.provenance
+        grid = tile_grid(
+            prediction.centres, prediction.tile_level0, about["tiles"]["stride_level0_px"]
+        )
+        foreign = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
+        return Study(prediction, grid, foreign, Pyramid(*_size(about["slide"])))
+
+    @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
+    def layer(self, run_id: str, gene: str) -> GeneLayer:
+        """Return a gene of a run on its grid."""
+        study = self.study(run_id)
+        return GeneLayer(study.grid, study.prediction.gene(gene), study.foreign)
+
+    @cachedmethod(attrgetter("jpegs"), condition=attrgetter("_jpegs_ready"))
+    def slide_tile(self, slide_id: str, level: int, column: int, row: int) -> bytes:
+        """Return a tile of a slide as JPEG."""
+        pixels = self.slide(slide_id).tile(level, column, row)
+        return _encoded(pixels, format="JPEG", quality=_JPEG_QUALITY)
+
+    @cachedmethod(attrgetter("pngs"), condition=attrgetter("_pngs_ready"))
+    def layer_tile(self, run_id: str, look: Look, level: int, column: int, row: int) -> bytes:
+        """Return a tile of a gene layer as PNG, transparent where there is no prediction."""
+        x, y, w, h, *size = self.study(run_id).pyramid.box(level, column, row)
+        picture = self.layer(run_id, look.gene).paint(
+            (x, y, w, h),
+            (size[0], size[1]),
+            scale=look.scale,
+            limits=(look.low, look.high),
+            grey=look.grey,
+        )
+        return _encoded(picture, format="PNG", compress_level=1)
+
+
+def _size(slide: dict[str, Any]) -> tuple[int, int]:
+    return int(slide["width"]), int(slide["height"])
+
+
+def _encoded(pixels: npt.NDArray[np.uint8], **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, **options)
+    return out.getvalue()

@@ -1,0 +1,68 @@
+"""Colours in the address: what is written is read back, and nonsense falls back to the default."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from histospace_core.figures.colours import SCALES
+from histospace_core.web.looks import Looks
+
+NUMBERS = st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.6g}"))
+GENES = st.from_regex(r"[A-Z][A-Za-z0-9.-]{0,12}", fullmatch=True)
+PAIRS = st.tuples(NUMBERS, NUMBERS).filter(lambda pair: pair[0] < pair[1])
+
+
+@given(
+    st.builds(
+        Looks,
+        opacity=st.integers(0, 20).map(lambda n: n / 20),
+        shown=st.booleans(),
+        scale=st.sampled_from(SCALES),
+        grey=st.booleans(),
+        limits=st.dictionaries(GENES, PAIRS, max_size=4),
+    )
+)
+def test_an_address_gives_the_same_looks_again(looks):
+    assert Looks.from_query(looks.to_query()) == looks
+    assert Looks.read(looks.to_json()) == looks
+
+
+def test_the_default_leaves_the_address_alone():
+    assert Looks().to_query() == {}
+    assert Looks.from_query({}) == Looks()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limits": "ERBB2~2~1"},
+        {"limits": "ERBB2~nan~1"},
+        {"limits": "ERBB2~1"},
+        {"limits": "~,~~,,ERBB2"},
+        {"limits": "<script>~a~b"},
+        {"scale": "Jet"},
+        {"opacity": "inf"},
+        {"opacity": "thick"},
+    ],
+)
+def test_nonsense_in_an_address_is_the_default(query):
+    assert Looks.from_query(query) == Looks()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_browser_sends_gives_some_looks(raw):
+    for sent in (raw, {"limits": raw}, {"opacity": raw, "scale": raw}):
+        looks = Looks.read(sent)
+        assert 0 <= looks.opacity <= 1
+        assert looks.scale in SCALES
+
+
+def test_opacity_stays_between_nothing_and_all():
+    assert Looks.read({"opacity": 7}).opacity == 1
+    assert Looks.read({"opacity": -1}).opacity == 0
