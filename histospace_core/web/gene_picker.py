@@ -76,7 +76,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     first, beside = f"gene-{run_id}", f"beside-{run_id}"
     _begin(run_id, panel.by_reliability)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        one, more = st.container(), st.container()
+        one, more = st.container(width=440), st.container(width=440)  # they wrap
         with st.popover("List and order", icon=":material/tune:"):
             _paste(run_id, panel.finder)
             genes = _ordered(run_id, panel)
