@@ -101,7 +101,8 @@ class Viewer {
   }
 
   close() {
-    this.panels.forEach((panel) => panel.close());
+    this.panels.splice(0).forEach((panel) => panel.close());
+    this.leader = null;
   }
 }
 
@@ -118,5 +119,6 @@ export default async function ({ data, parentElement, setStateValue }) {
     return undefined;
   }
   if (root.latest.data === data) root.view.update(data, setStateValue);
-  return () => root.view.close();
+  // A call that was overtaken while the library loaded is cleaned up, too: what came after it stays.
+  return () => root.latest.data === data && root.view.close();
 }
