@@ -1,9 +1,8 @@
 """Where the tissue lies."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,6 @@ _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
 _MAX_MASK_PIXELS = 2_000_000
 """So that the largest slide needs no more memory than a small one."""
-_BAND_ROWS = 256
-"""Of the overview, that a thread reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -125,26 +122,18 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
     least = mpp * (slide.width * slide.height / _MAX_MASK_PIXELS) ** 0.5
     shrink = mpp / max(um_per_px, least)
     w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
-    with ThreadPoolExecutor() as pool:
-        image = np.concatenate(list(pool.map(partial(_band, slide, w, h), range(0, h, _BAND_ROWS))))
-        ink = pool.submit(pen_mask, image)
-        mask = tissue_mask(image, mpp / shrink)
+    image = slide.read(0, 0, slide.width, slide.height, w, h)
+    mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
         raise TissueError(
             f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
             f"tissue on it and that {mpp:g} um/px is right."
         )
     artefacts = {
-        "pen": ink.result() & mask,
+        "pen": pen_mask(image) & mask,
         "fold": fold_mask(image, mask, mpp / shrink),
     }
     return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts, image)
-
-
-def _band(slide: Slide, w: int, h: int, top: int) -> RGB:
-    """Return some rows, from `top` on, of an overview (h, w) of the slide."""
-    rows, scale = min(_BAND_ROWS, h - top), slide.height / h
-    return slide.read(0, top * scale, slide.width, rows * scale, w, rows)
 
 
 def _summed(mask: Mask) -> npt.NDArray[np.int32]:
@@ -197,14 +186,12 @@ def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
 def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of the optical density, over the three channels."""
     density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
-
-    def variance(channel: int) -> npt.NDArray[np.float32]:
+    variance = np.zeros(image.shape[:2], dtype=np.float32)
+    for channel in range(3):
         plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
-        return np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
-
-    with ThreadPoolExecutor() as pool:
-        return np.sqrt(sum(pool.map(variance, range(3))))
+        variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
+    return np.sqrt(variance)
 
 
 def _otsu(values: npt.NDArray[np.float32], floor: float, cap: float) -> float:
