@@ -14,7 +14,7 @@ from histospace_core.web.characterise_markers import markers_view
 from histospace_core.web.characterise_regions import regions_view
 from histospace_core.web.characterise_signatures import signatures_view
 from histospace_core.web.characterise_views import domains_view, headline, level_picker
-from histospace_core.web.parts import chosen, guarded, keep, live_progress, plain, run_picker, when
+from histospace_core.web.parts import guarded, live_run, pick, plain, run_picker, when
 from histospace_core.web.signature_lists import keep_signatures
 
 VIEWS = {
@@ -36,7 +36,7 @@ def characterise() -> None:
     active = [row for row in rows if row.is_active]
     done = [row for row in rows if row.state == State.DONE and row.directory.exists()]
     if active:
-        _live(active[0].id)
+        live_run(active[0].id, "reading the prediction")
     elif rows and rows[0].state != State.DONE:
         _stopped(rows[0])
     with st.expander("New characterisation", expanded=not done and not active):
@@ -47,7 +47,7 @@ def characterise() -> None:
                 "Domains, markers and signatures of this run appear here once it is characterised."
             )
         return
-    row = _pick(done)
+    row = done[0] if len(done) == 1 else pick("Result", "result", done, _words)
     stored = _open(row.id)
     level = level_picker(stored, row.id)
     headline(stored, level)
@@ -68,16 +68,6 @@ def _characterisations(run: RunRow) -> Sequence[RunRow]:
     """Characterisations of this run, newest first."""
     rows = get_context().catalog.runs(kinds=["characterise"], slide_id=run.slide_id)
     return [row for row in rows if row.settings["run"] == run.id]
-
-
-@st.fragment(run_every=1.0)
-@guarded
-def _live(row_id: str) -> None:
-    """Progress, once a second, read from the catalog, so that a reload loses nothing."""
-    row = get_context().catalog.run(row_id)
-    if not row.is_active:
-        st.rerun()
-    live_progress(row, "reading the prediction", "", "under Runs")
 
 
 def _stopped(row: RunRow) -> None:
@@ -121,20 +111,6 @@ def _start(run: RunRow, *, busy: bool) -> None:
         )
         st.query_params.pop("result", None)
         st.rerun()
-
-
-def _pick(done: Sequence[RunRow]) -> RunRow:
-    by_id = {row.id: row for row in done}
-    if len(done) == 1:
-        return done[0]
-    picked = st.selectbox(
-        "Result",
-        list(by_id),
-        index=chosen("result", list(by_id)),
-        format_func=lambda key: _words(by_id[key]),
-    )
-    keep("result", picked)
-    return by_id[picked]
 
 
 def _words(row: RunRow) -> str:

@@ -10,7 +10,7 @@ from histospace_core.inference import Prediction, open_prediction
 from histospace_core.web import get_context, run_file_url
 from histospace_core.web.parts import (
     guarded,
-    live_progress,
+    live_run,
     plain,
     run_picker,
     state_badge,
@@ -86,7 +86,7 @@ def _files(run: RunRow) -> None:
 def _file(row: RunRow) -> None:
     if row.is_active:
         st.markdown(f"**{_words(row)}**")
-        _live(row.id)
+        live_run(row.id, "reading the prediction")
         return
     if row.state == State.DONE:
         name, size = row.provenance["file"], row.provenance["bytes"]
@@ -123,16 +123,6 @@ def _delete(row: RunRow) -> None:
     if st.button("Delete", key=f"delete-{row.id}", icon=":material/delete:", type="tertiary"):
         get_context().catalog.delete_run(row.id)
         st.rerun()
-
-
-@st.fragment(run_every=1.0)
-@guarded
-def _live(row_id: str) -> None:
-    """Progress, once a second; it is read from the catalog, so a reload loses nothing."""
-    row = get_context().catalog.run(row_id)
-    if not row.is_active:
-        st.rerun()
-    live_progress(row, "reading the prediction", "", "under Runs")
 
 
 export()

@@ -10,7 +10,7 @@ from histospace_core.web.parts import (
     duration_text,
     empty_state,
     guarded,
-    live_progress,
+    live_run,
     model_card,
     pixel_size_text,
     plain,
@@ -151,7 +151,7 @@ def _facts(seen: Preview, model: ModelRow) -> None:
 def _show_run(run: RunRow) -> None:
     st.markdown(f"**{plain(run_text(run))}**")
     if run.is_active:
-        _live(run.id)
+        live_run(run.id, "starting", _tiles)
         return
     state_badge(run)
     if run.state == State.DONE:
@@ -161,15 +161,8 @@ def _show_run(run: RunRow) -> None:
     st.page_link("predict.py", label="New prediction", icon=":material/add:")
 
 
-@st.fragment(run_every=1.0)
-@guarded
-def _live(run_id: str) -> None:
-    """Progress, once a second; it is read from the catalog, so a reload loses nothing."""
-    run = get_context().catalog.run(run_id)
-    if not run.is_active:
-        st.rerun()
-    tiles = f", {run.done:,} of {run.total:,} tiles" if run.total else ""
-    live_progress(run, "starting", tiles, "under Runs")
+def _tiles(run: RunRow) -> str:
+    return f", {run.done:,} of {run.total:,} tiles" if run.total else ""
 
 
 def _done(run: RunRow) -> None:

@@ -9,7 +9,16 @@ from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.settings import PROJECT
 from histospace_core.web import get_context
 from histospace_core.web.evaluations import Evaluation, read_evaluation, read_leaderboard
-from histospace_core.web.parts import CHART_CONFIG, chosen, empty_state, guarded, keep, plain, when
+from histospace_core.web.parts import (
+    CHART_CONFIG,
+    chosen,
+    empty_state,
+    guarded,
+    keep,
+    pick,
+    plain,
+    when,
+)
 
 LEADERBOARD = PROJECT / "docs" / "leaderboard.csv"
 HEADERS = {
@@ -54,18 +63,11 @@ def _evaluations() -> None:
             "Go to Train",
         )
         return
-    by_id = {run.id: run for run in runs}
-    picked = st.selectbox(
-        "Evaluation",
-        list(by_id),
-        index=chosen("evaluation", list(by_id)),
-        format_func=lambda key: _title(by_id[key]),
-    )
-    keep("evaluation", picked)
-    evaluation = read_evaluation(by_id[picked].directory)
+    run = pick("Evaluation", "evaluation", runs, _title)
+    evaluation = read_evaluation(run.directory)
     _overall(evaluation)
     _folds(evaluation)
-    _genes(evaluation, picked)
+    _genes(evaluation, run.id)
 
 
 def _title(run: RunRow) -> str:

@@ -1,9 +1,8 @@
-"""Submit, cancel, resume and watch runs. The row in SQL is the truth; Dask only lends hands."""
+"""Start, cancel, resume and watch runs. The row in SQL is the truth; Dask only lends hands."""
 
 import logging
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from histospace_core.jobs.bodies import Body
 from histospace_core.jobs.cluster import connect
 from histospace_core.jobs.identity import identity, is_gone
 from histospace_core.jobs.log import log_to
-from histospace_core.jobs.packages import check_model_name
 from histospace_core.jobs.reserve import keep_reserve
+from histospace_core.jobs.submissions import Submissions
 from histospace_core.jobs.work import perform
 from histospace_core.settings import Settings
 
@@ -24,7 +23,7 @@ STALE_AFTER_BEATS = 6
 _log = logging.getLogger(__name__)
 
 
-class Jobs:
+class Jobs(Submissions):
     """Runs in worker processes, and a watchdog that finds the ones whose process has ended.
 
     Parameters
@@ -36,8 +35,7 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
-        self._settings = settings
-        self._catalog = catalog
+        super().__init__(settings, catalog)
         self._identity = identity()
         self._lock = threading.RLock()
         self._client: Any = None
@@ -88,140 +86,6 @@ class Jobs:
         for run_id in lost:
             _log.warning("Run %s is interrupted: no living process answers for it", run_id)
         return lost
-
-    def submit_prediction(
-        self,
-        slide_id: str,
-        model_name: str,
-        *,
-        stain: str = "none",
-        stride_um: float | None = None,
-        device: str = "auto",
-        model_sha256: str | None = None,
-        note: str = "",
-    ) -> str:
-        """Queue a prediction and return its run's id; the same one under way is returned as is."""
-        settings = {"stain": stain, "stride_um": stride_um, "device": device}
-        if model_sha256 is None:  # what is registered now is what the user chose
-            known = {model.name: model.sha256 for model in self._catalog.models()}
-            model_sha256 = known.get(model_name)
-        return self._submit(Kind.PREDICT, slide_id, model_name, settings, model_sha256, note)
-
-    def submit_training(
-        self,
-        cohort: Path,
-        network: str = "histospace",
-        *,
-        name: str = "",
-        recipe: str | None = None,
-        device: str = "auto",
-        **changes: Any,
-    ) -> str:
-        """Queue a training on a cohort table.
-
-        Parameters
-        ----------
-        name
-            Of the model to be made; without it one is made of the network's and the run's.
-        recipe, changes
-            One of the network's recipes by name, by default its first, and fields of it to change,
-            such as `epochs` or `seed`.
-
-        Raises
-        ------
-        JobError
-            The name is taken, or no name for a model.
-        """
-        settings: dict[str, Any] = {"cohort": str(cohort.resolve()), "recipe": recipe}
-        settings |= {"device": device, "changes": changes}
-        if name:
-            settings["name"] = name
-            check_model_name(name, self._settings, self._catalog, settings)
-        return self._submit(Kind.TRAIN, None, network, settings)
-
-    def submit_evaluation(
-        self,
-        cohort: Path,
-        network: str = "histospace",
-        *,
-        folds: str = "patient",
-        train: Sequence[str] = (),
-        test: Sequence[str] = (),
-        seeds: Sequence[int] = (0,),
-        recipe: str | None = None,
-        device: str = "auto",
-        **changes: Any,
-    ) -> str:
-        """Queue a cross-validation on a cohort table; arguments as `evaluate_cohort` takes them."""
-        settings = {
-            "cohort": str(cohort.resolve()),
-            "folds": folds,
-            "train": list(train),
-            "test": list(test),
-            "seeds": list(seeds),
-            "recipe": recipe,
-            "device": device,
-            "changes": changes,
-        }
-        return self._submit(Kind.EVALUATE, None, network, settings)
-
-    def submit_characterisation(
-        self,
-        run_id: str,
-        *,
-        signatures: Path | None = None,
-        comparison: Path | None = None,
-        all_genes: bool = False,
-    ) -> str:
-        """Queue the characterisation of a finished prediction; arguments as `characterise_run`'s.
-
-        Its folder lies in the prediction's, under ``characterisations``.
-
-        Raises
-        ------
-        JobError
-            The prediction is not finished.
-        """
-        source = self._catalog.run(run_id)
-        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
-            raise JobError("Only a finished prediction can be characterised.")
-        settings = {
-            "run": run_id,
-            "signatures": str(signatures) if signatures else None,
-            "comparison": str(comparison) if comparison else None,
-            "all_genes": all_genes,
-        }
-        return self._submit(
-            Kind.CHARACTERISE,
-            source.slide_id,
-            source.model_name,
-            settings,
-            source.model_sha256,
-            runs_dir=source.directory / "characterisations",
-        )
-
-    def submit_export(self, run_id: str, form: str, suffix: str, genes: Sequence[str] = ()) -> str:
-        """Queue the export of a finished prediction; form and genes as `export_run` takes them.
-
-        Its folder lies in the prediction's, under ``exported``.
-
-        Raises
-        ------
-        JobError
-            The prediction is not finished.
-        """
-        source = self._catalog.run(run_id)
-        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
-            raise JobError("Only a finished prediction can be exported.")
-        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
-        return self._submit(
-            Kind.EXPORT,
-            source.slide_id,
-            source.model_name,
-            settings,
-            source.model_sha256,
-            runs_dir=source.directory / "exported",
-        )
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop; one that still waits is cancelled at once.

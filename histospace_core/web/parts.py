@@ -101,19 +101,12 @@ def run_picker() -> RunRow | None:
             "Go to Predict",
         )
         return None
-    by_id = {run.id: run for run in runs}
     wanted = st.query_params.get("run")
-    if wanted and wanted not in by_id:
+    if wanted and wanted not in {run.id for run in runs}:
         st.warning("The run of this link is not finished or was deleted; here is the newest one.")
-    picked = st.selectbox(
-        "Run",
-        list(by_id),
-        index=chosen("run", list(by_id)),
-        format_func=lambda key: run_text(by_id[key]),
-    )
-    keep("run", picked)
-    sample_note(by_id[picked].slide)
-    return by_id[picked]
+    run = pick("Run", "run", runs, run_text)
+    sample_note(run.slide)
+    return run
 
 
 def sample_note(slide: SlideRow | None) -> None:
@@ -218,6 +211,29 @@ def live_progress(run: RunRow, reading: str, more: str, listed: str) -> None:
     if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
         get_context().jobs.cancel(run.id)
         st.rerun(scope="fragment")
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def live_run(run_id: str, reading: str, more: Callable[[RunRow], str] = lambda run: "") -> None:
+    """Show progress once a second; it is read from the catalog, so a reload loses nothing."""
+    run = get_context().catalog.run(run_id)
+    if not run.is_active:
+        st.rerun()
+    live_progress(run, reading, more(run), "under Runs")
+
+
+def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow], str]) -> RunRow:
+    """Let the user choose one of some rows; the address names it by the parameter `name`."""
+    by_id = {row.id: row for row in rows}
+    picked = st.selectbox(
+        label,
+        list(by_id),
+        index=chosen(name, list(by_id)),
+        format_func=lambda key: words(by_id[key]),
+    )
+    keep(name, picked)
+    return by_id[picked]
 
 
 def model_card(model: ModelRow) -> None:

@@ -116,19 +116,25 @@ BOTH_SIDES = [*EVALUATE, "--train", "B4", "--test", "C2"]
 TRAIN = ["train", "--epochs", "1", "--autoencoder-epochs", "1"]
 
 
-@pytest.mark.parametrize("command", [EVALUATE, TRAIN], ids=["evaluate", "train"])
+REFUSED = [
+    (no_spots, "no selected spot in common"),
+    (swapped_axes, "x and y swapped it would be"),
+    (other_genes, "counts none of the"),
+    (nan_counts, "a cell that is no number"),
+    (hires_for_full_resolution, "outside its image"),
+    (larger_image, "fill only its upper left part"),
+    (wrong_pixel_size, "um apart at 4 um/px"),
+    (no_tissue, "no tissue found"),
+    (same_section_twice, "same image"),
+]
+
+
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("command", "spoil", "message"),
     [
-        (no_spots, "no selected spot in common"),
-        (swapped_axes, "x and y swapped it would be"),
-        (other_genes, "counts none of the"),
-        (nan_counts, "a cell that is no number"),
-        (hires_for_full_resolution, "outside its image"),
-        (larger_image, "fill only its upper left part"),
-        (wrong_pixel_size, "um apart at 4 um/px"),
-        (no_tissue, "no tissue found"),
-        (same_section_twice, "same image"),
+        *((command, *case) for command in (EVALUATE, TRAIN) for case in REFUSED),
+        (EVALUATE, one_patient, "only one patient"),
+        (BOTH_SIDES, one_patient, "patient B is on both sides"),
     ],
 )
 def test_it_is_refused(
@@ -139,33 +145,8 @@ def test_it_is_refused(
     spoil: Callable[[Path], None],
     message: str,
 ) -> None:
-    spoil(folder)
-    _refused(folder, monkeypatch, capsys, command, message)
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [(EVALUATE, "only one patient"), (BOTH_SIDES, "patient B is on both sides")],
-)
-def test_a_patient_on_both_sides_is_refused(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: list[str],
-    message: str,
-) -> None:
-    one_patient(folder)
-    _refused(folder, monkeypatch, capsys, command, message)
-
-
-def _refused(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    command: list[str],
-    message: str,
-) -> None:
     """Exit 2, one line that says it, and nothing written."""
+    spoil(folder)
     verb, *options = command
     before = sorted(folder.rglob("*"))
     arguments = [verb, str(folder / "cohort.csv"), "--out", str(folder / "out"), *options]

@@ -1,0 +1,173 @@
+"""What can be asked of the workers: a method for each kind of run."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from histospace_core.catalog import Catalog, Kind, State
+from histospace_core.errors import JobError
+from histospace_core.jobs.bodies import Body
+from histospace_core.jobs.packages import check_model_name
+from histospace_core.settings import Settings
+
+
+class Submissions(ABC):
+    """Queue runs; whoever derives from it gets them to workers.
+
+    Parameters
+    ----------
+    settings
+    catalog
+        Of the same store.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self._settings = settings
+        self._catalog = catalog
+
+    def submit_prediction(
+        self,
+        slide_id: str,
+        model_name: str,
+        *,
+        stain: str = "none",
+        stride_um: float | None = None,
+        device: str = "auto",
+        model_sha256: str | None = None,
+        note: str = "",
+    ) -> str:
+        """Queue a prediction and return its run's id; the same one under way is returned as is."""
+        settings = {"stain": stain, "stride_um": stride_um, "device": device}
+        if model_sha256 is None:  # what is registered now is what the user chose
+            known = {model.name: model.sha256 for model in self._catalog.models()}
+            model_sha256 = known.get(model_name)
+        return self._submit(Kind.PREDICT, slide_id, model_name, settings, model_sha256, note)
+
+    def submit_training(
+        self,
+        cohort: Path,
+        network: str = "histospace",
+        *,
+        name: str = "",
+        recipe: str | None = None,
+        device: str = "auto",
+        **changes: Any,
+    ) -> str:
+        """Queue a training on a cohort table.
+
+        Parameters
+        ----------
+        name
+            Of the model to be made; without it one is made of the network's and the run's.
+        recipe, changes
+            One of the network's recipes by name, by default its first, and fields of it to change,
+            such as `epochs` or `seed`.
+
+        Raises
+        ------
+        JobError
+            The name is taken, or no name for a model.
+        """
+        settings: dict[str, Any] = {"cohort": str(cohort.resolve()), "recipe": recipe}
+        settings |= {"device": device, "changes": changes}
+        if name:
+            settings["name"] = name
+            check_model_name(name, self._settings, self._catalog, settings)
+        return self._submit(Kind.TRAIN, None, network, settings)
+
+    def submit_evaluation(
+        self,
+        cohort: Path,
+        network: str = "histospace",
+        *,
+        folds: str = "patient",
+        train: Sequence[str] = (),
+        test: Sequence[str] = (),
+        seeds: Sequence[int] = (0,),
+        recipe: str | None = None,
+        device: str = "auto",
+        **changes: Any,
+    ) -> str:
+        """Queue a cross-validation on a cohort table; arguments as `evaluate_cohort` takes them."""
+        settings = {
+            "cohort": str(cohort.resolve()),
+            "folds": folds,
+            "train": list(train),
+            "test": list(test),
+            "seeds": list(seeds),
+            "recipe": recipe,
+            "device": device,
+            "changes": changes,
+        }
+        return self._submit(Kind.EVALUATE, None, network, settings)
+
+    def submit_characterisation(
+        self,
+        run_id: str,
+        *,
+        signatures: Path | None = None,
+        comparison: Path | None = None,
+        all_genes: bool = False,
+    ) -> str:
+        """Queue the characterisation of a finished prediction; arguments as `characterise_run`'s.
+
+        Its folder lies in the prediction's, under ``characterisations``.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        settings = {
+            "run": run_id,
+            "signatures": str(signatures) if signatures else None,
+            "comparison": str(comparison) if comparison else None,
+            "all_genes": all_genes,
+        }
+        return self._submit_within(
+            run_id, Kind.CHARACTERISE, settings, "characterisations", "characterised"
+        )
+
+    def submit_export(self, run_id: str, form: str, suffix: str, genes: Sequence[str] = ()) -> str:
+        """Queue the export of a finished prediction; form and genes as `export_run` takes them.
+
+        Its folder lies in the prediction's, under ``exported``.
+
+        Raises
+        ------
+        JobError
+            The prediction is not finished.
+        """
+        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
+        return self._submit_within(run_id, Kind.EXPORT, settings, "exported", "exported")
+
+    def _submit_within(
+        self, run_id: str, kind: Kind, settings: dict[str, Any], folder: str, done: str
+    ) -> str:
+        """Queue what is made of a finished prediction, to lie in a folder of it."""
+        source = self._catalog.run(run_id)
+        if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
+            raise JobError(f"Only a finished prediction can be {done}.")
+        return self._submit(
+            kind,
+            source.slide_id,
+            source.model_name,
+            settings,
+            source.model_sha256,
+            runs_dir=source.directory / folder,
+        )
+
+    @abstractmethod
+    def _submit(
+        self,
+        kind: Kind,
+        slide_id: str | None,
+        model_name: str,
+        settings: dict[str, Any],
+        model_sha256: str | None = None,
+        note: str = "",
+        body: Body | None = None,
+        runs_dir: Path | None = None,
+    ) -> str:
+        """Enter a run in the catalog and send it off; return its id."""
