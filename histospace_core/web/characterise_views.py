@@ -106,11 +106,8 @@ def domains_view(run: RunRow, stored: Stored, level: int) -> None:
                 "confidence": rows["confidence"].round(2),
                 "clear markers": rows["n_clear_markers"],
                 "clearest": rows["top_markers"].map(lambda genes: ", ".join(genes[:3])),
-                "trust": rows["trust"],
             }
         )
-        if not rows["trust"].any():
-            shown = shown.drop(columns="trust")
         st.dataframe(
             shown,
             hide_index=True,
@@ -123,6 +120,9 @@ def domains_view(run: RunRow, stored: Stored, level: int) -> None:
             "domain's tiles fall to it when tiles are left out. ⚠ marks low trust. A clear marker "
             f"is raised by at least {CLEAR_EFFECT:g} standard deviations."
         )
+        for name, trust in zip(names, rows["trust"], strict=True):
+            if trust:
+                st.caption(plain(f"{name}: {trust}."))
         _effects(facts["measured"])
 
 

@@ -46,11 +46,11 @@ def wait_for_magnification(page, wanted: float, tolerance: float = 2e-3) -> None
 def test_a_gene_chosen_while_the_viewer_still_loads_is_shown(page, sample_run):
     held = []
     page.route("**/openseadragon.min.js", lambda route: held.append(route))
-    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
+    with page.expect_request("**/openseadragon.min.js"):  # the first gene's call is under way
+        page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
     steps.choose(page, "Gene", "COL1A1")
     page.wait_for_url("**gene=COL1A1")
     page.get_by_text("COL1A1, log10(CP10k+1)").first.wait_for()
-    assert held, "the library is what is waited for"
     for route in held:
         route.continue_()
     steps.shown(page, "COL1A1")
