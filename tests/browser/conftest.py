@@ -51,10 +51,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield served
 
 
-@pytest.fixture(scope="module")
-def app_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """An app in which no other test has left anything."""
-    with serve(tmp_path_factory.mktemp("own")) as served:
+@pytest.fixture
+def app_of_its_own(tmp_path: Path) -> Iterator[App]:
+    """An app in which no other test, and no earlier attempt, has left anything."""
+    with serve(tmp_path) as served:
         yield served
 
 

@@ -54,9 +54,14 @@ def state_pixel_size(page: "Page", mpp: float) -> None:
     page.get_by_role("button", name="Save pixel size").first.click()
 
 
+def at_rest(page: "Page") -> None:
+    """Wait until the script has run: what it draws anew while it runs may lose a click."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
 def plot(page: "Page", number: int = 0) -> "Locator":
     """Return a figure that is drawn and can be used."""
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    at_rest(page)
     figure = page.locator(".js-plotly-plot").nth(number)
     figure.locator(".modebar").wait_for(state="attached")
     figure.locator(".main-svg").first.wait_for()

@@ -12,6 +12,12 @@ from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+@pytest.fixture
+def app(app_of_its_own):
+    """A slide that an earlier attempt left would not be asked for its pixel size."""
+    return app_of_its_own
+
+
 def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
     """Map, lasso, CSV of both; every number is held against the store."""
     stored = open_prediction(app.store / "runs" / run_id)
@@ -112,7 +118,9 @@ def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
     assert steps.pixel_size(page).input_value() == "", "never a guess"
     steps.state_pixel_size(page, 0.69)
     page.get_by_text("0.69 µm per px, given by you").wait_for()
+    steps.at_rest(page)
     page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()
+    page.wait_for_url("**/predict?slide=*")
     page.get_by_text("Tissue that will be predicted").wait_for(timeout=120_000)
     run_id = steps.run(page)
     look_at_map_and_tables(app, page, run_id, "ERBB2")
