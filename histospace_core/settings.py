@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, description="worker processes of the embedded cluster")
     upload_max_gb: float = Field(20.0, gt=0, description="largest accepted upload, GB")
+    slides_quota_gb: float | None = Field(
+        None, gt=0, description="most that all slides together may take, GB; no limit if unset"
+    )
+    import_dir: Path | None = Field(
+        None, description="folder of slides that the app may take in; it is only ever read"
+    )
     heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a job")
     her2st_url: str = Field(
         "https://raw.githubusercontent.com/almaan/her2st/master/data",

@@ -11,21 +11,14 @@ from histospace_core.web.parts import (
     empty_state,
     guarded,
     live_run,
-    model_card,
     pixel_size_text,
     plain,
     run_text,
     slide_picker,
     state_badge,
 )
+from histospace_core.web.predicting import choose_model, choose_stain
 from histospace_core.web.preview import Preview, expected_seconds, preview
-
-STAINS = {
-    "none": "none (as scanned)",
-    "vahadane": "Vahadane (as published)",
-    "macenko": "Macenko",
-    "reinhard": "Reinhard",
-}
 
 
 @guarded
@@ -52,7 +45,7 @@ def _new_run() -> None:
         if slide.mpp is None:
             ask_pixel_size(slide)
             return
-        model = _model()
+        model = choose_model()
         if model is None:
             return
         stain, stride_um, device = _settings(model)
@@ -73,27 +66,8 @@ def _new_run() -> None:
             st.rerun()
 
 
-def _model() -> ModelRow | None:
-    models = {model.name: model for model in get_context().catalog.models()}
-    if not models:
-        st.info("No model is here yet; just after the start they take a moment to be found.")
-        st.button("Look again")
-        return None
-    names = list(models)
-    wanted = (st.query_params.get("model"), get_context().settings.default_model)
-    first = next((names.index(name) for name in wanted if name in names), 0)
-    model = models[st.selectbox("Model", names, index=first)]
-    model_card(model)
-    return model
-
-
 def _settings(model: ModelRow) -> tuple[str, float | None, str]:
-    stain = st.selectbox(
-        "Stain normalisation",
-        list(STAINS),
-        format_func=STAINS.__getitem__,
-        help="Brings the colours of the slide to those of a template. Fitted once on its tissue.",
-    )
+    stain = choose_stain()
     tile_um = model.summary["tile_px"] * model.summary["um_per_px"]
     with st.expander("Advanced"):
         stride_um = st.number_input(

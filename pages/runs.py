@@ -1,11 +1,13 @@
-"""Runs: find again, open, resume, repeat, delete."""
+"""Runs: find again, open, set two side by side, resume, repeat, describe, delete."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import streamlit as st
 
-from histospace_core.catalog import RunRow, State
+from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.web import get_context
+from histospace_core.web.library import PROGRESS_PAGES, describe, find_bar, paged, watch, words_of
 from histospace_core.web.parts import (
     duration_text,
     empty_state,
@@ -13,63 +15,76 @@ from histospace_core.web.parts import (
     plain,
     run_text,
     state_badge,
+    thumbnail,
     when,
 )
 
 PER_PAGE = 10
-WITHIN = ("characterise", "export")
-"""Kinds of runs that belong to a prediction."""
-PAGES = {"predict": "predict.py", "characterise": "characterise.py", "export": "export.py"}
+WITHIN = ("characterise", "export")  # kinds of runs that belong to a prediction
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 
 @guarded
 def runs() -> None:
-    """List the runs that pass the filters, ten at a time."""
+    """Show what is under way, then the runs that pass the filters, ten at a time."""
     st.title("Runs")
     catalog = get_context().catalog
     if not catalog.runs(limit=1):
         empty_state("There is no run yet.", "predict.py", "Start a prediction")
         return
     found = _filtered()
-    pages = max(1, -(-len(found) // PER_PAGE))
-    page = 1
-    if pages > 1:
-        page = st.number_input(f"Page of {pages}", 1, pages, width=140)
+    active = [run.id for run in found if run.is_active]
+    if active:
+        watch(active)
     st.caption(f"{len(found)} runs")
-    for run in found[(page - 1) * PER_PAGE : page * PER_PAGE]:
-        _card(run)
+    two = _with_a_second()
+    for run in paged([run for run in found if not run.is_active], PER_PAGE):
+        _card(run, run.slide_id in two)
 
 
 def _filtered() -> Sequence[RunRow]:
     catalog = get_context().catalog
     slides = {slide.id: slide.name for slide in catalog.slides()}
-    text, states, slide, model = st.columns([2, 2, 2, 2])
+    text, tags = find_bar(RunRow, "slide, model, tag, note or error")
+    states, kinds, slide, model = st.columns(4)
     return catalog.runs(
-        text=text.text_input("Find", placeholder="slide, model, note or error"),
+        text=text,
+        tags=tags,
+        kinds=kinds.multiselect("Kind", [kind.value for kind in Kind], placeholder="any"),
         states=states.multiselect("State", [state.value for state in State], placeholder="any"),
         slide_id=slide.selectbox(
             "Slide", list(slides), index=None, format_func=slides.__getitem__, placeholder="any"
         ),
         model_name=model.selectbox(
-            "Model", sorted({run.model_name for run in catalog.runs()}), index=None,
+            "Model", sorted({run.model_name for run in catalog.runs()} - {""}), index=None,
             placeholder="any",
         ),
     )  # fmt: skip
 
 
-def _card(run: RunRow) -> None:
+def _with_a_second() -> set[str]:
+    """Slides of which two finished predictions can be set side by side."""
+    done = get_context().catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE])
+    counts = Counter(run.slide_id for run in done)
+    return {slide_id for slide_id, n in counts.items() if slide_id and n > 1}
+
+
+def _card(run: RunRow, has_second: bool) -> None:
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            state_badge(run)
-            st.markdown(f"**{plain(run_text(run))}**")
-        st.caption(plain(_facts(run)))
-        if run.error:
-            st.error(plain(run.error))
-        if run.is_active:
-            st.progress(run.progress, plain(run.stage or run.state))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            _actions(run)
+        picture, facts = st.columns([1, 5])
+        if run.slide is not None:
+            with picture:
+                thumbnail(run.slide)
+        with facts:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                state_badge(run)
+                st.markdown(f"**{plain(run_text(run))}**")
+            st.caption(plain(_facts(run)))
+            words_of(run)
+            if run.error:
+                st.error(plain(run.error))
+            with st.container(horizontal=True, vertical_alignment="center"):
+                _actions(run, has_second)
 
 
 def _facts(run: RunRow) -> str:
@@ -87,13 +102,15 @@ def _facts(run: RunRow) -> str:
     return " · ".join(facts)
 
 
-def _actions(run: RunRow) -> None:
+def _actions(run: RunRow, has_second: bool) -> None:
     link = {"query_params": {"run": run.id}}
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
         st.page_link("characterise.py", label="Characterise", icon=":material/category:", **link)
         st.page_link("export.py", label="Export", icon=":material/download:", **link)
+        if has_second:
+            st.page_link("two_runs.py", label="Two runs", icon=":material/difference:", **link)
     if run.kind in WITHIN:
         link = {"query_params": {"run": run.settings["run"], "result": run.id}}
     if run.kind == "characterise" and run.state == State.DONE:
@@ -102,20 +119,12 @@ def _actions(run: RunRow) -> None:
         st.page_link("export.py", label="Download", icon=":material/download:", **link)
     if run.kind == "evaluate" and run.state == State.DONE:
         st.page_link("scores.py", label="Scores", icon=":material/leaderboard:", **link)
-    if run.is_active:
-        st.page_link(_watched_on(run), label="Watch", icon=":material/visibility:", **link)
-        _button(run, "Cancel", ":material/stop:", _cancel)
-        return
     if run.state in RESUMABLE:
         _button(run, "Resume", ":material/resume:", _resume)
     elif run.kind == "predict" and run.slide_id:
         _button(run, "Run again", ":material/refresh:", _again)
+    _button(run, "Edit", ":material/edit:", describe)
     _button(run, "Delete", ":material/delete:", _confirm_delete)
-
-
-def _watched_on(run: RunRow) -> str:
-    """The page that shows a run's progress."""
-    return PAGES.get(run.kind, "train.py")
 
 
 def _button(run: RunRow, label: str, icon: str, action: object) -> None:
@@ -123,15 +132,10 @@ def _button(run: RunRow, label: str, icon: str, action: object) -> None:
         action(run)  # type: ignore[operator]
 
 
-def _cancel(run: RunRow) -> None:
-    get_context().jobs.cancel(run.id)
-    st.rerun()
-
-
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
     shown = run.settings["run"] if run.kind in WITHIN else run.id
-    st.switch_page(_watched_on(run), query_params={"run": shown})
+    st.switch_page(PROGRESS_PAGES[run.kind], query_params={"run": shown})
 
 
 def _again(run: RunRow) -> None:

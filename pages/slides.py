@@ -1,9 +1,20 @@
-"""Slides: upload, look, state the pixel size, delete."""
+"""Slides: bring in, find, name, state the pixel size, predict, delete."""
+
+from typing import Any
 
 import streamlit as st
 
-from histospace_core.catalog import SlideRow
+from histospace_core.catalog import ACTIVE, Kind, SlideRow, State
+from histospace_core.catalog.import_folder import MOST_LISTED, importable
 from histospace_core.web import get_context, slide_uploader
+from histospace_core.web.library import (
+    describe,
+    find_bar,
+    paged,
+    warn_of_person,
+    watch,
+    words_of,
+)
 from histospace_core.web.parts import (
     ask_pixel_size,
     guarded,
@@ -15,12 +26,16 @@ from histospace_core.web.parts import (
     when,
 )
 
+PER_PAGE, BESIDE = 12, 3
+
 
 @guarded
 def slides() -> None:
-    """Show the upload field and the slides that are there."""
+    """Show how slides come in, and those that are there."""
     st.title("Slides")
     _upload()
+    if get_context().settings.import_dir is not None:
+        _import()
     catalog = get_context().catalog
     everything = catalog.slides()
     if not everything:
@@ -28,43 +43,80 @@ def slides() -> None:
             st.markdown("There is no slide yet: upload one above, or begin with the sample.")
             st.page_link("start.py", label="Try the sample", icon=":material/play_arrow:")
         return
-    text = st.text_input("Find", placeholder="part of a name", icon=":material/search:")
-    found = catalog.slides(text)
-    st.caption(f"{len(found)} of {len(everything)} slides")
-    for slide in found:
-        _card(slide)
+    found = catalog.slides(*find_bar(SlideRow, "part of a name, note or tag"))
+    ready = [slide.id for slide in found if slide.mpp is not None]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{len(found)} of {len(everything)} slides")
+        if len(ready) > 1:
+            _predict_all(ready, "these")
+    shown = paged(found, PER_PAGE)
+    for first in range(0, len(shown), BESIDE):
+        for slide, place in zip(shown[first : first + BESIDE], st.columns(BESIDE), strict=False):
+            with place.container(border=True, height="stretch"):
+                _card(slide)
 
 
 def _upload() -> None:
-    result = slide_uploader("slide-upload", "Upload an H&E slide")
-    if not result:
-        return
-    if "error" in result:
-        st.error(plain(result["error"]))
-        return
-    slide = next((s for s in get_context().catalog.slides() if s.id == result["slide_id"]), None)
-    if slide is None:
-        return  # deleted since
-    with st.container(border=True):
-        st.success(f"{plain(slide.name)} is ready.", icon=":material/check:")
+    results = slide_uploader("slide-upload", "Upload H&E slides")
+    for refused in (result for result in results if "error" in result):
+        st.error(plain(refused["error"]))
+    accepted = dict.fromkeys(result["slide_id"] for result in results if "slide_id" in result)
+    there = {slide.id: slide for slide in get_context().catalog.slides()}
+    new = [there[slide_id] for slide_id in accepted if slide_id in there]  # or deleted since
+    for slide in new:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/check: {plain(slide.name)} is ready.", width="content")
+            if slide.mpp is not None:
+                _predict_link(slide)
         if slide.mpp is None:
-            ask_pixel_size(slide, "new")
+            with st.container(border=True):
+                ask_pixel_size(slide, "new")
+    ready = [slide.id for slide in new if slide.mpp is not None]
+    if len(ready) > 1:
+        _predict_all(ready, "the new")
+
+
+def _import() -> None:
+    """Let the user take in files that the operator has laid out."""
+    context = get_context()
+    with st.expander("From the import folder", icon=":material/folder_open:"):
+        names = importable(context.settings)
+        if not names:
+            st.info("The import folder holds no slide. Files laid there are listed here.")
         else:
-            _predict_link(slide)
+            st.caption("The files stay where they are; nothing in the folder is changed.")
+            chosen = st.multiselect(
+                f"Files, of {len(names):,}", names, placeholder="choose one or more", key="import"
+            )
+            if len(names) == MOST_LISTED:
+                st.caption(f"Only the first {MOST_LISTED:,} are listed.")
+            st.button("Take in", disabled=not chosen, icon=":material/add:", on_click=_take_in)
+    active = context.catalog.runs(kinds=[Kind.IMPORT], states=ACTIVE)
+    if active:
+        watch([run.id for run in active])
+    for run in context.catalog.runs(kinds=[Kind.IMPORT], states=[State.FAILED], limit=5):
+        st.error(plain(run.error))
+        if st.button("Dismiss", key=f"dismiss-{run.id}", type="tertiary"):
+            context.catalog.delete_run(run.id)
+            st.rerun()
+
+
+def _take_in() -> None:
+    for name in st.session_state["import"]:
+        get_context().jobs.submit_import(name)
+    st.session_state["import"] = []
 
 
 def _card(slide: SlideRow) -> None:
-    with st.container(border=True):
-        picture, facts = st.columns([1, 3])
-        with picture:
-            thumbnail(slide)
-        with facts:
-            st.markdown(f"##### {plain(slide.name)}", anchors=False)
-            sample_note(slide)
-            st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
-            st.caption(f"Added {when(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
-            with st.container(horizontal=True, vertical_alignment="center"):
-                _actions(slide)
+    thumbnail(slide)
+    st.markdown(f"##### {plain(slide.name)}", anchors=False)
+    sample_note(slide)
+    words_of(slide)
+    st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
+    st.caption(f"Added {when(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
+    warn_of_person(slide)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _actions(slide)
 
 
 def _actions(slide: SlideRow) -> None:
@@ -73,7 +125,10 @@ def _actions(slide: SlideRow) -> None:
             ask_pixel_size(slide)
     else:
         _predict_link(slide)
-    if st.button("Delete", key=f"delete-{slide.id}", icon=":material/delete:", type="tertiary"):
+    look: dict[str, Any] = {"type": "tertiary"}
+    if st.button("Edit", key=f"edit-{slide.id}", icon=":material/edit:", **look):
+        describe(slide)
+    if st.button("Delete", key=f"delete-{slide.id}", icon=":material/delete:", **look):
         _confirm_delete(slide)
 
 
@@ -84,6 +139,13 @@ def _predict_link(slide: SlideRow) -> None:
         icon=":material/play_circle:",
         query_params={"slide": slide.id},
     )
+
+
+def _predict_all(slide_ids: list[str], which: str) -> None:
+    label = f"Predict {which} {len(slide_ids)} slides"
+    if st.button(label, icon=":material/playlist_play:", type="tertiary", key=f"all-{which}"):
+        st.session_state["batch"] = slide_ids
+        st.switch_page("batch.py")
 
 
 @st.dialog("Delete this slide?")

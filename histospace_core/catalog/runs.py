@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from histospace_core.catalog.slides import remove_own_folder
 from histospace_core.catalog.states import RunStates, locked_run
 from histospace_core.catalog.tables import ACTIVE, Kind, RunRow, SlideRow, new_id
+from histospace_core.catalog.words import LONGEST_NOTE, has_tags, has_text, text_of, tidy_tags
 from histospace_core.errors import JobError, StoreError
 
 
@@ -88,10 +89,11 @@ class RunTable(RunStates):
         kinds: Collection[str] = (),
         slide_id: str | None = None,
         model_name: str | None = None,
+        tags: Collection[str] = (),
         text: str = "",
         limit: int = 1000,
     ) -> Sequence[RunRow]:
-        """Return runs, newest first; `text` is sought in slide, model, note and error."""
+        """Return runs, newest first; `text` is sought in slide, model, tags, note and error."""
         query = select(RunRow).outerjoin(SlideRow, RunRow.slide_id == SlideRow.id)
         if states:
             query = query.where(RunRow.state.in_(states))
@@ -103,17 +105,29 @@ class RunTable(RunStates):
             query = query.where(RunRow.model_name == model_name)
         if text:
             columns = (SlideRow.name, RunRow.model_name, RunRow.note, RunRow.error)
-            query = query.where(or_(*(c.icontains(text, autoescape=True) for c in columns)))
+            query = query.where(has_text(text, *columns, text_of(RunRow.tags)))
+        if tags:
+            query = query.where(has_tags(RunRow.tags, tags))
         query = query.order_by(RunRow.created_at.desc(), RunRow.id).limit(limit)
         with self.read() as session:
             return session.scalars(query).all()
 
-    def set_note(self, run_id: str, note: str) -> RunRow:
-        """Set the user's own words about a run."""
+    def runs_by_id(self, run_ids: Sequence[str]) -> Sequence[RunRow]:
+        """Return the runs of these ids that are still there, in their order."""
+        with self.read() as session:
+            found = session.scalars(select(RunRow).where(RunRow.id.in_(run_ids))).all()
+        place = {run_id: i for i, run_id in enumerate(run_ids)}
+        return sorted(found, key=lambda run: place[run.id])
+
+    def describe_run(
+        self, run_id: str, *, tags: Iterable[str] = (), note: str | None = None
+    ) -> RunRow:
+        """Set the user's own words about a run; without a note, it keeps the one that it has."""
         with self.write() as session:
             run = locked_run(session, run_id)
-            run.note = note
-            self.audit(session, "note", "run", run_id)
+            run.tags = tidy_tags(tags)
+            run.note = run.note if note is None else note.strip()[:LONGEST_NOTE]
+            self.audit(session, "describe", "run", run_id)
             return run
 
     def delete_run(self, run_id: str) -> None:

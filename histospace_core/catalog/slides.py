@@ -1,19 +1,27 @@
 """Slides in the catalog."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from histospace_core.catalog.database import Database
+from histospace_core.catalog.names import display_name, suffix
 from histospace_core.catalog.tables import RunRow, SlideRow, new_id
+from histospace_core.catalog.words import (
+    LONGEST_NOTE,
+    Words,
+    has_tags,
+    has_text,
+    text_of,
+    tidy_tags,
+)
 from histospace_core.errors import PixelSizeError, StoreError
 from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
-class SlideTable(Database):
+class SlideTable(Words):
     """The part of the catalog that knows slides."""
 
     def add_slide(
@@ -65,11 +73,22 @@ class SlideTable(Database):
             session.flush()
             return row
 
-    def slides(self, text: str = "") -> Sequence[SlideRow]:
-        """Return the slides whose name contains `text`, newest first."""
+    def slides(self, text: str = "", tags: Collection[str] = ()) -> Sequence[SlideRow]:
+        """Return slides, newest first.
+
+        Parameters
+        ----------
+        text
+            Sought in name, note and tags.
+        tags
+            One of them is to be a slide's.
+        """
         query = select(SlideRow).order_by(SlideRow.created_at.desc(), SlideRow.id)
         if text:
-            query = query.where(SlideRow.name.icontains(text, autoescape=True))
+            columns = (SlideRow.name, SlideRow.note, text_of(SlideRow.tags))
+            query = query.where(has_text(text, *columns))
+        if tags:
+            query = query.where(has_tags(SlideRow.tags, tags))
         with self.read() as session:
             return session.scalars(query).all()
 
@@ -89,6 +108,11 @@ class SlideTable(Database):
         with self.read() as session:
             return session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
 
+    def slides_bytes(self) -> int:
+        """Return how much all slides take, bytes."""
+        with self.read() as session:
+            return int(session.scalar(select(func.sum(SlideRow.size_bytes))) or 0)
+
     def set_pixel_size(self, slide_id: str, mpp: float) -> SlideRow:
         """Note the pixel size a user gave, um/px, where the file itself names none.
 
@@ -107,6 +131,26 @@ class SlideTable(Database):
                 )
             self.audit(session, "set pixel size", "slide", row.id, before=row.mpp, after=mpp)
             row.mpp, row.mpp_source = mpp, "user"
+            return row
+
+    def rename_slide(self, slide_id: str, name: str) -> SlideRow:
+        """Call a slide something else, on every screen and in every export made from now on.
+
+        The name keeps the ending of the old one. The audit says that it was changed, not from what.
+        """
+        with self.write() as session:
+            row = _slide(session, slide_id)
+            ending = suffix(row.name)
+            row.name = display_name(name if suffix(name) == ending else name + ending)
+            self.audit(session, "rename", "slide", row.id)
+            return row
+
+    def describe_slide(self, slide_id: str, *, tags: Iterable[str], note: str) -> SlideRow:
+        """Set the user's own words about a slide."""
+        with self.write() as session:
+            row = _slide(session, slide_id)
+            row.tags, row.note = tidy_tags(tags), note.strip()[:LONGEST_NOTE]
+            self.audit(session, "describe", "slide", row.id)
             return row
 
     def attach_measured(

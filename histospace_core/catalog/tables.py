@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    String,
     TypeDecorator,
     text,
 )
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     EVALUATE = "evaluate"
     EXPORT = "export"
     CHARACTERISE = "characterise"
+    IMPORT = "import"
 
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
@@ -75,6 +77,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class TagList(TypeDecorator[tuple[str, ...]]):
+    """Tags as one text, `,a,b,`: a search looks into it, and a whole tag stands between commas."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:
+        return f",{','.join(value)}," if value else ""
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        return tuple(tag for tag in (value or "").split(",") if tag)
+
+
 class Base(DeclarativeBase):
     """Base of all tables."""
 
@@ -105,6 +120,8 @@ class SlideRow(Base):
     vendor: Mapped[str]
     reader: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    tags: Mapped[tuple[str, ...]] = mapped_column(TagList, default=())
+    note: Mapped[str] = mapped_column(default="")
     is_sample: Mapped[bool] = mapped_column(default=False)
     counts_path: Mapped[str | None]
     spots_path: Mapped[str | None]
@@ -151,6 +168,7 @@ class RunRow(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     fingerprint: Mapped[str]
     folder: Mapped[str]
+    tags: Mapped[tuple[str, ...]] = mapped_column(TagList, default=())
     note: Mapped[str] = mapped_column(default="")
     state: Mapped[str] = mapped_column(default=State.QUEUED.value, index=True)
     done: Mapped[int] = mapped_column(default=0)

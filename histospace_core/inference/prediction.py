@@ -99,8 +99,10 @@ class Prediction:
             raise StoreError(f"This run has no gene '{name}'; its model predicts {genes}.")
         return np.asarray(self._matrix[:, self._columns[name]], np.float32)
 
-    def columns(self, genes: slice) -> NDArray[np.float32]:
-        """Return all tiles of some genes (n, k), by their place in `genes`."""
+    def columns(self, genes: slice | NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return all tiles of some genes (n, k), by their places in `genes`."""
+        if not isinstance(genes, slice):
+            return np.asarray(self._matrix.oindex[:, np.asarray(genes, np.int64)], np.float32)
         return np.asarray(self._matrix[:, genes], np.float32)
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:

@@ -151,6 +151,22 @@ def characterise(task: Task) -> Outcome:
     return Outcome({"run": source.id}, {"seconds": time.monotonic() - started})
 
 
+def import_slide(task: Task) -> Outcome:
+    """Take a file of the operator's import folder into the store."""
+    from histospace_core.catalog.import_folder import import_slide as take_in
+
+    started = time.monotonic()
+    slide = take_in(
+        task.settings,
+        task.catalog,
+        task.run.settings["file"],
+        task.settings.uploads_dir / task.run.id,
+        lambda done, total: task.on_progress(done >> 20, total >> 20, "reading the file"),
+    )
+    facts = {"slide": slide.id, "name": slide.name, "sha256": slide.sha256}
+    return Outcome(facts, {"seconds": time.monotonic() - started})
+
+
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     """Return the cohort, the recipe and what else the core's function is called with."""
     from histospace_core.training import method_named
@@ -168,4 +184,5 @@ BODIES: dict[Kind, Body] = {
     Kind.EVALUATE: evaluate,
     Kind.EXPORT: export,
     Kind.CHARACTERISE: characterise,
+    Kind.IMPORT: import_slide,
 }

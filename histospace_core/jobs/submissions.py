@@ -44,6 +44,10 @@ class Submissions(ABC):
             model_sha256 = known.get(model_name)
         return self._submit(Kind.PREDICT, slide_id, model_name, settings, model_sha256, note)
 
+    def submit_import(self, name: str) -> str:
+        """Queue the import of a file that `importable` lists; return its run's id."""
+        return self._submit(Kind.IMPORT, None, "", {"file": name})
+
     def submit_training(
         self,
         cohort: Path,

@@ -43,8 +43,7 @@ def get_context() -> Context:
             catalog.migrate()
             jobs = Jobs(settings, catalog)
             jobs.recover()
-            max_bytes = int(settings.upload_max_gb * 1e9)
-            uploads = Uploads(settings.uploads_dir, max_bytes)
+            uploads = Uploads(settings, catalog)
             tokens = Tokens(settings.store)
             _context = Context(settings, catalog, jobs, uploads, tokens, Tiles(catalog))
         return _context

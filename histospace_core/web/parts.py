@@ -118,8 +118,8 @@ def sample_note(slide: SlideRow | None) -> None:
 
 def run_text(run: RunRow) -> str:
     """Return a run in one line, as plain text."""
-    name = run.slide.name if run.slide else run.kind
-    return f"{name} · {run.model_name} · {when(run.created_at)}"
+    name = run.slide.name if run.slide else run.settings.get("file", run.kind)
+    return " · ".join(part for part in (name, run.model_name, when(run.created_at)) if part)
 
 
 def size_text(slide: SlideRow) -> str:

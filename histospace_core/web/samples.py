@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from histospace_core.catalog import SlideRow, new_id
+from histospace_core.catalog.intake import accept_slide
 from histospace_core.web.context import Context
-from histospace_core.web.intake import accept_slide
 
 Progress = Callable[[int, int], None]
 

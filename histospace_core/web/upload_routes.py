@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from histospace_core.catalog.intake import accept_slide
 from histospace_core.errors import HistospaceError
 from histospace_core.web.context import Context, get_context
-from histospace_core.web.intake import accept_measured, accept_slide
+from histospace_core.web.intake import accept_measured
 from histospace_core.web.uploads import KINDS, Upload, UploadError
 
 PURPOSE = "upload"

@@ -1,4 +1,4 @@
-"""The upload field of the pages: a file of any size goes to our own route, never into memory."""
+"""The upload fields of the pages: files of any size go to our own route, never into memory."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from histospace_core.web.context import get_context
 from histospace_core.web.upload_routes import PURPOSE
 
 
-def slide_uploader(key: str, label: str = "Slide") -> dict[str, Any] | None:
-    """Show the upload field for a slide.
+def slide_uploader(key: str, label: str = "Slides") -> list[dict[str, Any]]:
+    """Show the upload field for slides, several at a time.
 
     Returns
     -------
-    None while nothing was uploaded; `{"slide_id", "name", "mpp"}` of the slide in the catalog once
-    it was accepted; `{"error": sentence}` when it was refused. Stays until the next upload begins.
+    One a file that has ended, until new ones are chosen: `{"name", "slide_id", "mpp"}` of the slide
+    in the catalog where it was accepted, `{"name", "error"}` with a sentence where it was refused.
     """
-    return _uploader(key, "slide", label)
+    return _uploader(key, "slide", label, several=True)
 
 
 def measured_uploader(
@@ -25,19 +25,23 @@ def measured_uploader(
 
     Returns
     -------
-    As `slide_uploader`, with `{"measured_id", "name"}`; `web.intake.measured_file` gives the path.
+    None while nothing was uploaded; else `{"name", "measured_id"}`, of which
+    `web.intake.measured_file` gives the path, or `{"name", "error"}`.
     """
-    return _uploader(key, "measured", label)
+    results = _uploader(key, "measured", label, several=False)
+    return results[-1] if results else None
 
 
-def _uploader(key: str, kind: str, label: str) -> dict[str, Any] | None:
+def _uploader(key: str, kind: str, label: str, *, several: bool) -> list[dict[str, Any]]:
     context = get_context()
     data = {
         "kind": kind,
         "label": label,
+        "several": several,
         "url": "/api/uploads",
         "token": context.tokens.grant(PURPOSE),
         "max_bytes": int(context.settings.upload_max_gb * 1e9),
     }
-    result = component("uploader")(key=key, data=data, on_result_change=lambda: None).result
-    return dict(result) if result else None
+    field = component("uploader/uploader", module="uploader/uploader.js")
+    state = field(key=key, data=data, on_results_change=lambda: None)
+    return [dict(result) for result in state.results or ()]

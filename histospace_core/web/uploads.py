@@ -8,13 +8,16 @@ import re
 import shutil
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from histospace_core.catalog import new_id
-from histospace_core.errors import HistospaceError
-from histospace_core.web.names import display_name
+from histospace_core.catalog import Catalog, new_id
+from histospace_core.catalog.names import display_name
+from histospace_core.catalog.room import RESERVE_BYTES, disk_full, require_room
+from histospace_core.errors import HistospaceError, StoreError
+from histospace_core.settings import Settings
 
 KINDS = ("slide", "measured")
 MOST_OPEN = 64  # unfinished uploads at a time
@@ -78,7 +81,7 @@ class Upload:
             raise UploadError(404, "This upload was cancelled: begin it again.") from error
         except OSError as error:
             if error.errno in _DISK_FULL:
-                raise UploadError(507, _no_room(self.name)) from error
+                raise UploadError(507, disk_full(self.name)) from error
             raise
         if self._hashed == self.offset:
             self._hash.update(data)
@@ -100,17 +103,20 @@ class Uploads:
 
     Parameters
     ----------
-    folder
-        Where parts are kept, one folder each.
-    max_bytes
-        Largest upload that is accepted.
+    settings
+        Where parts are kept, one folder each; the largest upload; the quota of the slides.
+    catalog
+        Of the same store: what it has counts against the quota.
     reserve_bytes
         Disk space that uploads leave to the rest of the program.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, reserve_bytes: int = 256 << 20) -> None:
-        self._folder = folder
-        self._max_bytes = max_bytes
+    def __init__(
+        self, settings: Settings, catalog: Catalog, reserve_bytes: int = RESERVE_BYTES
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._folder = settings.uploads_dir
         self._reserve_bytes = reserve_bytes
         self._open: dict[str, Upload] = {}
         self._finished: OrderedDict[str, Upload] = OrderedDict()
@@ -126,20 +132,18 @@ class Uploads:
         name = display_name(name)
         if size <= 0:
             raise UploadError(400, f"{name} is empty: choose another file.")
-        if size > self._max_bytes:
+        limit = self._settings.upload_max_gb
+        if size > limit * 1e9:
             raise UploadError(
                 413,
-                f"{name} has {size / 1e9:.1f} GB and the limit is {self._max_bytes / 1e9:g} GB: "
+                f"{name} has {size / 1e9:.1f} GB and the limit is {limit:g} GB: "
                 "ask your operator to raise HISTOSPACE_UPLOAD_MAX_GB.",
             )
         self._folder.mkdir(parents=True, exist_ok=True)
-        parts = [f.stat().st_size for f in self._folder.glob("*/part")]
-        if len(parts) >= MOST_OPEN:
+        unfinished = list(self._unfinished())
+        if len(unfinished) >= MOST_OPEN:
             raise UploadError(503, "Too many uploads are unfinished: try again later.")
-        promised = sum(upload.size - upload.offset for upload in list(self._open.values()))
-        free = shutil.disk_usage(self._folder).free
-        if free - promised - self._reserve_bytes < size:
-            raise UploadError(507, _no_room(name))
+        self._require_room(name, size, unfinished)
         upload = Upload(new_id(), name, size, kind, Path())
         upload.folder = self._folder / upload.id
         try:
@@ -149,7 +153,7 @@ class Uploads:
             (upload.folder / "upload.json").write_text(json.dumps(about))
         except OSError as error:
             shutil.rmtree(upload.folder, ignore_errors=True)
-            raise UploadError(507, _no_room(name)) from error
+            raise UploadError(507, disk_full(name)) from error
         self._open[upload.id] = upload
         return upload
 
@@ -178,6 +182,27 @@ class Uploads:
         self._open[upload_id] = upload
         return upload
 
+    def _unfinished(self) -> Iterator[Upload]:
+        """Yield the uploads on disk, those begun before a restart among them."""
+        for part in self._folder.glob("*/part"):
+            try:
+                yield self.find(part.parent.name)
+            except UploadError:  # closed meanwhile, or its record cannot be read
+                continue
+
+    def _require_room(self, name: str, size: int, unfinished: list[Upload]) -> None:
+        try:
+            require_room(
+                self._settings,
+                name,
+                size,
+                used=self._catalog.slides_bytes() + sum(upload.offset for upload in unfinished),
+                promised=sum(upload.size - upload.offset for upload in unfinished),
+                reserve_bytes=self._reserve_bytes,
+            )
+        except StoreError as error:
+            raise UploadError(507, str(error)) from error
+
     def close(self, upload: Upload) -> None:
         """Forget an upload's bytes; its result can still be asked for."""
         shutil.rmtree(upload.folder, ignore_errors=True)
@@ -199,7 +224,3 @@ class Uploads:
                 self._open.pop(folder.name, None)
                 n_removed += 1
         return n_removed
-
-
-def _no_room(name: str) -> str:
-    return f"There is not enough disk space for {name}: free some in the store, then try again."

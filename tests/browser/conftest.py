@@ -43,6 +43,11 @@ class App:
     url: str
     store: Path
 
+    @property
+    def import_dir(self) -> Path:
+        """The operator's import folder; made by the test that uses it."""
+        return self.store.parent / "import"
+
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
@@ -76,6 +81,7 @@ def serve(folder: Path) -> Iterator[App]:
                 **os.environ,
                 "HISTOSPACE_STORE": str(folder / "store"),
                 "HISTOSPACE_MODELS": str(models),
+                "HISTOSPACE_IMPORT_DIR": str(folder / "import"),
                 "HISTOSPACE_HER2ST_URL": "http://127.0.0.1:9",  # no network for this app
             },
             stdout=log,

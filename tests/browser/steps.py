@@ -36,8 +36,8 @@ def run(page: "Page", wait: bool = True) -> str:
     return parameter(page, "run")
 
 
-def upload(page: "Page", label: str, file: "Path | dict") -> None:
-    """Give a file to one of our upload fields."""
+def upload(page: "Page", label: str, file: "Path | dict | list[Path]") -> None:
+    """Give a file, or several, to one of our upload fields."""
     field = page.locator(".uploader").filter(has_text=label)
     field.locator("input[type=file]").set_input_files(file)
 

@@ -34,7 +34,7 @@ def test_what_is_no_slide_is_refused_in_one_sentence(app, page, name, data):
     before = {slide.id for slide in Catalog(f"sqlite:///{app.store}/catalog.db").slides()}
     page.goto("/slides")
     file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-    steps.upload(page, "Upload an H&E slide", file)
+    steps.upload(page, "Upload H&E slides", file)
     message = page.get_by_test_id("stAlert")
     message.wait_for()
     said = message.inner_text()
@@ -50,7 +50,7 @@ def test_a_hostile_name_is_shown_letter_by_letter(page, tmp_path):
     data = make_slide(tmp_path / "slide.png").read_bytes()
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto("/slides")
-    steps.upload(page, "Upload an H&E slide", {"name": NAME, "mimeType": "", "buffer": data})
+    steps.upload(page, "Upload H&E slides", {"name": NAME, "mimeType": "", "buffer": data})
     page.get_by_text("is ready").wait_for()
     assert page.get_by_text(f"{NAME.replace('/', '')} is ready").count() or NAME.split("/")[-1] in (
         page.inner_text("body")

@@ -155,7 +155,7 @@ def test_runs_are_filtered(catalog: Catalog, fill, tmp_path: Path) -> None:
     second = fill.run(skin, n=2)
     training = catalog.add_run(None, "plus", {}, runs_dir=tmp_path, kind=Kind.TRAIN)
     catalog.fail(second.id, "The disk is full.")
-    catalog.set_note(first.id, "for the tumour board")
+    catalog.describe_run(first.id, note="for the tumour board")
 
     def ids(**filters: object) -> list[str]:
         return [run.id for run in catalog.runs(**filters)]

@@ -10,9 +10,8 @@ import pytest
 from web.serving import Server
 
 from histospace_core.catalog import Catalog
+from histospace_core.catalog.intake import accept_slide
 from histospace_core.errors import SlideError, StoreError
-from histospace_core.web import intake
-from histospace_core.web.intake import accept_slide
 
 pytestmark = pytest.mark.shared
 
@@ -117,5 +116,5 @@ def test_an_archive_is_refused(server: Server, tmp_path: Path) -> None:
     file.touch()
     context = server.context
     with pytest.raises(SlideError, match=r"slides\.zip is a zip archive"):
-        intake.accept_slide(context.settings, context.catalog, file, "slides.zip", "ab")
+        accept_slide(context.settings, context.catalog, file, "slides.zip", "ab")
     assert not file.exists()

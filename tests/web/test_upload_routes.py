@@ -11,7 +11,6 @@ import pytest
 from web.serving import Server, serve
 
 from histospace_core.web import intake, upload_routes
-from histospace_core.web.uploads import Uploads
 
 DATA = os.urandom(3_000_000)
 
@@ -144,9 +143,21 @@ def test_no_room_is_said_before_the_first_byte(server: Server, tmp_path: Path) -
     assert server.leftovers() == []
 
 
-def test_room_promised_to_others_is_counted(tmp_path: Path) -> None:
-    free = int(os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize)
-    uploads = Uploads(tmp_path / "uploads", max_bytes=free)
-    uploads.create("first.svs", free // 10 * 6, "slide")
-    with pytest.raises(upload_routes.UploadError, match="not enough disk space"):
-        uploads.create("second.svs", free // 10 * 6, "slide")
+def test_room_promised_to_others_is_counted_after_a_restart_too(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    with serve(tmp_path, upload_max_gb=free / 1e9) as server:
+        assert server.create("first.svs", free // 10 * 6).status_code == 201
+        assert server.create("second.svs", free // 10 * 6).status_code == 507
+    with serve(tmp_path, upload_max_gb=free / 1e9) as server:
+        answer = server.create("second.svs", free // 10 * 6)
+        assert answer.status_code == 507
+        assert "not enough disk space for second.svs" in answer.json()["error"]
+
+
+def test_the_quota_counts_slides_and_what_is_on_its_way(tmp_path: Path) -> None:
+    with serve(tmp_path, slides_quota_gb=0.01) as server:
+        assert server.create("first.svs", 6_000_000).status_code == 201
+        answer = server.create("second.svs", 6_000_000)
+        assert answer.status_code == 507
+        assert "HISTOSPACE_SLIDES_QUOTA_GB" in answer.json()["error"]
+        assert server.create("third.svs", 3_000_000).status_code == 201

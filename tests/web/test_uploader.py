@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from slidefiles import make_slide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -37,7 +39,7 @@ app = st.App("page.py", routes=routes(), lifespan=lifespan)
 PAGE = """
 import streamlit as st
 from histospace_core.web import measured_uploader, slide_uploader
-st.text(f"slide: {slide_uploader('slide')}")
+st.text(f"slide: {slide_uploader('slide', 'Slide')}")
 st.text(f"measured: {measured_uploader('measured')}")
 st.button("Run again")
 """
@@ -162,7 +164,7 @@ def test_what_is_no_slide_is_refused_in_words(page: "sync_api.Page", tmp_path: P
     text = tmp_path / "notes &amp; more.svs"
     text.write_text("no slide at all")
     field(page, "Slide").locator("input").set_input_files(text)
-    page.get_by_text("slide: {'error': ").wait_for()
+    page.get_by_text("'error': ").wait_for()
     said = field(page, "Slide").get_by_role("status").text_content()
     assert "notes &amp; more.svs" in said
 
@@ -201,6 +203,47 @@ def test_the_same_file_goes_on_after_the_page_was_left(
     page.get_by_text("'measured_id': ").wait_for(timeout=40_000)
     (stored,) = app.files("measured/*/measured.tsv.gz")
     assert same(stored, big)
+
+
+def test_an_upload_is_paused_and_goes_on(app: App, page: "sync_api.Page", big: Path) -> None:
+    slow_down(page, 20_000_000)
+    uploader = field(page, "Measured")
+    uploader.locator("input").set_input_files(big)
+    wait_until(lambda: percent(uploader) >= 25)
+    assert re.search(r"% of 40\.0 MB, .*/s, .* left", uploader.locator(".figures").inner_text())
+    uploader.get_by_role("button", name="Pause: C5.tsv.gz").click()
+    page.get_by_text("C5.tsv.gz is paused.").wait_for()
+    (part,) = app.files("uploads/*/part")
+    uploader.get_by_role("button", name="Go on: C5.tsv.gz").click()
+    page.get_by_text("'measured_id': ").wait_for(timeout=40_000)
+    assert not part.exists()
+    (stored,) = app.files("measured/*/measured.tsv.gz")
+    assert same(stored, big)
+
+
+def test_several_slides_at_once(app: App, page: "sync_api.Page", tmp_path: Path) -> None:
+    files = [make_slide(tmp_path / f"{seed}.png", side=600, seed=seed) for seed in (1, 2)]
+    (tmp_path / "notes.svs").write_text("no slide at all")
+    field(page, "Slide").locator("input").set_input_files([*files, tmp_path / "notes.svs"])
+    text = page.get_by_text("'error': ")
+    text.wait_for(timeout=60_000)
+    assert text.inner_text().count("'slide_id': ") == 2
+    stored = {file.read_bytes() for file in app.files("slides/*/slide.png")}
+    assert {file.read_bytes() for file in files} <= stored
+
+
+def test_what_was_begun_is_listed_after_a_reload(
+    app: App, page: "sync_api.Page", big: Path
+) -> None:
+    slow_down(page, 20_000_000)
+    field(page, "Slide").locator("input").set_input_files(big)
+    wait_until(lambda: percent(field(page, "Slide")) >= 25)
+    page.reload()
+    field(page, "Slide").get_by_text("is here: choose this file again").wait_for()
+    assert percent(field(page, "Slide")) >= 20
+    field(page, "Slide").get_by_role("button", name="Discard: C5.tsv.gz").click()
+    wait_until(lambda: app.files("uploads/*") == [])
+    assert field(page, "Slide").get_by_role("progressbar").count() == 0
 
 
 def test_cancel_by_keyboard(app: App, page: "sync_api.Page", big: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histospace_core.web.names import LONGEST, display_name, suffix
+from histospace_core.catalog.names import LONGEST, display_name, suffix
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""A slide of gigabytes sent to the real server: its memory, its pace, and going on after breaks.
+
+    python -m benchmarks.upload [--gb 4] [--dir /tmp]
+
+The app is served as a user serves it, and the file sent in the pieces that its page sends. At half,
+the connection breaks in the middle of a piece; at three quarters, the server is killed (`kill -9`)
+and started again. Each time the upload goes on from what the server says it has. At the end the
+SHA-256 in the catalog is held against the file's. The file is a real slide, made longer by blocks
+of noise with holes between them; it and the store, as large again, are deleted at the end.
+"""
+
+import argparse
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+
+from benchmarks.make_slide import make_slide
+from histospace_core.catalog import Catalog
+from histospace_core.settings import PROJECT
+from histospace_core.web.tokens import Tokens
+from histospace_core.web.upload_routes import PURPOSE, TOKEN_HEADER
+
+PIECE = 8 << 20
+BLOCK = 64 << 20
+
+
+def make_file(path: Path, n_bytes: int) -> str:
+    """Write the slide and return its SHA-256."""
+    make_slide(path, 4096)
+    rng = np.random.default_rng(0)
+    with path.open("r+b") as file:
+        for start in range(path.stat().st_size + BLOCK, n_bytes, BLOCK):
+            file.seek(start)
+            file.write(rng.bytes(1 << 20))
+        file.truncate(n_bytes)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Server:
+    """The app in a process of its own, and the most memory that it has held."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.port = taken.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        self.app = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"],
+            cwd=PROJECT,
+            env={**os.environ, "HISTOSPACE_STORE": str(self.store)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(600):
+            try:
+                httpx.get(f"{self.url}/_stcore/health")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        time.sleep(15)  # the workers of the app start in the background
+        self.first = self.most = self.memory()
+        self.watching = True
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def memory(self) -> int:
+        return psutil.Process(self.app.pid).memory_info().rss
+
+    def _watch(self) -> None:
+        while self.watching:
+            try:
+                self.most = max(self.most, self.memory())
+            except psutil.NoSuchProcess:
+                return
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGTERM) -> float:
+        """End it and return by how many MB its memory had grown at most."""
+        self.watching = False
+        self.app.send_signal(how)
+        self.app.wait()
+        return (self.most - self.first) / 1e6
+
+
+class Sender:
+    """What the page does: one file in pieces, each at the offset that the server names."""
+
+    def __init__(self, server: Server, file: Path) -> None:
+        token = Tokens(server.store).grant(PURPOSE)
+        self.client = httpx.Client(base_url=server.url, headers={TOKEN_HEADER: token}, timeout=600)
+        self.server, self.file, self.size = server, file, file.stat().st_size
+        about = {"name": file.name, "size": self.size, "kind": "slide"}
+        answer = self.client.post("/api/uploads", json=about)
+        answer.raise_for_status()
+        self.path = f"/api/uploads/{answer.json()['id']}"
+
+    def offset(self) -> int:
+        return int(self.client.get(self.path).json()["offset"])
+
+    def send(self, until: int) -> None:
+        offset = self.offset()
+        with self.file.open("rb") as file:
+            file.seek(offset)
+            while offset < until:
+                headers = {"Upload-Offset": str(offset)}
+                answer = self.client.put(self.path, content=file.read(PIECE), headers=headers)
+                answer.raise_for_status()
+                offset = answer.json()["offset"]
+
+    def break_off(self) -> None:
+        """Promise a piece and close the connection after a third of it."""
+        offset = self.offset()
+        headers = {**self.client.headers, "Content-Length": PIECE, "Upload-Offset": offset}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        with self.file.open("rb") as file:
+            file.seek(offset)
+            part = file.read(PIECE // 3)
+        with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
+            connection.sendall(f"PUT {self.path} HTTP/1.1\r\n{head}\r\n".encode() + part)
+        time.sleep(1)
+        print(f"broken at byte {offset + len(part):,}; the server has {self.offset():,}")
+
+    def finish(self) -> str:
+        answer = self.client.post(f"{self.path}/finish")
+        answer.raise_for_status()
+        return str(answer.json()["slide_id"])
+
+
+def measure(folder: Path, n_bytes: int) -> None:
+    file = folder / "large.tif"
+    sha256 = make_file(file, n_bytes)
+    server = Server(folder / "store")
+    print(f"{n_bytes / 1e9:.2f} GB; the server begins with {server.first / 1e6:.0f} MB")
+    sender = Sender(server, file)
+    started = time.monotonic()
+    sender.send(n_bytes // 2)
+    pace = n_bytes / 2e6 / (time.monotonic() - started)
+    sender.break_off()
+    sender.send(n_bytes * 3 // 4)
+    grown = server.stop(signal.SIGKILL)
+    print(f"three quarters sent at {pace:.0f} MB/s; memory grew by {grown:.0f} MB; killed")
+    server.start()
+    print(f"started again: the server has {sender.offset():,} bytes")
+    sender.send(n_bytes)
+    started = time.monotonic()
+    slide_id = sender.finish()
+    took = time.monotonic() - started
+    grown = server.stop()
+    print(f"checked and taken in after {took:.1f} s; memory grew by {grown:.0f} MB; asked < 100 MB")
+    catalog = Catalog(f"sqlite:///{server.store / 'catalog.db'}")
+    same = catalog.slide(slide_id).sha256 == sha256
+    catalog.close()
+    print(f"SHA-256 {'is' if same else 'IS NOT'} the file's")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gb", type=float, default=4.0)
+    parser.add_argument("--dir", type=Path, help="a disk with room for twice the file")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.dir) as name:
+        measure(Path(name), int(asked.gb * 1e9))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The operator's folder of slides: listed, read, linked or copied from, never written to."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from histospace_core.catalog.catalog import Catalog
+from histospace_core.catalog.intake import accept_slide
+from histospace_core.catalog.room import require_room
+from histospace_core.catalog.tables import SlideRow
+from histospace_core.errors import SlideError
+from histospace_core.settings import Settings
+
+MOST_LISTED = 2000
+_SLIDE = re.compile(r"\.(svs|ndpi|tiff?|scn|bif|svslide|qptiff|png|jpe?g)\Z", re.IGNORECASE)
+_PIECE_BYTES = 8 << 20
+
+
+def importable(settings: Settings) -> list[str]:
+    """Return what can be taken in, as paths within the folder, by name; at most `MOST_LISTED`.
+
+    Hidden files are left out, and links that lead out of the folder.
+    """
+    if settings.import_dir is None:
+        return []
+    root = settings.import_dir.resolve()
+    names = (
+        file.relative_to(root).as_posix()
+        for folder, inner, files in os.walk(root)
+        for file in (Path(folder, name) for name in _visible(files, inner))
+        if _SLIDE.search(file.name) and file.resolve().is_relative_to(root) and file.is_file()
+    )
+    return sorted(islice(names, MOST_LISTED))
+
+
+def _visible(files: list[str], inner: list[str]) -> list[str]:
+    inner[:] = sorted(name for name in inner if not name.startswith("."))  # where to go on
+    return sorted(name for name in files if not name.startswith("."))
+
+
+def find_import(settings: Settings, name: str) -> Path:
+    """Return the file of a name that `importable` gave.
+
+    Raises
+    ------
+    SlideError
+        There is no import folder, or no such file in it.
+    """
+    if settings.import_dir is None:
+        raise SlideError("There is no import folder: ask your operator for HISTOSPACE_IMPORT_DIR.")
+    root = settings.import_dir.resolve()
+    parts = PurePosixPath(name).parts
+    file = root.joinpath(*parts).resolve()
+    if ".." in parts or not file.is_relative_to(root) or not file.is_file():
+        raise SlideError(f"{name} is not in the import folder (any more): look at the list again.")
+    return file
+
+
+def import_slide(
+    settings: Settings,
+    catalog: Catalog,
+    name: str,
+    staging: Path,
+    on_bytes: Callable[[int, int], None],
+) -> SlideRow:
+    """Take a file of the import folder into the store.
+
+    It is linked where folder and store are on one disk, which takes no room, and copied elsewhere.
+
+    Parameters
+    ----------
+    name
+        As `importable` gave it.
+    staging
+        A folder of its own within the store, removed at the end.
+    on_bytes
+        Told how many bytes are read, of how many.
+
+    Raises
+    ------
+    SlideError
+        It is gone, or no slide that can be predicted on.
+    StoreError
+        The store has no room for it.
+    """
+    source = find_import(settings, name)
+    size, here = source.stat().st_size, staging / "import"
+    shutil.rmtree(staging, ignore_errors=True)  # of an attempt that was killed
+    staging.mkdir(parents=True)
+    try:
+        linked = _link(source, here)
+        used = catalog.slides_bytes()
+        require_room(settings, source.name, size, used=used, on_disk=not linked)
+        sha256 = _read(source, None if linked else here, size, on_bytes)
+        return accept_slide(settings, catalog, here, source.name, sha256)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, or one without links
+        return False
+    return True
+
+
+def _read(source: Path, copy: Path | None, size: int, on_bytes: Callable[[int, int], None]) -> str:
+    """Return the SHA-256 of a file, copying it on the way where asked to."""
+    digest, done = hashlib.sha256(), 0
+    with source.open("rb") as file, copy.open("wb") if copy else nullcontext() as out:
+        while data := file.read(_PIECE_BYTES):
+            digest.update(data)
+            if out is not None:
+                out.write(data)
+            done += len(data)
+            on_bytes(done, size)
+    return digest.hexdigest()

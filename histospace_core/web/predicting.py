@@ -1,0 +1,39 @@
+"""What every prediction is asked for: the model and the stain normalisation."""
+
+import streamlit as st
+
+from histospace_core.catalog import ModelRow
+from histospace_core.web.context import get_context
+from histospace_core.web.parts import model_card
+
+STAINS = {
+    "none": "none (as scanned)",
+    "vahadane": "Vahadane (as published)",
+    "macenko": "Macenko",
+    "reinhard": "Reinhard",
+}
+
+
+def choose_model() -> ModelRow | None:
+    """Let the user choose a model, shown with its held-out scores; None when there is none."""
+    models = {model.name: model for model in get_context().catalog.models()}
+    if not models:
+        st.info("No model is here yet; just after the start they take a moment to be found.")
+        st.button("Look again")
+        return None
+    names = list(models)
+    wanted = (st.query_params.get("model"), get_context().settings.default_model)
+    first = next((names.index(name) for name in wanted if name in names), 0)
+    model = models[st.selectbox("Model", names, index=first)]
+    model_card(model)
+    return model
+
+
+def choose_stain() -> str:
+    """Let the user choose a stain normalisation; the published one is none."""
+    return st.selectbox(
+        "Stain normalisation",
+        list(STAINS),
+        format_func=STAINS.__getitem__,
+        help="Brings the colours of the slide to those of a template. Fitted once on its tissue.",
+    )

@@ -1,0 +1,62 @@
+"""Predict several slides with one model: each is a run of its own, queued at once."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from histospace_core.catalog import SlideRow
+from histospace_core.catalog.words import LONGEST_TAG, tidy_tags
+from histospace_core.web import get_context
+from histospace_core.web.parts import empty_state, guarded, plain, size_text
+from histospace_core.web.predicting import choose_model, choose_stain
+
+
+@guarded
+def batch() -> None:
+    """Choose slides, a model and a tag; queue the runs and go to watch them."""
+    st.title("Predict several slides")
+    slides = {slide.id: slide for slide in get_context().catalog.slides()}
+    ready = {key: slide for key, slide in slides.items() if slide.mpp is not None}
+    if not ready:
+        empty_state("There is no slide with a pixel size yet.", "slides.py", "Go to Slides")
+        return
+    chosen = _slides(ready)
+    for slide in slides.values():
+        if slide.mpp is None:
+            st.caption(f"{plain(slide.name)} is left out: its pixel size is not known.")
+    model = choose_model()
+    if model is None:
+        return
+    stain = choose_stain()
+    st.session_state.setdefault("batch-tag", _tag())
+    typed = st.text_input("Tag of these runs", key="batch-tag", max_chars=LONGEST_TAG)
+    (tag,) = tidy_tags([typed]) or (_tag(),)
+    label = f"Queue {len(chosen)} predictions" if len(chosen) != 1 else "Queue 1 prediction"
+    if st.button(label, type="primary", icon=":material/playlist_play:", disabled=not chosen):
+        context = get_context()
+        for key in chosen:
+            run_id = context.jobs.submit_prediction(
+                key, model.name, stain=stain, model_sha256=model.sha256
+            )
+            known = context.catalog.run(run_id).tags  # the same work may be under way already
+            context.catalog.describe_run(run_id, tags=[*known, tag])
+        st.switch_page("runs.py", query_params={"tag": tag})
+
+
+def _slides(ready: dict[str, SlideRow]) -> list[str]:
+    wanted = [key for key in st.session_state.get("batch", ()) if key in ready]
+    return st.multiselect(
+        f"Slides, of {len(ready):,}",
+        list(ready),
+        default=wanted or list(ready),
+        format_func=lambda key: f"{ready[key].name} · {size_text(ready[key])}",
+    )
+
+
+def _tag() -> str:
+    now = datetime.now(ZoneInfo(st.context.timezone or "UTC"))
+    return f"batch {now:%Y-%m-%d %H:%M}"
+
+
+batch()

@@ -1,0 +1,114 @@
+"""The library: slides brought in together, named, found, predicted together, runs side by side."""
+
+import re
+import secrets
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import steps
+
+from benchmarks.make_slide import make_slide
+from histospace_core.catalog import Catalog, RunRow, State
+from histospace_core.evaluation.run_pair import pair_runs
+from histospace_core.inference import open_prediction
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def catalog(app):
+    catalog = Catalog(f"sqlite:///{(app.store / 'catalog.db').as_posix()}")
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture
+def word() -> str:
+    """A word of this attempt, so that what an earlier one has left is not found."""
+    return f"w{secrets.token_hex(3)}"
+
+
+def new_slide(file: Path) -> Path:
+    """Write a small slide that no earlier attempt has brought in."""
+    return make_slide(file, 1024, tissue=0.6, seed=secrets.randbelow(2**31))
+
+
+def finished(page, catalog, tag: str, n: int) -> list[RunRow]:
+    page.get_by_text(f"{n} of {n} done").wait_for(timeout=steps.RUN_MS)
+    runs = list(catalog.runs(tags=[tag]))
+    assert [run.state for run in runs] == [State.DONE] * n
+    return runs
+
+
+def test_from_several_files_to_two_runs_side_by_side(app, page, catalog, word, tmp_path):
+    files = [new_slide(tmp_path / f"{name} {word}.tif") for name in ("S23-12345", "plain")]
+    page.goto("/slides")
+    steps.upload(page, "Upload H&E slides", files)
+    page.get_by_text("is ready").nth(1).wait_for()
+    page.get_by_text("The name seems to hold an accession number").first.wait_for()
+    page.get_by_role("button", name=re.compile("^Rename to slide")).first.click()
+    page.get_by_text(re.compile("^slide ......\\.tif is ready")).wait_for()
+    assert not catalog.slides("S23-12345")
+
+    steps.at_rest(page)
+    page.get_by_role("button", name="Predict the new 2 slides").click()
+    page.wait_for_url("**/batch*")
+    tag = page.get_by_label("Tag of these runs")
+    tag.fill(word)
+    tag.press("Enter")
+    steps.at_rest(page)
+    page.get_by_role("button", name="Queue 2 predictions").click()
+    page.wait_for_url(f"**/runs?tag={word}")
+    page.get_by_text("Under way").wait_for()
+    page.reload()
+    runs = finished(page, catalog, word, 2) if page.get_by_text("Under way").count() else None
+    runs = runs or list(catalog.runs(tags=[word]))
+    slide = next(run.slide for run in runs if run.slide.name.startswith("slide "))
+
+    page.goto(f"/predict?slide={slide.id}")
+    steps.choose(page, "Stain normalisation", "Macenko")
+    page.get_by_text("Tissue that will be predicted").wait_for()
+    second = catalog.run(steps.run(page))
+    first = next(run for run in runs if run.slide_id == slide.id)
+    look_at_both(page, first, second)
+
+
+def look_at_both(page, first: RunRow, second: RunRow) -> None:
+    page.goto(f"/two_runs?run={first.id}&with={second.id}")
+    page.get_by_text("Median r between the runs").wait_for()
+    for number in range(2):
+        steps.plot(page, number)
+    table = steps.download(page, "Agreement of all genes as CSV").set_index("gene")
+    pair = pair_runs(open_prediction(first.directory), open_prediction(second.directory))
+    np.testing.assert_allclose(table["pearson"], pair.genes["pearson"])
+    assert page.get_by_text("macenko").count() or page.get_by_text("What differs").is_visible()
+
+
+def test_a_slide_of_the_import_folder_is_tagged_and_found(app, page, catalog, word):
+    app.import_dir.mkdir(exist_ok=True)
+    new_slide(app.import_dir / f"{word}.tif")
+    page.goto("/slides")
+    page.get_by_text("From the import folder").click()
+    steps.choose(page, "Files, of", word)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Take in").click()
+    page.get_by_text("1 of 1 done").wait_for(timeout=120_000)
+
+    find = page.get_by_label("Find")
+    find.fill(word)
+    find.press("Enter")
+    page.get_by_text(re.compile("^1 of .* slides")).wait_for()
+    steps.at_rest(page)
+    page.get_by_role("button", name="Edit").click()
+    note = page.get_by_label("Note")
+    note.fill(f"for the meeting of {word}")
+    steps.choose(page, "Tags", f"cohort {word}")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text(f"for the meeting of {word}").wait_for()
+    (slide,) = catalog.slides(tags=[f"cohort {word}"])
+    assert slide.note == f"for the meeting of {word}"
+    page.reload()
+    page.get_by_text(re.compile("^1 of .* slides")).wait_for()
+    assert steps.parameter(page, "find") == word
