@@ -48,6 +48,8 @@ def region_panel(
         format_func=names.__getitem__,
         help="Draw on the map with Rectangle, Polygon or Lasso, or bring annotations from QuPath.",
     )
+    if not rows:
+        st.caption("Draw a region on the map to hold it against the rest of the tissue.")
     if row is not None:
         inside = regions.tiles_inside(row, prediction)
         st.caption(

@@ -116,6 +116,9 @@ def test_a_polygon_by_keyboard_and_a_lasso_that_is_another_outline(page, sample_
     before = page.locator(".outlines .edge.chosen").get_attribute("d")
     page.get_by_role("button", name="Redraw").click()
     page.get_by_text(f"Draw the new outline of {name}").wait_for()
+    steps.draw(page, panel, "Polygon", steps.LOOP[:1])  # another tool first, given up again
+    page.keyboard.press("Escape")
+    page.locator("[data-tool=polygon][aria-pressed=false]").wait_for()
     steps.draw(page, panel, "Lasso", steps.LOOP)
     page.get_by_role("button", name=f"Undo redrawing {name}").wait_for()
     edge = page.locator(".outlines .edge.chosen")

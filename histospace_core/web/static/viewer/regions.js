@@ -85,6 +85,7 @@ export class Pen {
   // Follow what happens on a panel.
   watch(panel) {
     const { element } = panel.outlines;
+    element.onmousedown = (event) => event.preventDefault(); // the keys stay with the map
     element.onpointerdown = (event) => this.down(panel, event);
     element.onpointermove = (event) => this.move(panel, event);
     element.onpointerup = (event) => this.up(panel, event);
