@@ -2,7 +2,7 @@ import numpy as np
 import plotly.colors
 import pytest
 
-from histospace_core.figures.colours import SCALES, robust_limits, unit_label
+from histospace_core.figures.colours import SCALES, colour_table, robust_limits, unit_label
 
 
 def test_limits_ignore_outliers_and_nan():
@@ -36,3 +36,11 @@ def test_scales_are_ordered_in_lightness(scale):
 def test_unit_is_written_for_readers():
     assert unit_label("log10_cp10k") == "log10(CP10k+1)"
     assert unit_label("something else") == "something else"
+
+
+def test_the_scales_run_from_end_to_end_in_order_of_lightness():
+    weights = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709: what every kind of vision keeps
+    for scale in SCALES:
+        light = colour_table(scale).astype(float) @ weights
+        assert (np.diff(light) > -1.5).all() or (np.diff(light) < 1.5).all(), scale
+        assert abs(light[-1] - light[0]) > 150, scale
