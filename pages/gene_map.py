@@ -55,8 +55,8 @@ def _map(run: RunRow, study: Study) -> None:
             study,
             (gene, *picked.beside),
             looks,
-            regions.outlines(rows, row),
-            partial(regions.told, run.id, regions.take_drawing),
+            outlines=regions.outlines(rows, row),
+            on_drawn=partial(regions.told, run.id, regions.take_drawing),
         )
     values = prediction.gene(gene)
     with facts:

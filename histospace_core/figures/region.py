@@ -1,5 +1,7 @@
 """Figure of a region against the rest of the tissue."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,8 +12,8 @@ from .markers import gene_label
 
 CALLED = 0.1
 """Genes with a smaller q-value are called."""
-_LEAST_P = 1e-16
-_NAMED = 8
+_LEAST_P = 1e-40
+_NAMED = 6
 
 
 def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -> go.Figure:
@@ -29,14 +31,16 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
     tested = table[table["q_value"].notna()]
     called = tested["q_value"] < CALLED
     raised = tested["difference"] > 0
+    region = html.escape(region)  # a figure takes tags in a name for markup
     groups = [
         (f"higher in {region}", called & raised, INSIDE, "triangle-up"),
         (f"lower in {region}", called & ~raised, OUTSIDE, "triangle-down"),
         (f"neither: q ≥ {CALLED:g}", ~called, FOREIGN, "circle"),
     ]
-    # Names stand at the clearest genes of either side; their order is the table's.
-    clearest = set(tested[called & raised].head(_NAMED).index)
-    clearest |= set(tested[called & ~raised].head(_NAMED).index)
+    # Names stand at the largest differences of either side, where there is room for them.
+    higher = tested.loc[called & raised, "difference"].nlargest(_NAMED)
+    lower = tested.loc[called & ~raised, "difference"].nsmallest(_NAMED)
+    named = {*higher.index, *lower.index}
     figure = go.Figure()
     for name, members, colour, symbol in groups:
         shown = tested[members]
@@ -48,7 +52,7 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
                 mode="markers+text",
                 name=f"{name} ({len(shown):,})",
                 text=[
-                    label if i in clearest else ""
+                    label if i in named else ""
                     for i, label in zip(shown.index, labels, strict=True)
                 ],
                 textposition="top center",
@@ -78,6 +82,6 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
         xaxis_title=f"difference to the rest, {unit}",
         yaxis_title="−log10 p",
         showlegend=True,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "y": -0.18, "yanchor": "top"},
     )
     return figure

@@ -41,6 +41,7 @@ def deep_zoom(
     study: Study,
     genes: Sequence[str],
     looks: Looks,
+    *,
     outlines: Sequence[Mapping[str, Any]],
     on_drawn: Callable[[Any], None],
 ) -> None:
