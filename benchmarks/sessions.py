@@ -83,9 +83,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--pause", type=float, default=4)
-    parser.add_argument(
-        "--store", type=Path, help="made by `benchmarks.viewer`, or to make"
-    )
+    parser.add_argument("--store", type=Path, help="made by `benchmarks.viewer`, or to make")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         store = asked.store or Path(name) / "store"

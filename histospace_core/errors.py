@@ -21,6 +21,10 @@ class MeasurementError(HistospaceError):
     """Measured spatial transcriptomics that cannot be used: format, counts, genes or positions."""
 
 
+class RegionError(HistospaceError):
+    """A drawing, or a file of drawn regions, that cannot be used."""
+
+
 class CohortError(HistospaceError):
     """A cohort table that is incomplete, inconsistent or leaks patients between train and test."""
 

@@ -1,6 +1,7 @@
 """The catalog: slides, models, runs, comparisons and who changed them, in SQL."""
 
 from histospace_core.catalog.catalog import Catalog
+from histospace_core.catalog.regions import Change, Drawn
 from histospace_core.catalog.states import RESUMABLE
 from histospace_core.catalog.tables import (
     ACTIVE,
@@ -8,6 +9,7 @@ from histospace_core.catalog.tables import (
     ComparisonRow,
     Kind,
     ModelRow,
+    RegionRow,
     RunRow,
     SlideRow,
     State,
@@ -19,9 +21,12 @@ __all__ = [
     "RESUMABLE",
     "AuditRow",
     "Catalog",
+    "Change",
     "ComparisonRow",
+    "Drawn",
     "Kind",
     "ModelRow",
+    "RegionRow",
     "RunRow",
     "SlideRow",
     "State",

@@ -7,13 +7,14 @@ from sqlalchemy import select
 from histospace_core.catalog.comparisons import ComparisonTable
 from histospace_core.catalog.migrate import migrate
 from histospace_core.catalog.models import ModelTable
+from histospace_core.catalog.regions import RegionTable
 from histospace_core.catalog.runs import RunTable
 from histospace_core.catalog.slides import SlideTable
 from histospace_core.catalog.tables import AuditRow
 
 
-class Catalog(SlideTable, ModelTable, RunTable, ComparisonTable):
-    """Slides, models, runs and comparisons in SQL; every change is audited.
+class Catalog(SlideTable, ModelTable, RunTable, ComparisonTable, RegionTable):
+    """Slides, models, runs, comparisons and regions in SQL; every change is audited.
 
     All methods open and close their own transaction, so one object serves many threads; each
     process makes its own. Rows come back detached. Any method raises `StoreError` when the

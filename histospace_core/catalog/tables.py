@@ -222,6 +222,25 @@ class ComparisonRow(Base):
         return Path(self.folder)
 
 
+class RegionRow(Base):
+    """A state of a region that was drawn on a run's map; states are added, never changed."""
+
+    __tablename__ = "regions"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - no state's number comes again
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    region_id: Mapped[str] = mapped_column(index=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    change: Mapped[str]  # the act that made this state, and perhaps others with it
+    action: Mapped[str]
+    name: Mapped[str]
+    colour: Mapped[str]
+    shape: Mapped[dict[str, Any]]  # GeoJSON geometry, level-0 px
+    deleted: Mapped[bool] = mapped_column(default=False)
+    undone: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class AuditRow(Base):
     """Who changed what, when. Only ever added to."""
 

@@ -1,17 +1,21 @@
 """What the map of expression says about the tissue: domains, markers, programmes."""
 
+from histospace_core.characterise.against_rest import AgainstRest, against_rest
 from histospace_core.characterise.agreement import Agreement, agreement
+from histospace_core.characterise.annotations import (
+    Annotations,
+    read_annotations,
+    read_regions,
+)
 from histospace_core.characterise.boundary import (
-    Region,
     boundary_gradient,
     edge_distance,
-    parse_regions,
-    read_regions,
     region_labels,
 )
 from histospace_core.characterise.domains import Domains, find_domains
 from histospace_core.characterise.markers import Markers, find_markers
 from histospace_core.characterise.measured import AgainstMeasured, against_measured
+from histospace_core.characterise.region import Region
 from histospace_core.characterise.signature_skill import held_out_signatures
 from histospace_core.characterise.signatures import (
     Signature,
@@ -27,13 +31,16 @@ from histospace_core.characterise.statistics import (
 
 __all__ = [
     "AgainstMeasured",
+    "AgainstRest",
     "Agreement",
+    "Annotations",
     "Domains",
     "Markers",
     "Region",
     "Signature",
     "SignatureScores",
     "against_measured",
+    "against_rest",
     "agreement",
     "boundary_gradient",
     "edge_distance",
@@ -42,7 +49,7 @@ __all__ = [
     "held_out_signatures",
     "local_moran",
     "neighbourhood_enrichment",
-    "parse_regions",
+    "read_annotations",
     "read_gmt",
     "read_regions",
     "region_labels",

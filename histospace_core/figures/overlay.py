@@ -1,17 +1,12 @@
 """The gene map: predicted expression in tiles of true size over the slide."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
 from .canvas import Canvas, slide_figure, view_box
-from .colours import FOREIGN, INSIDE, robust_limits
+from .colours import FOREIGN, robust_limits
 from .grid import TileGrid, tile_grid
-
-#: Number of the trace that takes box and lasso selections; its points are the tiles, in order.
-SELECTABLE_TRACE = 1
 
 
 def overlay(
@@ -27,7 +22,6 @@ def overlay(
     limits: tuple[float, float] | None = None,
     opacity: float = 0.7,
     foreign: npt.NDArray[np.bool_] | None = None,
-    selected: Sequence[int] | None = None,
     height: int = 600,
 ) -> go.Figure:
     """Draw one value per tile over the slide.
@@ -52,16 +46,13 @@ def overlay(
         Of the tiles, 0 to 1.
     foreign : ndarray of bool, shape (n,), optional
         Tiles drawn grey, outside what the model knows; the pointer still reads their value.
-    selected : sequence of int, optional
-        Tiles shown as selected.
     height : int
         Of the figure, screen px.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Trace 0 are the tiles; trace :data:`SELECTABLE_TRACE` takes the selection; trace 2, if there
-        are any, are the foreign tiles.
+        Trace 0 are the tiles; trace 1, if there are any, are the foreign ones.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     low, high = limits or robust_limits(values)
@@ -90,7 +81,6 @@ def overlay(
             },
         )
     )
-    figure.add_trace(_selectable(centres, selected))
     if grey.any():
         figure.add_trace(_foreign(grid, values, grey, label, unit))
     return figure
@@ -117,18 +107,4 @@ def _foreign(
             f"unlike the training tissue: {label} %{{customdata:.3f}} {unit} means little"
             "<extra></extra>"
         ),
-    )
-
-
-def _selectable(centres: npt.NDArray[np.float64], selected: Sequence[int] | None) -> go.Scattergl:
-    """Return points that are seen only once they are selected."""
-    return go.Scattergl(
-        x=centres[:, 0],
-        y=centres[:, 1],
-        mode="markers",
-        hoverinfo="skip",
-        marker={"size": 5, "color": INSIDE, "opacity": 0.0},
-        selected={"marker": {"opacity": 0.9, "color": INSIDE, "size": 5}},
-        unselected={"marker": {"opacity": 0.0}},
-        selectedpoints=None if selected is None else list(selected),
     )

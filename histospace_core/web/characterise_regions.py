@@ -13,7 +13,7 @@ from histospace_core.characterise import (
     boundary_gradient,
     edge_distance,
     find_markers,
-    parse_regions,
+    read_annotations,
     region_labels,
 )
 from histospace_core.characterise.agreement import Agreement
@@ -24,7 +24,9 @@ from histospace_core.figures.characterisation import gradient_figure
 from histospace_core.figures.colours import unit_label
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.characterise_views import centres, names_of
+from histospace_core.web.context import get_context
 from histospace_core.web.parts import CHART_CONFIG, guarded, plain
+from histospace_core.web.regions import as_region
 
 _MOST_GENES = 5
 
@@ -38,13 +40,19 @@ def regions_view(run: RunRow, stored: Stored, level: int) -> None:
         max_upload_size=64,
         key=f"regions-{run.id}",
     )
-    regions = parse_regions(upload.getvalue(), upload.name) if upload else []
-    if regions:
+    if upload:
+        slide = run.provenance["slide"]
+        size = (slide["width"], slide["height"])
+        regions = list(read_annotations(upload.getvalue(), upload.name, size).regions)
+    else:
+        regions = [as_region(row) for row in get_context().catalog.regions(run.id)]
+    if upload or len(regions) > 1:
         _agreement(run, stored, level, regions)
     else:
         st.caption(
-            "Upload annotations to see how far the domains agree with them, and which genes "
-            "differ between them. A gradient can follow the edge of a domain without them."
+            "Upload annotations, or draw two regions on the Gene map, to see how far the domains "
+            "agree with them, and which genes differ between them. A gradient can follow the edge "
+            "of a domain without them."
         )
     _gradient(run, stored, level, regions)
 

@@ -1,6 +1,6 @@
 """The deep-zoom viewer: a slide and up to six gene maps over it, moved together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -36,8 +36,16 @@ def keep_looks(looks: Looks) -> None:
             del st.query_params[name]
 
 
-def deep_zoom(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -> None:
-    """Show genes of a run over its slide.
+def deep_zoom(
+    run: RunRow,
+    study: Study,
+    genes: Sequence[str],
+    looks: Looks,
+    *,
+    outlines: Sequence[Mapping[str, Any]],
+    on_drawn: Callable[[Any], None],
+) -> None:
+    """Show genes of a run over its slide, and let the reader draw on it.
 
     The viewer goes on while the page's script runs: where the reader looks stays, and a gene that
     is exchanged does not load the slide again. What the reader sets is kept by `current_looks`.
@@ -52,6 +60,10 @@ def deep_zoom(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -> 
         One to `MOST_GENES`.
     looks : Looks
         What the colours are at first; then the viewer's own controls count.
+    outlines : sequence of mapping
+        Regions, as `regions.outlines` gives them.
+    on_drawn : callable
+        Told the corners of what was drawn, as the browser sent them.
     """
     key = f"viewer-{run.id}"
 
@@ -59,8 +71,15 @@ def deep_zoom(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -> 
         state = st.session_state.get(key) or {}
         st.session_state[_looks_key(run.id)] = Looks.read(state.get("looks"))
 
+    def hand_over() -> None:
+        on_drawn((st.session_state.get(key) or {}).get("drawn"))
+
+    data = viewer_data(run, study, genes[:MOST_GENES], looks)
     component("viewer/viewer", module="viewer/viewer.js")(
-        key=key, data=viewer_data(run, study, genes[:MOST_GENES], looks), on_looks_change=take_over
+        key=key,
+        data={**data, "regions": outlines},
+        on_looks_change=take_over,
+        on_drawn_change=hand_over,
     )
 
 

@@ -75,11 +75,25 @@ def shown(page: "Page", gene: str, number: int = 0) -> "Locator":
     return panel
 
 
-def region_view(page: "Page") -> "Locator":
-    """Go to the figure in which regions are selected."""
-    page.get_by_test_id("stButtonGroup").get_by_text("Select a region").click()
-    page.locator("[role=figure][aria-label^='Map of predicted']").wait_for()
-    return plot(page)
+LOOP = [(-0.2, -0.2), (0.2, -0.2), (0.24, 0), (0.2, 0.2), (-0.2, 0.2)]
+"""Around the middle, in shares of the shorter side."""
+
+
+def draw(page: "Page", panel: "Locator", tool: str, corners: list[tuple[float, float]]) -> None:
+    """Drag with one of the viewer's tools; corners are from the middle, in shares of a side."""
+    stage = panel.locator(".stage")
+    stage.evaluate("el => el.scrollIntoView({block: 'center'})")  # clear of the page's header
+    page.locator(".viewer").get_by_role("button", name=tool).click()
+    box = stage.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    side = min(box["width"], box["height"])
+    places = [(x + dx * side, y + dy * side) for dx, dy in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
 
 
 def lasso(page: "Page", figure: "Locator") -> None:

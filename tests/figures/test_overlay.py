@@ -1,32 +1,12 @@
 import numpy as np
 
 from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.overlay import SELECTABLE_TRACE, overlay
+from histospace_core.figures.overlay import overlay
 
 
 def centres_on_grid(columns, rows, stride, origin=(64.0, 64.0)):
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     return np.column_stack([x.ravel(), y.ravel()]) * stride + np.asarray(origin)
-
-
-def test_selection_trace_holds_the_tiles_in_order():
-    centres = centres_on_grid(4, 3, 100.0)
-    values = np.linspace(0, 1, 12, dtype=np.float32)
-    figure = overlay(
-        Canvas(500, 400, 0.5, "/slide.jpg"),
-        centres,
-        values,
-        tile=100,
-        stride=100,
-        label="ERBB2",
-        unit="log10(CP10k+1)",
-        selected=[3, 5],
-    )
-    points = figure.data[SELECTABLE_TRACE]
-    np.testing.assert_array_equal(np.column_stack([points.x, points.y]), centres)
-    assert points.selectedpoints == (3, 5)
-    assert points.unselected.marker.opacity == 0
-    assert "ERBB2" in figure.data[0].colorbar.title.text
 
 
 def test_limits_default_to_robust_ones_and_obey_the_reader():
@@ -56,10 +36,10 @@ def test_foreign_tiles_are_grey_and_still_say_their_value() -> None:
     draw = {"tile": 100.0, "stride": 100.0, "label": "ERBB2", "unit": "log10(CP10k+1)"}
     foreign = np.array([False, True, False])
     figure = overlay(Canvas(200, 200), centres, values, foreign=foreign, **draw)
-    coloured, grey = np.array(figure.data[0].z), figure.data[2]
+    coloured, grey = np.array(figure.data[0].z), figure.data[1]
     assert np.isnan(coloured[0, 1])
     assert coloured[1, 0] == 3
     assert np.array(grey.customdata)[0, 1] == 2
     assert np.isnan(np.array(grey.z)[0, 0])
     plain = overlay(Canvas(200, 200), centres, values, foreign=~foreign & foreign, **draw)
-    assert len(plain.data) == 2
+    assert len(plain.data) == 1

@@ -1,6 +1,7 @@
 // One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
 import { bytes, layerAddress, layerSource, limitsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
+import { Outlines } from "./regions.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
 
 const HTML = `
@@ -48,6 +49,7 @@ export class Panel {
       subPixelRoundingForTransparency: this.library.SUBPIXEL_ROUNDING_OCCURRENCES.ALWAYS,
     });
     const { viewer } = this;
+    this.outlines = new Outlines(this);
     viewer.addHandler("open", () => {
       this.goHome(true);
       viewer.world.getItemAt(0).addOnceHandler("fully-loaded-change", () => (this.element.dataset.slide = "shown"));

@@ -1,18 +1,20 @@
 // The deep-zoom viewer: panels of genes over one slide, moved together, coloured alike.
 import { openSeadragon } from "./sources.js";
 import { Panel } from "./panel.js";
+import { Pen } from "./regions.js";
 import { positionText } from "./units.js";
 
 class Viewer {
   constructor(root, library, data) {
     Object.assign(this, { root, library, panels: [], looks: structuredClone(data.looks), leader: null });
     this.at = (name) => root.querySelector(`.${name}`);
+    this.pen = new Pen(this, (points) => this.setTriggerValue("drawn", points));
     this.wire();
   }
 
-  update(data, setStateValue) {
+  update(data, setStateValue, setTriggerValue) {
     const { token } = data.layer;
-    Object.assign(this, { data, setStateValue });
+    Object.assign(this, { data, setStateValue, setTriggerValue });
     while (this.panels.length > data.genes.length) this.panels.pop().close();
     if (!this.panels.includes(this.leader)) this.leader = this.panels[0] ?? null;
     this.at("panels").dataset.count = data.genes.length;
@@ -22,9 +24,11 @@ class Viewer {
         this.panels.push(new Panel(this.library, this));
         this.at("panels").append(this.panels[i].element);
         this.panels[i].open(data);
+        this.pen.watch(this.panels[i]);
       }
       const panel = this.panels[i];
       panel.data = data;
+      panel.outlines.show(data.regions);
       if (panel.gene?.name !== gene.name || panel.token !== token) panel.show(gene, this.looks);
       panel.token = token;
       if (fresh && i) panel.viewer.addOnceHandler("open", () => panel.moveTo(this.leader.viewer));
@@ -107,9 +111,9 @@ class Viewer {
 }
 
 // Called at every run of the page's script: the viewer goes on, its data may be new.
-export default async function ({ data, parentElement, setStateValue }) {
+export default async function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
-  root.latest = { data, setStateValue };
+  root.latest = { data };
   root.opening ??= openSeadragon().then((library) => (root.view = new Viewer(root, library, data)));
   try {
     await root.opening;
@@ -118,7 +122,7 @@ export default async function ({ data, parentElement, setStateValue }) {
     root.querySelector(".position").textContent = `${error.message}: reload the page to try again.`;
     return undefined;
   }
-  if (root.latest.data === data) root.view.update(data, setStateValue);
+  if (root.latest.data === data) root.view.update(data, setStateValue, setTriggerValue);
   // A call that was overtaken while the library loaded is cleaned up, too: what came after it stays.
   return () => root.latest.data === data && root.view.close();
 }

@@ -1,0 +1,168 @@
+"""Drawn regions of runs, in the catalog. Every change is kept, so each can be undone."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from histospace_core.catalog.database import Database
+from histospace_core.catalog.states import locked_run
+from histospace_core.catalog.tables import RegionRow, new_id
+from histospace_core.errors import StoreError
+
+_LONGEST_NAME = 80
+
+
+class Drawn(NamedTuple):
+    """What a region is: name, colour ``"#rrggbb"``, GeoJSON geometry in level-0 px."""
+
+    name: str
+    colour: str
+    shape: dict[str, Any]
+
+
+class Change(NamedTuple):
+    """A change of a run's regions: its id, what was done, to which."""
+
+    id: str
+    action: str
+    names: tuple[str, ...]
+
+
+class RegionTable(Database):
+    """The part of the catalog that knows drawn regions.
+
+    A row is a state of a region; the newest that was not undone counts. Who changes one names the
+    state that he saw: where another window was quicker, nothing is written and a sentence says so.
+    """
+
+    def regions(self, run_id: str) -> Sequence[RegionRow]:
+        """Return the regions of a run as they are now, the oldest first."""
+        with self.read() as session:
+            return _present(session, run_id)
+
+    def add_regions(
+        self, run_id: str, drawn: Sequence[Drawn], action: str = "draw"
+    ) -> Sequence[RegionRow]:
+        """Enter regions, all or none; a name that is taken gets a number."""
+        with self.write() as session:
+            locked_run(session, run_id)
+            taken = {row.name for row in _present(session, run_id)}
+            change, rows = new_id(), []
+            for name, colour, shape in drawn:
+                free = _free(_checked(name), taken)
+                taken.add(free)
+                row = RegionRow(
+                    region_id=new_id(), run_id=run_id, change=change, action=action,
+                    name=free, colour=colour, shape=shape,
+                )  # fmt: skip
+                session.add(row)
+                rows.append(row)
+            session.flush()
+            for row in rows:
+                self.audit(session, action, "region", row.region_id, run=run_id, state=row.id)
+            return rows
+
+    def change_region(self, seen: RegionRow, action: str, **values: Any) -> RegionRow:
+        """Give a region a new state.
+
+        Parameters
+        ----------
+        seen : RegionRow
+            The state that is changed.
+        action : str
+            What is done, in a word: "rename", "redraw", "delete".
+        values
+            Columns that are new: `name`, `colour`, `shape`, `deleted`.
+
+        Raises
+        ------
+        StoreError
+            It was changed or deleted since, or the name is taken or empty.
+        """
+        with self.write() as session:
+            locked_run(session, seen.run_id)
+            rows = {row.region_id: row for row in _present(session, seen.run_id)}
+            now = rows.pop(seen.region_id, None)
+            if now is None or now.id != seen.id:
+                became = "deleted" if now is None else "changed"
+                raise StoreError(
+                    f"The region '{seen.name}' was {became} in another window since it was shown "
+                    "here, so nothing was written; look at it as it is now, then decide."
+                )
+            if "name" in values:
+                values["name"] = _checked(values["name"])
+                if values["name"] in {row.name for row in rows.values()}:
+                    raise StoreError(
+                        f"Another region of this run is called '{values['name']}'; "
+                        "choose another name."
+                    )
+            kept = {"name": now.name, "colour": now.colour, "shape": now.shape, **values}
+            row = RegionRow(
+                region_id=now.region_id, run_id=now.run_id, change=new_id(), action=action, **kept
+            )
+            session.add(row)
+            session.flush()
+            self.audit(session, action, "region", row.region_id, run=row.run_id, state=row.id)
+            return row
+
+    def last_change(self, run_id: str) -> Change | None:
+        """Return the newest change of a run's regions that was not undone."""
+        with self.read() as session:
+            return _last(session, run_id)[0]
+
+    def undo_change(self, run_id: str, change: str) -> None:
+        """Take back the newest change, which must be `change`; one import is one change.
+
+        Raises
+        ------
+        StoreError
+            Another window has changed the regions since.
+        """
+        with self.write() as session:
+            locked_run(session, run_id)
+            last, rows = _last(session, run_id)
+            if last is None or last.id != change:
+                raise StoreError(
+                    "The regions were changed in another window since, so nothing was undone; "
+                    "look at them as they are now, then decide."
+                )
+            for row in rows:
+                row.undone = True
+                self.audit(session, "undo", "region", row.region_id, run=run_id, state=row.id)
+
+
+def _present(session: Session, run_id: str) -> Sequence[RegionRow]:
+    states = (
+        select(func.max(RegionRow.id).label("now"), func.min(RegionRow.id).label("first"))
+        .where(RegionRow.run_id == run_id, ~RegionRow.undone)
+        .group_by(RegionRow.region_id)
+        .subquery()
+    )
+    query = select(RegionRow).join(states, RegionRow.id == states.c.now)
+    return session.scalars(query.where(~RegionRow.deleted).order_by(states.c.first)).all()
+
+
+def _last(session: Session, run_id: str) -> tuple[Change | None, Sequence[RegionRow]]:
+    standing = select(RegionRow).where(RegionRow.run_id == run_id, ~RegionRow.undone)
+    newest = session.scalar(standing.order_by(RegionRow.id.desc()).limit(1))
+    if newest is None:
+        return None, ()
+    rows = session.scalars(standing.where(RegionRow.change == newest.change)).all()
+    return Change(newest.change, newest.action, tuple(row.name for row in rows)), rows
+
+
+def _checked(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise StoreError(f"Give the region a name of 1 to {_LONGEST_NAME} characters.")
+    return name
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return `name`, with the first number that makes it one of its own."""
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{name[: _LONGEST_NAME - 6]} {number}", number + 1
+    return free

@@ -1,0 +1,97 @@
+"""One drawn region against the rest of the tissue, over all genes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import stats
+
+from histospace_core.characterise.expression import log_expression
+from histospace_core.characterise.markers import SMALLEST_REGION, find_markers
+from histospace_core.errors import RegionError
+
+_INSIDE, _REST = "inside", "rest"
+
+
+@dataclass(frozen=True)
+class AgainstRest:
+    """Genes tested between a region and the rest of the tissue.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a gene, largest least effect first: ``gene, mean_in, mean_out, difference, ci_low,
+        ci_high, effect_size, least_effect, reliable, held_out_pearson, p_value, q_value,
+        naive_p_value``. As `find_markers` gives them, with what a t-test that takes tiles for
+        independent would say beside.
+    n_inside, n_outside : int
+        Tiles with a prediction on either side.
+    n_genes, n_tested : int
+        Genes of the model, and those that were tested.
+    """
+
+    table: pd.DataFrame
+    n_inside: int
+    n_outside: int
+    n_genes: int
+    n_tested: int
+
+
+def against_rest(
+    table: AnnData, inside: NDArray[np.bool_], *, reliable_only: bool = True, seed: int = 0
+) -> AgainstRest:
+    """Test every gene between the tiles of a region and all others, by `find_markers`.
+
+    The region must not have been drawn after the maps of the genes that are tested: then the
+    q-values of these test nothing.
+
+    Parameters
+    ----------
+    table : AnnData
+        Tiles x genes with ``obsm["spatial"]``, as `Prediction.to_anndata` gives it.
+    inside : bool, (n,)
+    reliable_only : bool
+        Test only genes with ``var["reliable"]``, where the table has that column.
+    seed : int
+
+    Raises
+    ------
+    RegionError
+        The region or the rest holds too few tiles.
+    MeasurementError
+        No gene is reliable.
+    """
+    known = np.isfinite(log_expression(table)[0]).all(1)
+    n_inside, n_outside = int((inside & known).sum()), int((~inside & known).sum())
+    require_tiles(n_inside, n_outside)
+    sides = np.where(inside, _INSIDE, _REST)
+    found = find_markers(table, sides, versus=_REST, reliable_only=reliable_only, seed=seed)
+    tested = found.table.drop(columns=["region", "n_tiles"])
+    if "held_out_pearson" in table.var:
+        held_out = table.var["held_out_pearson"].reindex(tested["gene"]).to_numpy(np.float64)
+        tested.insert(tested.columns.get_loc("p_value"), "held_out_pearson", held_out)
+    error = np.sqrt(1 / n_inside + 1 / n_outside)
+    t = np.abs(tested["effect_size"].to_numpy()) / error
+    tested["naive_p_value"] = 2 * stats.t.sf(t, n_inside + n_outside - 2)
+    return AgainstRest(tested, n_inside, n_outside, found.n_genes, found.n_tested)
+
+
+def require_tiles(n_inside: int, n_outside: int) -> None:
+    """Refuse a region that is too small, or leaves too little, for statistics.
+
+    Raises
+    ------
+    RegionError
+    """
+    if n_inside < SMALLEST_REGION:
+        raise RegionError(
+            f"Predicted tiles in this region: {n_inside}; statistics need {SMALLEST_REGION} or "
+            "more. Draw it larger."
+        )
+    if n_outside < SMALLEST_REGION:
+        raise RegionError(
+            f"Predicted tiles outside this region: {n_outside}; statistics need "
+            f"{SMALLEST_REGION} or more. Draw it smaller."
+        )
