@@ -10,6 +10,7 @@ to last byte, one request at a time. Nothing else should run on the machine.
 """
 
 import argparse
+import asyncio
 import os
 import random
 import socket
@@ -25,7 +26,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pandas as pd
-from playwright.sync_api import Page, sync_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.make_slide import make_slide
@@ -38,6 +39,7 @@ from histospace_core.slides.tissue import find_tissue
 
 MODEL = PROJECT / "models" / "histospace-plus-her2st"
 TISSUE = 0.34
+CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 
 WATCH = """
@@ -118,8 +120,8 @@ def write_run(folder: Path, centres: Any, grid: Any, record: dict[str, Any]) -> 
 
 
 @contextmanager
-def serve(store: Path) -> Iterator[str]:
-    """Serve the app on the store."""
+def serve(store: Path) -> Iterator[tuple[str, int]]:
+    """Serve the app on the store; give its address and the id of its process."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -139,41 +141,48 @@ def serve(store: Path) -> Iterator[str]:
             except httpx.HTTPError:
                 time.sleep(0.1)
         time.sleep(10)  # the workers of the app start in the background
-        yield url
+        yield url, app.pid
     finally:
         app.terminate()
         app.wait()
 
 
-def first_view(page: Page, url: str) -> float:
+async def first_view(page: Page, url: str) -> float:
     """Return ms from the click on a run to slide and map in full."""
-    page.goto(f"{url}/runs")
+    await page.goto(f"{url}/runs")
     link = page.get_by_test_id("stMain").get_by_role("link", name="Gene map").first
-    link.wait_for()
-    page.wait_for_timeout(500)
-    done = page.evaluate_handle("() => ({ promise: waitFor(null, true) })")
-    link.click()
-    return float(done.evaluate("done => done.promise"))
+    await link.wait_for()
+    await page.wait_for_timeout(500)
+    done = await page.evaluate_handle("() => ({ promise: waitFor(null, true) })")
+    await link.click()
+    return float(await done.evaluate("done => done.promise"))
 
 
-def switch(page: Page, gene: str) -> float | None:
+async def switch(page: Page, gene: str) -> float | None:
     """Return ms from the Enter that chooses a gene to its map in full.
 
     None where the name typed leads to another gene first.
     """
     box = page.get_by_role("combobox", name="Gene, of")
-    box.focus()
-    box.press("ArrowDown")
-    page.keyboard.type(gene)
-    page.wait_for_timeout(300)
-    if not page.get_by_role("option").first.inner_text().startswith(f"{gene} "):
-        page.keyboard.press("Escape")
+    await box.focus()
+    await box.press("ArrowDown")
+    await page.keyboard.type(gene)
+    await page.wait_for_timeout(300)
+    if not (await page.get_by_role("option").first.inner_text()).startswith(f"{gene} "):
+        await page.keyboard.press("Escape")
         return None
-    done = page.evaluate_handle("gene => ({ promise: waitFor(gene, false) })", gene)
-    page.keyboard.press("Enter")
-    elapsed = float(done.evaluate("done => done.promise"))
-    page.wait_for_timeout(300)
-    return elapsed
+    done = await page.evaluate_handle("gene => ({ promise: waitFor(gene, false) })", gene)
+    await page.keyboard.press("Enter")
+    return float(await done.evaluate("done => done.promise"))
+
+
+async def visitor(browser: Browser) -> Page:
+    """Return the page of somebody who was never here."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 1000})
+    await context.add_init_script(WATCH)
+    page = await context.new_page()
+    page.set_default_timeout(60_000)
+    return page
 
 
 def time_requests(links: list[str]) -> list[float]:
@@ -190,7 +199,7 @@ def time_requests(links: list[str]) -> list[float]:
 def tile_links(
     url: str, slide_id: str, run_id: str, genes: list[str], n: int
 ) -> dict[str, list[str]]:
-    """Return links of random tiles of all levels, of slide and gene layers."""
+    """Return links of random tiles of the slide, of all levels, and of the values of genes."""
     from histospace_core.web import close_context, get_context
     from histospace_core.web.tile_routes import run_layer, slide_tiles
 
@@ -203,9 +212,8 @@ def tile_links(
         level = rng.randint(pyramid.first, pyramid.last)
         columns, rows = pyramid.shape(level)
         place = f"{level}/{rng.randrange(columns)}_{rng.randrange(rows)}"
-        look = f"gene={rng.choice(genes)}&scale=Viridis&low=0.5&high=2&grey=1"
         found["slide"].append(f"{url}{slide[0]}/{place}.jpg?token={slide[1]}")
-        found["gene"].append(f"{url}{layer[0]}/{place}.png?{look}&token={layer[1]}")
+    found["gene"] = [f"{url}{layer[0]}/values.bin?gene={g}&token={layer[1]}" for g in genes]
     return {kind: list(dict.fromkeys(links)) for kind, links in found.items()}
 
 
@@ -216,31 +224,53 @@ def report(what: str, ms: list[float], asked: float) -> None:
     print(f"{what:34} n {len(ms):4}  median {p50:7.0f}  p95 {p95:7.0f}  asked {asked:.0f} ms")
 
 
-def measure(store: Path, ids: tuple[str, str], n_switches: int, n_requests: int) -> None:
+async def measure(store: Path, ids: tuple[str, str], n_switches: int, n_requests: int) -> None:
     """Serve, drive, print."""
-    genes = pd.read_csv(MODEL / "genes.csv", keep_default_na=False)["gene"].tolist()
-    with serve(store) as url, sync_playwright() as playwright:
-        links = tile_links(url, *ids, genes[:20], n_requests)
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    genes = gene_names()
+    with serve(store) as (url, _):
+        links = tile_links(url, *ids, genes, n_requests)
         print(f"load of the machine, one minute: {os.getloadavg()[0]:.1f}")
-        views: list[float] = []
-        for visit in range(4):
-            context = browser.new_context(viewport={"width": 1440, "height": 1000})
-            context.add_init_script(WATCH)
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            views.append(first_view(page, url))
-            if visit < 3:
-                context.close()
-        print(f"{'first view, cold server':34} {views[0]:.0f} ms")
-        report("first view, new visitor", views[1:], 2000)
-        chosen = random.Random(1).sample([g for g in genes if len(g) > 4], n_switches)
-        times = [switch(page, gene) for gene in chosen]
-        report("change of gene", [ms for ms in times if ms is not None], 300)
-        browser.close()
-        for kind in ("slide", "gene"):
-            report(f"{kind} tile, cold", time_requests(links[kind]), 150)
-            report(f"{kind} tile, warm", time_requests(links[kind]), 40)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            views: list[float] = []
+            for _ in range(3):
+                page = await visitor(browser)
+                views.append(await first_view(page, url))
+                await page.context.close()
+            page = await visitor(browser)
+            views.append(await first_view(page, url))
+            print(f"{'first view, cold server':34} {views[0]:.0f} ms")
+            report("first view, new visitor", views[1:], 2000)
+            times: list[float] = []
+            for gene in random.Random(1).sample(typeable(genes), n_switches):
+                ms = await switch(page, gene)
+                times += [] if ms is None else [ms]
+                await page.wait_for_timeout(300)
+            report("change of gene", times, 300)
+            await browser.close()
+        for kind, what in (("slide", "slide tile"), ("gene", "values of a gene")):
+            report(f"{what}, cold", time_requests(links[kind]), 150)
+            report(f"{what}, warm", time_requests(links[kind]), 40)
+
+
+def gene_names() -> list[str]:
+    """Return the genes of the run."""
+    return pd.read_csv(MODEL / "genes.csv", keep_default_na=False)["gene"].tolist()
+
+
+def typeable(genes: list[str]) -> list[str]:
+    """Return those whose name, typed, seldom finds another gene first."""
+    return [gene for gene in genes if len(gene) > 4]
+
+
+def stocked(store: Path, side: int, n_tiles: int) -> tuple[str, str]:
+    """Make a store, or take one that was made before; return the ids of its slide and run."""
+    kept = store / "benchmark.txt"
+    if not kept.exists():
+        kept.write_text(" ".join(make_store(store, side, n_tiles)))
+    os.environ["HISTOSPACE_STORE"] = str(store)
+    slide_id, run_id = kept.read_text().split()
+    return slide_id, run_id
 
 
 def main() -> None:
@@ -253,14 +283,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         store = asked.store or Path(name) / "store"
-        kept = store / "benchmark.txt"
-        if kept.exists():
-            os.environ["HISTOSPACE_STORE"] = str(store)
-            slide_id, run_id = kept.read_text().split()
-        else:
-            slide_id, run_id = make_store(store, asked.side, asked.tiles)
-            kept.write_text(f"{slide_id} {run_id}")
-        measure(store, (slide_id, run_id), asked.switches, asked.requests)
+        ids = stocked(store, asked.side, asked.tiles)
+        asyncio.run(measure(store, ids, asked.switches, asked.requests))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,40 @@ are read this way; whatever is out of the ordinary is left to OpenSlide.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 _JPEG = 7
 _RGB, _YCBCR = 2, 6
 VENDORS = ("generic-tiff", "aperio")
 """Formats, as OpenSlide names them, whose levels are plain tiled images."""
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A level of the pyramid, and where in the file its tiles lie."""
+
+    page: Any
+    offsets: NDArray[np.uint64]
+    sizes: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, page: Any) -> Self:
+        """Take the tables over from tifffile, whose lists of numbers take ten times the room."""
+        level = cls(
+            page,
+            np.array(page.dataoffsets, np.uint64),
+            np.array(page.databytecounts, np.uint64),
+        )
+        page.dataoffsets = page.databytecounts = ()
+        for tag in ("TileOffsets", "TileByteCounts"):
+            del page.tags[tag]
+        return level
 
 
 class JpegTiles:
@@ -34,8 +58,8 @@ class JpegTiles:
 
         self._tiff = tifffile.TiffFile(path)
         pages: Any = self._tiff.pages
-        plain = {(p.imagewidth, p.imagelength): p for p in pages if _is_plain(p)}
-        self._pages = [plain.get(size) for size in sizes]
+        plain = {(p.imagewidth, p.imagelength): _Level.of(p) for p in pages if _is_plain(p)}
+        self._levels = [plain.get(size) for size in sizes]
         self._file = os.open(path, os.O_RDONLY)
 
     def close(self) -> None:
@@ -47,15 +71,16 @@ class JpegTiles:
 
         Raises whatever the decoder says of damaged tiles.
         """
-        page = self._pages[level]
-        if page is None:
+        found = self._levels[level]
+        if found is None:
             return None
+        page = found.page
         side_x, side_y = page.tilewidth, page.tilelength
         along = -(-page.imagewidth // side_x)
         pixels = np.empty((h, w, 3), np.uint8)
         for row in range(y // side_y, -(-(y + h) // side_y)):
             for column in range(x // side_x, -(-(x + w) // side_x)):
-                tile = self._tile(page, row * along + column)
+                tile = self._tile(found, row * along + column)
                 if tile is None:
                     return None
                 top, left = row * side_y - y, column * side_x - x
@@ -64,12 +89,12 @@ class JpegTiles:
                 pixels[to_y : to_y + len(inside), to_x : to_x + inside.shape[1]] = inside
         return Image.fromarray(pixels)
 
-    def _tile(self, page: Any, number: int) -> np.ndarray | None:
-        size = page.databytecounts[number]
+    def _tile(self, level: _Level, number: int) -> np.ndarray | None:
+        size = int(level.sizes[number])
         if not size:
             return None
-        data = os.pread(self._file, size, page.dataoffsets[number])
-        return page.decode(data, number, jpegtables=page.jpegtables)[0][0]
+        data = os.pread(self._file, size, int(level.offsets[number]))
+        return level.page.decode(data, number, jpegtables=level.page.jpegtables)[0][0]
 
 
 def _is_plain(page: Any) -> bool:

@@ -15,7 +15,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/uploads/{upload_id}/finish", upload_routes.finish, methods=["POST"]),
         Route("/api/slides/{slide_id}/image.jpg", downloads.slide_image, methods=["GET"]),
         Route("/api/slides/{slide_id}/tiles/{level}/{tile}.jpg", tile_routes.slide_tile),
-        Route("/api/runs/{run_id}/layer/{level}/{tile}.png", tile_routes.layer_tile),
         Route("/api/runs/{run_id}/layer/grid.json", tile_routes.grid),
         Route("/api/runs/{run_id}/layer/values.bin", tile_routes.values),
         Route("/api/assets/{version}/{path:path}", assets.asset),

@@ -1,7 +1,6 @@
-"""Routes of the deep-zoom viewer: tiles of a slide, tiles of a gene layer, its values.
+"""Routes of the deep-zoom viewer: tiles of a slide, genes as values on their grid.
 
     GET /api/slides/{id}/tiles/{level}/{column}_{row}.jpg
-    GET /api/runs/{id}/layer/{level}/{column}_{row}.png   ?gene, scale, low, high, grey
     GET /api/runs/{id}/layer/grid.json                    edges of the grid, foreign cells
     GET /api/runs/{id}/layer/values.bin                   ?gene; float32, rows x columns
 
@@ -11,7 +10,6 @@ with one for another, there is nothing here.
 
 import asyncio
 import hashlib
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from histospace_core.errors import HistospaceError, StoreError
-from histospace_core.figures.colours import SCALES
 from histospace_core.web.context import get_context
-from histospace_core.web.tiles import Look, Tiles
+from histospace_core.web.tiles import Tiles
 from histospace_core.web.tokens import PARAMETER
 
 _TILE = re.compile(r"(\d{1,6})_(\d{1,6})\Z", re.ASCII)
@@ -58,18 +55,6 @@ async def slide_tile(request: Request) -> Response:
     return await _answer(request, make, "image/jpeg", slide_id, place)
 
 
-async def layer_tile(request: Request) -> Response:
-    """Serve a tile of a gene layer."""
-    tiles, run_id = _allowed(request, "layer", "run_id")
-    place, look = _place(request), _look(request)
-
-    def make() -> bytes:
-        tiles.study(run_id)
-        return tiles.layer_tile(run_id, look, *place)
-
-    return await _answer(request, make, "image/png", run_id, look, place)
-
-
 async def grid(request: Request) -> Response:
     """Serve the edges of a run's grid, and which of its cells are foreign to the model."""
     tiles, run_id = _allowed(request, "layer", "run_id")
@@ -90,7 +75,7 @@ async def values(request: Request) -> Response:
 
     def make() -> bytes:
         tiles.study(run_id)
-        return tiles.layer(run_id, gene).values.astype("<f4").tobytes()
+        return tiles.layer(run_id, gene).astype("<f4").tobytes()
 
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")
 
@@ -108,20 +93,6 @@ def _place(request: Request) -> tuple[int, int, int]:
     if tile is None or level is None:
         raise HTTPException(404)
     return int(level[0]), int(tile[1]), int(tile[2])
-
-
-def _look(request: Request) -> Look:
-    asked = request.query_params
-    if asked.get("scale", SCALES[0]) not in SCALES:
-        raise HTTPException(400, f"There is no such colour scale: choose {', '.join(SCALES)}.")
-    try:
-        low, high = float(asked["low"]), float(asked["high"])
-    except (KeyError, ValueError):
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise HTTPException(400, "The colour limits low and high must be numbers, low below high.")
-    grey = asked.get("grey", "1") == "1"
-    return Look(asked.get("gene", ""), asked.get("scale", SCALES[0]), low, high, grey)
 
 
 async def _answer(

@@ -1,4 +1,4 @@
-"""Tiles of slides and of gene layers: made when they are asked for, kept while there is room."""
+"""Tiles of slides, genes on their grid: made when asked for, kept while there is room."""
 
 import io
 import os
@@ -16,37 +16,14 @@ from PIL import Image
 from histospace_core.catalog import Catalog
 from histospace_core.errors import StoreError
 from histospace_core.figures.grid import TileGrid, tile_grid
-from histospace_core.figures.layer import GeneLayer
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
 
 PICTURE_BYTES = 128 << 20
-"""Most memory that finished tiles of one kind, and gene layers, are kept in."""
+"""Most memory that finished tiles, and genes on their grid, are kept in."""
 MOST_OPEN = 8
 """Slides and runs that are kept open; each slide has one handle a worker at most."""
 _JPEG_QUALITY = 85
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a gene layer is coloured.
-
-    Attributes
-    ----------
-    gene : str
-    scale : str
-        One of `figures.colours.SCALES`.
-    low, high : float
-        Ends of the colour scale.
-    grey : bool
-        Draw tiles outside the model's domain in grey.
-    """
-
-    gene: str
-    scale: str
-    low: float
-    high: float
-    grey: bool
 
 
 @dataclass(frozen=True)
@@ -79,14 +56,13 @@ class Tiles:
         self._studies, self._studies_ready = _cache(MOST_OPEN)
         self._layers, self._layers_ready = _cache(PICTURE_BYTES, attrgetter("nbytes"))
         self.jpegs, self._jpegs_ready = _cache(PICTURE_BYTES, len)
-        self.pngs, self._pngs_ready = _cache(PICTURE_BYTES, len)
         #: Where tiles are made: few at a time, so that memory and open files stay bounded.
         self.workers = ThreadPoolExecutor(min(8, 1 + (os.cpu_count() or 1)), "tiles")
 
     def close(self) -> None:
         """Let go of everything."""
         self.workers.shutdown(cancel_futures=True)
-        for cache in (self._slides, self._studies, self._layers, self.jpegs, self.pngs):
+        for cache in (self._slides, self._studies, self._layers, self.jpegs):
             cache.clear()
 
     def slide(self, slide_id: str) -> DeepZoomSlide:
@@ -134,29 +110,16 @@ class Tiles:
         return Study(prediction, grid, foreign, Pyramid(*_size(about["slide"])))
 
     @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
-    def layer(self, run_id: str, gene: str) -> GeneLayer:
-        """Return a gene of a run on its grid."""
+    def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
+        """Return a gene of a run on its grid (rows, columns), NaN where there is no value."""
         study = self.study(run_id)
-        return GeneLayer(study.grid, study.prediction.gene(gene), study.foreign)
+        return study.grid.fill(study.prediction.gene(gene))
 
     @cachedmethod(attrgetter("jpegs"), condition=attrgetter("_jpegs_ready"))
     def slide_tile(self, slide_id: str, level: int, column: int, row: int) -> bytes:
         """Return a tile of a slide as JPEG."""
         pixels = self.slide(slide_id).tile(level, column, row)
         return _encoded(pixels, format="JPEG", quality=_JPEG_QUALITY)
-
-    @cachedmethod(attrgetter("pngs"), condition=attrgetter("_pngs_ready"))
-    def layer_tile(self, run_id: str, look: Look, level: int, column: int, row: int) -> bytes:
-        """Return a tile of a gene layer as PNG, transparent where there is no prediction."""
-        x, y, w, h, *size = self.study(run_id).pyramid.box(level, column, row)
-        picture = self.layer(run_id, look.gene).paint(
-            (x, y, w, h),
-            (size[0], size[1]),
-            scale=look.scale,
-            limits=(look.low, look.high),
-            grey=look.grey,
-        )
-        return _encoded(picture, format="PNG", compress_level=1)
 
 
 def _size(slide: dict[str, Any]) -> tuple[int, int]:

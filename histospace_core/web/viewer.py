@@ -8,7 +8,7 @@ import streamlit as st
 
 from histospace_core.catalog import RunRow
 from histospace_core.figures.canvas import Canvas, view_box
-from histospace_core.figures.colours import SCALES, colour_table, robust_limits, unit_label
+from histospace_core.figures.colours import FOREIGN, SCALES, colour_table, robust_limits, unit_label
 from histospace_core.web.components import component
 from histospace_core.web.context import get_context
 from histospace_core.web.looks import QUERY, Looks
@@ -84,7 +84,8 @@ def viewer_data(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -
         "mpp": prediction.mpp,
         "unit": unit_label(prediction.provenance["model"]["expression_unit"]),
         "n_foreign": int(study.foreign.sum()),
-        "scales": {name: _stops(name) for name in SCALES},
+        "scales": {name: colour_table(name).tobytes().hex() for name in SCALES},
+        "foreign": FOREIGN.removeprefix("#"),
         "looks": looks.to_json(),
         "genes": [_gene(study, run.id, gene) for gene in genes],
     }
@@ -100,7 +101,7 @@ def _slide(run: RunRow) -> Mapping[str, str] | None:
 def _gene(study: Study, run_id: str, gene: str) -> dict[str, Any]:
     row = study.prediction.var.loc[gene]
     half = row.get("interval_half_width")
-    values = get_context().tiles.layer(run_id, gene).values
+    values = get_context().tiles.layer(run_id, gene)
     return {
         "name": gene,
         "limits": robust_limits(values),
@@ -116,10 +117,6 @@ def score_text(row: pd.Series) -> str:
         return "no held-out score"
     text = f"held-out r {row.held_out_pearson:.2f}, mean profile 0"
     return text if row.reliable else f"unreliable: {text}"
-
-
-def _stops(scale: str) -> list[str]:
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colour_table(scale, 17)]
 
 
 def _looks_key(run_id: str) -> str:

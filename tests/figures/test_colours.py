@@ -8,6 +8,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from histospace_core.figures.colours import (
     INKS,
     SCALES,
+    colour_table,
     ink_table,
     rgb,
     robust_limits,
@@ -46,6 +47,14 @@ def test_scales_are_ordered_in_lightness(scale):
 def test_unit_is_written_for_readers():
     assert unit_label("log10_cp10k") == "log10(CP10k+1)"
     assert unit_label("something else") == "something else"
+
+
+def test_the_scales_run_from_end_to_end_in_order_of_lightness():
+    weights = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709: what every kind of vision keeps
+    for scale in SCALES:
+        light = colour_table(scale).astype(float) @ weights
+        assert (np.diff(light) > -1.5).all() or (np.diff(light) < 1.5).all(), scale
+        assert abs(light[-1] - light[0]) > 150, scale
 
 
 #: Linear RGB as seen without red, green or blue cones (Machado et al. 2009, severity 1).

@@ -1,9 +1,7 @@
 // One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
-import { layerSource, limitsOf, slideSource } from "./sources.js";
+import { bytes, layerAddress, layerSource, limitsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
-
-const LONGEST_MIX = 2000; // ms
 
 const HTML = `
   <header><strong class="gene"></strong><span class="score"></span><span class="unit"></span></header>
@@ -86,24 +84,30 @@ export class Panel {
     this.viewer.canvas.setAttribute("aria-label", label);
     this.viewer.canvas.setAttribute("role", "application");
     this.showLegend(looks);
-    this.values = null;
-    const { layer } = this.data;
-    Promise.all([readGrid(layer), readValues(layer, gene.name)]).then(
-      ([grid, values]) => { if (this.gene === gene) this.values = { grid, values }; },
-      () => { if (this.gene === gene) this.say(`The values of ${gene.name} could not be loaded.`); },
-    );
     this.paint(looks);
   }
 
   paint(looks) {
-    const source = layerSource(this.data, this.gene, looks);
-    const address = source.getTileUrl(0, 0, 0);
+    const { data, gene } = this;
+    const address = layerAddress(data, gene, looks);
     if (address === this.address) return this.setOpacity(looks);
     this.address = address;
-    this.broken = false;
-    this.say(`Loading ${this.gene.name}…`);
+    if (this.values?.gene !== gene.name) this.values = null;
+    this.say(`Loading ${gene.name}…`);
+    Promise.all([readGrid(data.layer), readValues(data.layer, gene.name)]).then(
+      ([grid, values]) => this.address === address && this.lay(address, looks, { gene: gene.name, grid, values }),
+      () => {
+        if (this.address !== address) return;
+        this.address = null; // it may be asked for again
+        this.say(`The map of ${gene.name} could not be loaded.`);
+      },
+    );
+  }
+
+  lay(address, looks, values) {
+    this.values = values;
     this.viewer.addTiledImage({
-      tileSource: source,
+      tileSource: layerSource(this.data, this.gene, looks, values),
       opacity: 0,
       preload: true,
       immediateRender: true,
@@ -111,10 +115,7 @@ export class Panel {
         if (this.address !== address) return this.viewer.world.removeItem(item);
         item.addHandler("fully-loaded-change", ({ fullyLoaded }) => fullyLoaded && this.ready(item, address));
         if (item.getFullyLoaded()) this.ready(item, address);
-        // Under a new name the former map must not stay, should a tile be slow or never come.
-        setTimeout(() => this.ready(item, address), LONGEST_MIX);
       },
-      error: () => this.say(`The map of ${this.gene.name} could not be loaded.`),
     });
   }
 
@@ -146,12 +147,10 @@ export class Panel {
 
   showLegend(looks) {
     const limits = limitsOf(this.gene, looks);
-    const colours = this.data.scales[looks.scale];
-    const ramp = this.at("ramp").getContext("2d");
-    const gradient = ramp.createLinearGradient(0, 0, 256, 0);
-    colours.forEach((colour, i) => gradient.addColorStop(i / (colours.length - 1), colour));
-    ramp.fillStyle = gradient;
-    ramp.fillRect(0, 0, 256, 1);
+    const colours = bytes(this.data.scales[looks.scale]);
+    const ramp = new ImageData(256, 1);
+    for (let i = 0; i < 256; i++) ramp.data.set([...colours.subarray(3 * i, 3 * i + 3), 255], 4 * i);
+    this.at("ramp").getContext("2d").putImageData(ramp, 0, 0);
     const text = `${this.gene.name}, ${this.data.unit}`;
     this.at("ramp").setAttribute("aria-label", `Colours of ${text}, from ${shortNumber(limits[0])} to ${shortNumber(limits[1])}`);
     for (const [i, end] of ["low", "high"].entries()) {

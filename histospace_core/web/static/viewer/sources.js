@@ -1,4 +1,5 @@
 // OpenSeadragon itself, and the two kinds of layers that it shows.
+import { paint } from "./paint.js";
 
 let library = null;
 
@@ -19,19 +20,54 @@ export function openSeadragon() {
   return library;
 }
 
-function pyramid({ width, height, tile, first, last }, getTileUrl) {
-  return { width, height, tileSize: tile, tileOverlap: 0, minLevel: first, maxLevel: last, getTileUrl };
+function pyramid({ width, height, tile, first, last }) {
+  return { width, height, tileSize: tile, tileOverlap: 0, minLevel: first, maxLevel: last };
 }
 
 export function slideSource({ pyramid: shape, slide }) {
-  return pyramid(shape, (level, x, y) => `${slide.url}/${level}/${x}_${y}.jpg?token=${slide.token}`);
+  return { ...pyramid(shape), getTileUrl: (level, x, y) => `${slide.url}/${level}/${x}_${y}.jpg?token=${slide.token}` };
 }
 
-export function layerSource({ pyramid: shape, layer }, gene, looks) {
-  const [low, high] = limitsOf(gene, looks);
-  const { scale } = looks;
-  const query = new URLSearchParams({ gene: gene.name, scale, low, high, grey: looks.grey ? 1 : 0, token: layer.token });
-  return pyramid(shape, (level, x, y) => `${layer.url}/${level}/${x}_${y}.png?${query}`);
+// Tells one picture of a gene from every other: by it, tiles that were painted once are found again.
+export function layerAddress({ run }, gene, looks) {
+  return `painted:${run}/${JSON.stringify([gene.name, looks.scale, looks.grey, limitsOf(gene, looks)])}`;
+}
+
+// The tiles of a gene's map are painted here, from its values: a new colour asks nobody.
+export function layerSource(data, gene, looks, { grid, values }) {
+  const shape = data.pyramid;
+  const address = layerAddress(data, gene, looks);
+  const look = {
+    table: bytes(data.scales[looks.scale]),
+    limits: limitsOf(gene, looks),
+    grey: looks.grey ? bytes(data.foreign) : null,
+  };
+  return {
+    ...pyramid(shape),
+    getTileUrl: (level, x, y) => `${address}/${level}/${x}_${y}`,
+    hasTransparency: () => true,
+    downloadTileAbort() {},
+    downloadTileStart(job) {
+      const { box, size } = place(shape, job.tile);
+      const canvas = Object.assign(document.createElement("canvas"), { width: size[0], height: size[1] });
+      const context = canvas.getContext("2d");
+      context.putImageData(new ImageData(paint({ grid, values, box, size, look }), ...size), 0, 0);
+      job.finish(context, null, "context2d");
+    },
+  };
+}
+
+// Where a tile lies, level-0 px, and its own size; those at the border are cut to the slide.
+function place({ width, height, tile, last }, { level, x, y }) {
+  const down = 2 ** (last - level);
+  const [left, top] = [x * tile * down, y * tile * down];
+  const [w, h] = [Math.min(tile * down, width - left), Math.min(tile * down, height - top)];
+  return { box: [left, top, w, h], size: [Math.ceil(w / down), Math.ceil(h / down)] };
+}
+
+// "9a97a0…" as numbers.
+export function bytes(hex) {
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }
 
 // The reader's own limits, else the robust ones that came with the gene.

@@ -19,7 +19,9 @@ function fetched(url, read) {
 export async function readGrid({ url, token }) {
   return fetched(`${url}/grid.json?token=${token}`, async (response) => {
     const { x, y, foreign } = await response.json();
-    return { x, y, foreign: new Set(foreign) };
+    const flags = new Uint8Array((x.length - 1) * (y.length - 1));
+    for (const place of foreign) flags[place] = 1;
+    return { x, y, foreign: flags };
   });
 }
 
@@ -46,5 +48,5 @@ export function valueAt(grid, values, x, y) {
   if (column < 0 || row < 0) return null;
   const place = row * (grid.x.length - 1) + column;
   const value = values[place];
-  return Number.isNaN(value) ? null : { value, foreign: grid.foreign.has(place) };
+  return Number.isNaN(value) ? null : { value, foreign: grid.foreign[place] === 1 };
 }
