@@ -180,9 +180,8 @@ def _gene_picker(comparison: Comparison) -> str | None:
     keep("gene", gene)
     row = scored.loc[gene]
     ceiling = comparison.spots.var.get("noise_ceiling", {}).get(gene)
-    limit = (
-        "" if ceiling is None or pd.isna(ceiling) else f" of at most {ceiling:.2f} (noise ceiling)"
-    )
+    known = ceiling is not None and pd.notna(ceiling)
+    limit = f" (mean profile 0{f', noise ceiling {ceiling:.2f}' if known else ''})"
     better = "beats" if row.mse_ratio_to_mean < 1 else "does not beat"
     st.markdown(
         f"{plain(gene)}: r **{row.pearson:.2f}**{limit}, error ratio "

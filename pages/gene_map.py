@@ -19,6 +19,7 @@ from histospace_core.web import get_context, selection, slide_image_url
 from histospace_core.web.gene_picker import gene_picker
 from histospace_core.web.looks import Looks
 from histospace_core.web.parts import CHART_CONFIG, guarded, plain, run_picker, run_text
+from histospace_core.web.signature_picker import signature_trust
 from histospace_core.web.tiles import Study
 from histospace_core.web.trust import gene_trust
 from histospace_core.web.viewer import current_looks, deep_zoom, keep_looks
@@ -46,7 +47,7 @@ def _map(run: RunRow, study: Study) -> None:
     picked = gene_picker(run.id, prediction)
     gene, looks = picked.gene, current_looks(run.id)
     keep_looks(looks)
-    if picked.beside:
+    if picked.panels > 1:
         figure, facts = st.container(), st.container()
     else:
         figure, facts = st.columns([3, 2], gap="medium")
@@ -56,13 +57,18 @@ def _map(run: RunRow, study: Study) -> None:
             key=f"view-{run.id}",
         )  # fmt: skip
         if view == DEEP:
-            deep_zoom(run, study, (gene, *picked.beside), looks)
+            deep_zoom(
+                run, study, (gene, *picked.beside), looks,
+                mixed=picked.mixed, signature=picked.signature,
+            )  # fmt: skip
     values = prediction.gene(gene)
     if view == REGION:
         with figure:
             _figure(run, study, gene, values, looks)
     with facts:
         gene_trust(prediction.var.loc[gene])
+        if picked.signature:
+            signature_trust(run.id, prediction, picked.signature)
         _selection(run, prediction, gene, values)
     _downloads(run, prediction, gene)
 

@@ -28,8 +28,9 @@ def placement_map(
         Of the figure, screen px.
     """
     size = np.array([canvas.width, canvas.height])
-    low = np.maximum(np.minimum(centres.min(axis=0), 0), -size)
-    high = np.minimum(np.maximum(centres.max(axis=0), size), 2 * size)
+    margin = 0.02 * size
+    low = np.maximum(np.minimum(centres.min(axis=0) - margin, 0), -size)
+    high = np.minimum(np.maximum(centres.max(axis=0) + margin, size), 2 * size)
     x0, y0, x1, y1 = (float(v) for v in (*low, *high))
     figure = slide_figure(canvas, (x0, y0, x1, y1), height=height)
     corners = {"x0": 0, "y0": 0, "x1": canvas.width, "y1": canvas.height}

@@ -42,16 +42,16 @@ def registration_facts(run: RunRow, comparison: Comparison) -> None:
     summary = comparison.summary
     shares = summary["alignment"].get("share_on_tissue_by_orientation", {})
     with st.expander("Registration and resolution"):
-        st.markdown(plain(summary["alignment"]["message"]))
         if shares:
+            percent = [100 * share for share in shares.values()]
             st.dataframe(
-                pd.DataFrame({"orientation": list(shares), "on tissue": list(shares.values())}),
+                pd.DataFrame({"orientation": list(shares), "on tissue": percent}),
                 hide_index=True,
                 width=480,
                 height="content",
                 column_config={
                     "on tissue": st.column_config.ProgressColumn(
-                        "spots on tissue", format="percent", min_value=0, max_value=1
+                        "spots on tissue", format="%.0f %%", min_value=0, max_value=100
                     )
                 },
                 alt="Share of the spots that lie on tissue, in each of eight orientations",

@@ -76,5 +76,5 @@ def test_spots_beside_the_tissue_and_the_slide_are_drawn_and_counted():
     figure = placement_map(Canvas(1000, 1000), far, on)
     assert [trace.name for trace in figure.data] == ["on tissue: 40", "off tissue: 12"]
     low, high = figure.layout.xaxis.range
-    assert low == -300
+    assert low == -320
     assert high == 2000, "a spot at the other end of the world does not shrink the slide to a dot"

@@ -1,0 +1,100 @@
+"""Spots placed by hand, swipe, filters; gene lists, mixtures and signatures, in a browser."""
+
+import json
+
+import numpy as np
+import pytest
+from browser import steps
+
+from histospace_core.catalog import Catalog
+from histospace_core.inference import open_prediction
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def newest_comparison(app, run_id: str) -> dict:
+    """What the newest comparison of a run recorded."""
+    catalog = Catalog(f"sqlite:///{(app.store / 'catalog.db').as_posix()}")
+    (row, *_) = catalog.comparisons(run_id)
+    return json.loads((row.directory / "summary.json").read_text())
+
+
+def set_number(page, label: str, value: str) -> None:
+    field = page.get_by_label(label)
+    field.fill(value)
+    field.press("Enter")
+    steps.at_rest(page)
+
+
+def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample_run):
+    page.goto(f"/compare?run={sample_run}&view=swipe&colours=own&gene=ERBB2")
+    toggle = page.get_by_text("Place the spots by hand")
+    toggle.wait_for(state="attached")
+    if not toggle.is_visible():  # a comparison is there already: what brings another is folded
+        page.get_by_text("Measured expression", exact=True).first.click()
+    toggle.click()
+    page.get_by_text("Spots on tissue").first.wait_for()
+    set_number(page, "Shift right, µm", "40")
+    set_number(page, "Turn clockwise, degrees", "2")
+    page.get_by_text("as given: 95").wait_for()
+    page.get_by_role("button", name="Compare as placed").click()
+    page.get_by_text("Mean per-gene r").wait_for(timeout=180_000)
+    page.locator(".swipe[data-shown='ERBB2']").wait_for()
+    recorded = newest_comparison(app, sample_run)["placement"]
+    assert recorded["by_hand"] is True
+    assert (recorded["shift_um"], recorded["turn_degrees"]) == ([40, 0], 2)
+    assert np.array(recorded["affine_level0_px"]).shape == (2, 3)
+
+    divider = page.get_by_role("slider", name="Divider: measured on its left")
+    before = divider.input_value()
+    divider.focus()
+    page.keyboard.press("ArrowLeft")
+    assert int(divider.input_value()) == int(before) - 1
+    assert page.locator(".swipe .legend:visible").count() == 2, "a scale for each"
+
+    page.get_by_role("radio", name="Side by side").click()
+    page.wait_for_url(lambda url: "view=" not in url)
+    for number in range(4):
+        steps.plot(page, number)
+    page.get_by_role("figure", name="residual: ERBB2").wait_for()
+
+    steps.choose(page, "Show", "cannot be scored")
+    page.get_by_text("genes cannot be scored").wait_for()
+    page.get_by_label("Find genes").fill("KRT")
+    page.get_by_label("Find genes").press("Enter")
+    genes = open_prediction(app.store / "runs" / sample_run).genes
+    page.get_by_text(f"of {len(genes):,} genes.").wait_for()
+
+
+def test_lists_mixtures_and_signatures_on_the_gene_map(page, sample_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2&with=CD74")
+    steps.shown(page, "CD74", 1)
+    page.get_by_text("Mix the two genes in one picture").click()
+    panel = steps.shown(page, "ERBB2 + CD74")
+    page.wait_for_url("**mix=on*")
+    assert panel.locator(".discs i").count() == 2
+    assert page.locator(".viewer .panel").count() == 1
+
+    page.get_by_role("button", name="List and order").click()
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(
+        {
+            "name": "mine.csv",
+            "mimeType": "text/csv",
+            "buffer": b"gene,p\nHER2,1\nCD74,1\nVIM,1\nCOL1A1,1\nACTB,1\nnonsense,1\nTRAP,1\n",
+        }
+    )
+    page.get_by_text("no gene has this name: nonsense").wait_for()
+    page.get_by_text("more than one gene has this name: TRAP").wait_for()
+    page.get_by_role("button", name="Show as one signature").click()
+    page.wait_for_url("**signature=*")
+    steps.shown(page, "mine (signature)", 1)
+    page.keyboard.press("Escape")
+    page.get_by_text("has no held-out score of this list").wait_for()
+
+    page.goto(page.url)
+    steps.shown(page, "ERBB2 + CD74")
+    steps.shown(page, "mine (signature)", 1)
+    steps.choose(page, "Gene", "VIM")
+    steps.shown(page, "VIM + CD74")
+    page.get_by_role("button", name="ERBB2", exact=True).click()
+    steps.shown(page, "ERBB2 + CD74")
