@@ -144,7 +144,7 @@ def _headline(comparison: Comparison) -> None:
             st.metric(
                 "Noise ceiling",
                 f"{ceiling:.3f}",
-                delta="of mean per-gene r",
+                delta="highest possible",
                 delta_color="off",
                 delta_arrow="off",
                 help="The highest mean per-gene r that counts this shallow allow.",

@@ -12,11 +12,13 @@ from histospace_core.inference import open_prediction
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def newest_comparison(app, run_id: str) -> dict:
-    """What the newest comparison of a run recorded."""
+def recorded(app, run_id: str) -> dict[str, dict]:
+    """What each comparison of a run has recorded, by its id."""
     catalog = Catalog(f"sqlite:///{(app.store / 'catalog.db').as_posix()}")
-    (row, *_) = catalog.comparisons(run_id)
-    return json.loads((row.directory / "summary.json").read_text())
+    return {
+        row.id: json.loads((row.directory / "summary.json").read_text())
+        for row in catalog.comparisons(run_id)
+    }
 
 
 def set_number(page, label: str, value: str) -> None:
@@ -27,6 +29,8 @@ def set_number(page, label: str, value: str) -> None:
 
 
 def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample_run):
+    before = set(recorded(app, sample_run))
+    shift = 40 + len(before)  # tells this comparison from those of other tests and attempts
     page.goto(f"/compare?run={sample_run}&view=swipe&colours=own&gene=ERBB2")
     toggle = page.get_by_text("Place the spots by hand")
     toggle.wait_for(state="attached")
@@ -34,22 +38,23 @@ def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample
         page.get_by_text("Measured expression", exact=True).first.click()
     toggle.click()
     page.get_by_text("Spots on tissue").first.wait_for()
-    set_number(page, "Shift right, µm", "40")
+    set_number(page, "Shift right, µm", str(shift))
     set_number(page, "Turn clockwise, degrees", "2")
     page.get_by_text("as given: 95").wait_for()
     page.get_by_role("button", name="Compare as placed").click()
-    page.get_by_text("Mean per-gene r").wait_for(timeout=180_000)
+    text = f"shifted by {shift} µm to the right"
+    page.get_by_text(text).wait_for(state="attached", timeout=180_000)
+    steps.at_rest(page)
     page.locator(".swipe[data-shown='ERBB2']").wait_for()
-    recorded = newest_comparison(app, sample_run)["placement"]
-    assert recorded["by_hand"] is True
-    assert (recorded["shift_um"], recorded["turn_degrees"]) == ([40, 0], 2)
-    assert np.array(recorded["affine_level0_px"]).shape == (2, 3)
+    (new,) = set(recorded(app, sample_run)) - before
+    placement = recorded(app, sample_run)[new]["placement"]
+    assert placement["by_hand"] is True
+    assert (placement["shift_um"], placement["turn_degrees"]) == ([shift, 0], 2)
+    assert np.array(placement["affine_level0_px"]).shape == (2, 3)
 
     divider = page.get_by_role("slider", name="Divider: measured on its left")
-    before = divider.input_value()
-    divider.focus()
-    page.keyboard.press("ArrowLeft")
-    assert int(divider.input_value()) == int(before) - 1
+    divider.press("ArrowLeft")
+    assert divider.input_value() == "49"
     assert page.locator(".swipe .legend:visible").count() == 2, "a scale for each"
 
     page.get_by_role("radio", name="Side by side").click()
