@@ -146,7 +146,7 @@ def scatter(
             mode="markers",
             marker={
                 "size": 7,
-                "color": local_density(measured, predicted),
+                "color": np.sqrt(local_density(measured, predicted)),  # many spots count zero
                 "colorscale": "Viridis",
                 "opacity": 0.8,
             },

@@ -96,7 +96,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
         one, more = st.container(width=440), st.container(width=440)  # they wrap
         with st.popover("List and order", icon=":material/tune:"):
             gene_lists(run_id, prediction.run_dir, panel.finder)
-            signature = signature_picker(run_id, prediction.run_dir)
+            signature, problem = signature_picker(run_id, prediction.run_dir)
             genes = _ordered(run_id, panel)
     there = set(genes)  # what is shown can be chosen, hidden or not
     shown = (st.session_state[first], *st.session_state[beside])
@@ -117,6 +117,8 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
             placeholder="none",
             select_all=False,
         )
+    if problem:
+        st.info(plain(problem))
     keep("gene", gene)
     beside_it = tuple(other for other in others if other != gene)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -15,15 +15,19 @@ PARAMETER = "signature"
 """Of the address."""
 
 
-def signature_picker(run_id: str, run_dir: Path) -> str | None:
-    """Let the user choose a signature to show beside the genes; return its key, None for none."""
+def signature_picker(run_id: str, run_dir: Path) -> tuple[str | None, str]:
+    """Let the user choose a signature to show beside the genes.
+
+    Returns
+    -------
+    tuple of (str or None, str)
+        Its key, None for none; and why what was asked for cannot be shown, "" if it can.
+    """
     known = run_signatures(run_dir)
     state = f"signature-{run_id}"
     wanted = st.session_state.get(state, st.query_params.get(PARAMETER))
-    if wanted is not None and wanted not in known:
-        st.warning("The signature of this link is not there any more; upload its list again.")
-        wanted = None
-    st.session_state[state] = wanted
+    lost = wanted is not None and wanted not in known
+    st.session_state[state] = None if lost else wanted
     picked = st.selectbox(
         "Signature: the mean z-score of a list's reliable genes",
         [None, *known],
@@ -32,13 +36,13 @@ def signature_picker(run_id: str, run_dir: Path) -> str | None:
     )
     if picked is None:
         st.query_params.pop(PARAMETER, None)
-        return None
+        text = "The signature of this link is not there any more; upload its list again."
+        return None, text if lost else ""
     st.query_params[PARAMETER] = picked
     found = get_context().tiles.signature(run_id, picked)
     if not found.scored:
-        st.info(plain(f"{known[picked].name}: {found.facts['note']}."))
-        return None
-    return picked
+        return None, f"Signature {known[picked].name}: {found.facts['note']}."
+    return picked, ""
 
 
 def _words(signature: Signature) -> str:
