@@ -94,7 +94,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     _begin(run_id, panel.by_reliability)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         one, more = st.container(width=440), st.container(width=440)  # they wrap
-        with st.popover("List and order", icon=":material/tune:"):
+        with st.popover("Lists, signatures, order", icon=":material/tune:"):
             gene_lists(run_id, prediction.run_dir, panel.finder)
             signature, problem = signature_picker(run_id, prediction.run_dir)
             genes = _ordered(run_id, panel)

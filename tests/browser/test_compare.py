@@ -80,7 +80,7 @@ def test_lists_mixtures_and_signatures_on_the_gene_map(page, sample_run):
     assert panel.locator(".discs i").count() == 2
     assert page.locator(".viewer .panel").count() == 1
 
-    page.get_by_role("button", name="List and order").click()
+    page.get_by_role("button", name="Lists, signatures, order").click()
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(
         {
             "name": "mine.csv",
