@@ -97,7 +97,7 @@ def write_run(folder: Path, centres: Any, grid: Any, record: dict[str, Any]) -> 
     """Write smooth random values for the genes of the model."""
     rng = np.random.default_rng(0)
     var = pd.read_csv(MODEL / "genes.csv", index_col="gene", keep_default_na=False)
-    numbers = ["held_out_pearson", "interval_half_width", "mse_ratio_to_mean", "ci_low", "ci_high"]
+    numbers = var.columns.difference(["gene_id", "reliable"])
     var[numbers] = var[numbers].apply(pd.to_numeric, errors="coerce")
     column, row = grid.T
     fields = [

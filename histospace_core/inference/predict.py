@@ -15,7 +15,7 @@ from histospace_core.inference.journal import Journal
 from histospace_core.inference.provenance import provenance, run_key
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
-from histospace_core.networks import ModelPackage, Predictor
+from histospace_core.networks import ModelPackage, Predictor, give_back_memory
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan, plan_tiles
 from histospace_core.slides.quality import judge
@@ -89,6 +89,7 @@ def predict_slide(
     if tissue.overview is not None:
         write_overview(run_dir, tissue.overview)
     del tissue  # its tables are tens of megabytes
+    give_back_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if quick:
@@ -99,6 +100,7 @@ def predict_slide(
             done += len(chunk.codes)
             if on_progress:
                 on_progress(done, plan.n_tiles)
+        give_back_memory()
         obs = _obs(slide, plan, journal.columns())
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))

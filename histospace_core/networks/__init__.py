@@ -4,6 +4,7 @@ from histospace_core.networks.autoencoder import Autoencoder, TileEncoder, to_pi
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import TILE_PX, UM_PER_PX, HistoSPACE, n_parameters
 from histospace_core.networks.histospace_plus import HistoSPACEPlus
+from histospace_core.networks.memory import give_back_memory
 from histospace_core.networks.package import (
     GENE_COLUMNS,
     NETWORKS,
@@ -31,6 +32,7 @@ __all__ = [
     "Predictor",
     "TileEncoder",
     "file_sha256",
+    "give_back_memory",
     "list_packages",
     "load_package",
     "n_parameters",

@@ -130,7 +130,7 @@ def int8_stack(
         last = real_last and i == len(layers) - 1
         outside = Grid(max(float(wanted.amax()), 1e-6) / 255)
         conv = Int8Conv(weight, bias, inside, None if last else outside)
-        conv.bias = bias + (wanted - conv.before_activation(rounded)).mean((0, 2, 3))
+        conv.bias = bias + wanted.mean((0, 2, 3)) - conv.before_activation(rounded).mean((0, 2, 3))
         stack.append(conv)
         exact, rounded, inside = max_pool2d(relu(wanted), 2), pool(conv(rounded)), outside
     return stack

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from histospace_core.networks.fast import Encoder, PlainEncoder, quick_encoders
-from histospace_core.networks.memory import free_device_memory, is_out_of_memory
+from histospace_core.networks.memory import give_back_memory, is_out_of_memory
 from histospace_core.networks.package import ModelPackage, pick_device
 
 Values = NDArray[np.float32]
@@ -87,7 +87,7 @@ class Predictor:
         trace: TracebackType | None,
     ) -> None:
         del self.network, self.encoder
-        free_device_memory()
+        give_back_memory()
 
     def tune(self, *sample: Bytes) -> None:
         """Choose the quickest form of the network that agrees with the plain one on these tiles.
@@ -185,7 +185,7 @@ class Predictor:
         if not is_out_of_memory(error) or self.batch_size == 1:
             return False
         self.batch_size //= 2
-        free_device_memory()
+        give_back_memory()
         return True
 
     def record(self) -> dict[str, Any]:
