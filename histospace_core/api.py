@@ -25,7 +25,7 @@ from histospace_core.exports import export_run
 from histospace_core.exports.characterisation import require_new, write_characterisation
 from histospace_core.exports.choice import known_genes
 from histospace_core.exports.table import spatial_table
-from histospace_core.expression import read_measured
+from histospace_core.expression import Placement, read_measured
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, list_packages, load_package
 from histospace_core.sample import Phantom, make_phantom
@@ -145,6 +145,7 @@ def compare(
     *,
     out: str | Path,
     spots: str | Path | None = None,
+    placement: Placement | None = None,
 ) -> Comparison:
     """Score a run against measured spatial transcriptomics of the same section.
 
@@ -158,6 +159,8 @@ def compare(
         becomes part of the run's report.
     spots : path, optional
         Spot positions that belong to a TSV of counts.
+    placement : Placement, optional
+        Where the spots have to be moved to lie on the slide; the summary records it.
 
     Returns
     -------
@@ -171,7 +174,7 @@ def compare(
     """
     if not isinstance(measured, anndata.AnnData):
         measured = read_measured(Path(measured), None if spots is None else Path(spots))
-    return compare_run(_prediction(run).run_dir, measured, Path(out))
+    return compare_run(_prediction(run).run_dir, measured, Path(out), placement=placement)
 
 
 def characterise_run(

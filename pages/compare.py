@@ -4,20 +4,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import ComparisonRow, RunRow, new_id
+from histospace_core.errors import HistospaceError
 from histospace_core.evaluation.compare import Comparison, compare_run, open_comparison
 from histospace_core.exports import file_name, genes_csv, spots_csv
-from histospace_core.expression import read_measured
-from histospace_core.figures.canvas import Canvas
-from histospace_core.figures.colours import unit_label
-from histospace_core.figures.comparison import scatter, shared_limits, spot_map
-from histospace_core.web import get_context, measured_uploader, selection, slide_image_url
+from histospace_core.expression import Placement, read_measured
+from histospace_core.web import get_context, measured_uploader
+from histospace_core.web.compare_maps import gene_maps
+from histospace_core.web.compare_placement import Source, place_by_hand, registration_facts
+from histospace_core.web.compare_table import genes_view
 from histospace_core.web.intake import measured_file
-from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, keep, plain, run_picker, when
+from histospace_core.web.parts import chosen, guarded, keep, pick, plain, run_picker, when
 
 
 @guarded
@@ -33,63 +33,78 @@ def compare() -> None:
     if not rows:
         st.info("Bring measured expression of this section to see it beside the prediction.")
         return
-    row = _pick(rows)
+    row = pick("Comparison", "comparison", rows, _words)
     comparison = _open(row.id)
     _headline(comparison)
+    registration_facts(run, comparison)
+    _gene(run, comparison)
+    reliable = get_context().tiles.study(run.id).prediction.var["reliable"]
+    genes_view(comparison, reliable, partial(_choose, comparison))
+
+
+@st.fragment
+@guarded
+def _gene(run: RunRow, comparison: Comparison) -> None:
+    """Show one gene; another one runs nothing else of the page."""
     gene = _gene_picker(comparison)
     if gene is not None:
-        _figures(run, comparison, gene)
-    _table(comparison)
+        gene_maps(run, comparison, gene)
     _downloads(run, comparison, gene)
 
 
 def _bring(run: RunRow) -> None:
-    slide = run.slide
+    slide, source = run.slide, None
     if slide is not None and slide.counts_path:
         st.markdown("The measurement of this section came with the slide.")
+        spots = Path(slide.spots_path) if slide.spots_path else None
+        source = Source(Path(slide.counts_path), spots, f"measurement of {slide.name}")
         if st.button("Compare with it", type="primary"):
-            spots = Path(slide.spots_path) if slide.spots_path else None
-            _compare(run, Path(slide.counts_path), spots, f"measurement of {slide.name}")
+            _compare(run, source)
         st.divider()
     st.markdown(
         "A table of counts (TSV) with its spot file; or one `.h5ad`; or a zip of a Space Ranger "
         "folder. Raw counts, positions in full-resolution pixels of this slide."
     )
+    uploaded = _uploaded(run)
+    if st.button("Compare", disabled=uploaded is None) and uploaded is not None:
+        _compare(run, uploaded)
+    source = uploaded or source
+    if source is not None:
+        place_by_hand(run, source, partial(_compare, run, source))
+
+
+def _uploaded(run: RunRow) -> Source | None:
     counts = measured_uploader(f"counts-{run.id}", "Counts, .h5ad or zip")
     spots = measured_uploader(f"spots-{run.id}", "Spot file (only for a table of counts)")
-    ready = counts is not None and "measured_id" in counts
-    if st.button("Compare", disabled=not ready) and counts is not None:
-        files = [_uploaded(answer) for answer in (counts, spots)]
-        if files[0] is not None:
-            _compare(run, files[0], files[1], counts["name"])
+    file = _file(counts)
+    return Source(file, _file(spots), counts["name"]) if counts and file else None
 
 
-def _uploaded(answer: dict[str, Any] | None) -> Path | None:
+def _file(answer: dict[str, Any] | None) -> Path | None:
     if answer is None or "measured_id" not in answer:
         return None
-    return measured_file(get_context().settings, answer["measured_id"])
+    try:
+        return measured_file(get_context().settings, answer["measured_id"])
+    except HistospaceError as error:  # kept for a day only
+        st.error(plain(error))
+        return None
 
 
 @guarded
-def _compare(run: RunRow, counts: Path, spots: Path | None, name: str) -> None:
+def _compare(run: RunRow, source: Source, placement: Placement | None = None) -> None:
     with st.spinner("Reading the measurement and comparing…"):
         folder = run.directory / "comparisons" / new_id()
-        result = compare_run(run.directory, read_measured(counts, spots), folder)
-        row = get_context().catalog.add_comparison(run.id, name, folder, result.summary)
+        measured = read_measured(source.counts, source.spots)
+        result = compare_run(run.directory, measured, folder, placement=placement)
+        row = get_context().catalog.add_comparison(run.id, source.name, folder, result.summary)
     st.query_params["comparison"] = row.id
     st.rerun()
 
 
-def _pick(rows: list[ComparisonRow]) -> ComparisonRow:
-    by_id = {row.id: row for row in rows}
-    picked = st.selectbox(
-        "Comparison",
-        list(by_id),
-        index=chosen("comparison", list(by_id)),
-        format_func=lambda key: f"{by_id[key].measured_name} · {when(by_id[key].created_at)}",
-    )
-    keep("comparison", picked)
-    return by_id[picked]
+def _words(row: ComparisonRow) -> str:
+    by_hand = row.summary.get("placement", {}).get("by_hand")
+    parts = [row.measured_name, "placed by hand" if by_hand else "", when(row.created_at)]
+    return " · ".join(part for part in parts if part)
 
 
 @st.cache_resource(max_entries=8)
@@ -113,6 +128,7 @@ def _headline(comparison: Comparison) -> None:
          "across genes within a spot. High without any image, since some genes are always high: "
          "read it only beside the mean profile's."),
     )  # fmt: skip
+    ceiling = s.get("noise_ceiling")
     with st.container(horizontal=True):
         for label, value, baseline, why in scores:
             st.metric(
@@ -122,6 +138,16 @@ def _headline(comparison: Comparison) -> None:
                 delta_color="off",
                 delta_arrow="off",
                 help=why,
+                width="content",
+            )
+        if ceiling is not None:
+            st.metric(
+                "Noise ceiling",
+                f"{ceiling:.3f}",
+                delta="highest possible",
+                delta_color="off",
+                delta_arrow="off",
+                help="The highest mean per-gene r that counts this shallow allow.",
                 width="content",
             )
         st.metric("Spots", f"{s['n_spots']:,}", width="content")
@@ -140,88 +166,36 @@ def _gene_picker(comparison: Comparison) -> str | None:
     if scored.empty:
         st.info("No gene can be evaluated: each is constant in the measurement or not measured.")
         return None
-    genes = list(scored.index)
+    genes, key = list(scored.index), f"gene-{comparison.directory.name}"
+    wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
+    st.session_state[key] = wanted if wanted in genes else genes[chosen("gene", genes)]
     gene = st.selectbox(
         "Gene (best held-out score first)",
         genes,
-        index=chosen("gene", genes),
+        key=key,
         format_func=lambda g: (
             f"{g}   r {scored.pearson[g]:.2f} here, {scored.held_out_pearson[g]:.2f} held out"
         ),
     )
     keep("gene", gene)
     row = scored.loc[gene]
+    ceiling = comparison.spots.var.get("noise_ceiling", {}).get(gene)
+    known = ceiling is not None and pd.notna(ceiling)
+    limit = f" (mean profile 0{f', noise ceiling {ceiling:.2f}' if known else ''})"
     better = "beats" if row.mse_ratio_to_mean < 1 else "does not beat"
     st.markdown(
-        f"{plain(gene)}: r **{row.pearson:.2f}**, error ratio **{row.mse_ratio_to_mean:.2f}** "
-        f"({better} the mean profile), held-out r {row.held_out_pearson:.2f}"
+        f"{plain(gene)}: r **{row.pearson:.2f}**{limit}, error ratio "
+        f"**{row.mse_ratio_to_mean:.2f}** ({better} the mean profile), held-out r "
+        f"{row.held_out_pearson:.2f}"
     )
     return gene
 
 
-def _figures(run: RunRow, comparison: Comparison, gene: str) -> None:
-    """Draw both maps on one scale and the scatter; a selection in one shows in all."""
-    spots, scope = comparison.spots, comparison.directory.name
-    column = spots.var_names.get_loc(gene)
-    layers = {k: np.asarray(spots.layers[k][:, column]).ravel() for k in ("measured", "predicted")}
-    unit = unit_label(comparison.summary["expression_unit"])
-    rows = selection.selected(scope)
-    look = {"unit": unit, "selected": rows}
-    limits = shared_limits(*layers.values())
-    canvas = _canvas(run)
-    diameter = run.provenance["tiles"]["side_level0_px"]
-    figures = {
-        name: spot_map(
-            canvas, spots.obsm["spatial"], values,
-            diameter=diameter, label=f"{gene} {name}", limits=limits, **look,
-        )
-        for name, values in layers.items()
-    }  # fmt: skip
-    figures["scatter"] = scatter(layers["measured"], layers["predicted"], gene=gene, **look)
-    for (name, figure), place in zip(figures.items(), st.columns(3), strict=True):
-        chart = f"{name}-{scope}"
-        place.plotly_chart(
-            figure,
-            key=chart,
-            config=CHART_CONFIG,
-            on_select=partial(selection.keep, scope, chart),
-            selection_mode=["box", "lasso"],
-            alt=f"{gene}: {name}, {len(spots)} spots, {unit}",
-        )
-    if rows:
-        means = " · ".join(f"{name} mean {v[rows].mean():.2f}" for name, v in layers.items())
-        st.markdown(f"**{len(rows)} spots selected** · {means} {plain(unit)}")
-        st.button("Clear selection", on_click=selection.clear, args=(scope,))
-    else:
-        st.caption("Select with box or lasso in one figure: the same spots stand out in all.")
-
-
-def _canvas(run: RunRow) -> Canvas:
-    slide = run.provenance["slide"]
-    image = slide_image_url(run.slide_id, 2048) if run.slide_id else None
-    return Canvas(slide["width"], slide["height"], slide["mpp"], image)
-
-
-def _table(comparison: Comparison) -> None:
-    st.subheader("All genes", anchor=False)
-    table = comparison.genes[
-        ["gene", "pearson", "mse_ratio_to_mean", "held_out_pearson", "spearman", "rmse",
-         "p_value", "q_value", "n_spots", "note"]
-    ]  # fmt: skip
-    table = table.assign(note=table["note"].fillna(""))
-    names = {
-        "pearson": "r", "mse_ratio_to_mean": "error ratio (mean: 1)",
-        "held_out_pearson": "held-out r", "p_value": "p", "q_value": "q", "n_spots": "spots",
-    }  # fmt: skip
-    numbers = {
-        c: st.column_config.NumberColumn(
-            names.get(c, c), format="%.2g" if c in ("p_value", "q_value") else "%.3f"
-        )
-        for c in table.columns
-        if pd.api.types.is_float_dtype(table[c])
-    }
-    st.dataframe(table, column_config=numbers, hide_index=True, height=320)
-    st.caption(f"p by {plain(comparison.summary['p_values'])}; q after Benjamini and Hochberg.")
+def _choose(comparison: Comparison, gene: str) -> None:
+    """Show a gene that was chosen in the table; one without a score has no map."""
+    if comparison.genes.set_index("gene")["pearson"].notna()[gene]:
+        st.session_state[f"wanted-gene-{comparison.directory.name}"] = gene
+        st.rerun()
 
 
 def _downloads(run: RunRow, comparison: Comparison, gene: str | None) -> None:

@@ -18,6 +18,7 @@ from histospace_core.web.parts import guarded, plain, run_picker
 from histospace_core.web.region_panel import region_panel
 from histospace_core.web.region_statistics import region_statistics
 from histospace_core.web.regions import tiles_inside
+from histospace_core.web.signature_picker import signature_trust
 from histospace_core.web.tiles import Study
 from histospace_core.web.trust import gene_trust
 from histospace_core.web.viewer import current_looks, deep_zoom, keep_looks
@@ -45,7 +46,7 @@ def _map(run: RunRow, study: Study) -> None:
     keep_looks(looks)
     rows = get_context().catalog.regions(run.id)
     row = regions.picked(run.id, rows)
-    if picked.beside:
+    if picked.panels > 1:
         figure, facts = st.container(), st.container()
     else:
         figure, facts = st.columns([3, 2], gap="medium")
@@ -57,10 +58,14 @@ def _map(run: RunRow, study: Study) -> None:
             looks,
             outlines=regions.outlines(rows, row),
             on_drawn=partial(regions.told, run.id, regions.take_drawing),
+            mixed=picked.mixed,
+            signature=picked.signature,
         )
     values = prediction.gene(gene)
     with facts:
         gene_trust(prediction.var.loc[gene])
+        if picked.signature:
+            signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)
         _values(run, prediction, gene, values, row)
     if row is not None:

@@ -62,26 +62,31 @@ def read_gmt(path: Path = SHIPPED) -> list[Signature]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise MeasurementError(f"{path.name}: larger than 16 MB, so no list of signatures.")
-        lines = path.read_text("utf-8").splitlines()
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise MeasurementError(f"{path.name}: is no text file, so no GMT.") from error
+    return parse_gmt(path.name, text)
+
+
+def parse_gmt(file: str, text: str) -> list[Signature]:
+    """Return the signatures that a GMT file's text holds; `file` names it in errors."""
     signatures: dict[str, Signature] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         cells = [cell.strip() for cell in line.split("\t")]
         genes = tuple(dict.fromkeys(cell for cell in cells[2:] if cell))
         if not cells[0] or not genes:
             raise MeasurementError(
-                f"{path.name}, line {number}: expected a name, a source and genes, parted by tabs."
+                f"{file}, line {number}: expected a name, a source and genes, parted by tabs."
             )
         if cells[0] in signatures:
-            raise MeasurementError(f"{path.name}, line {number}: '{cells[0]}' is there twice.")
+            raise MeasurementError(f"{file}, line {number}: '{cells[0]}' is there twice.")
         signatures[cells[0]] = Signature(cells[0], cells[1], genes)
     if not signatures:
-        raise MeasurementError(f"{path.name}: holds no signature.")
+        raise MeasurementError(f"{file}: holds no signature.")
     return list(signatures.values())
 
 

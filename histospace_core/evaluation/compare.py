@@ -10,34 +10,18 @@ import anndata
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from histospace_core.errors import MeasurementError, StoreError
+from histospace_core.evaluation.gene_scores import score_all, score_genes
 from histospace_core.evaluation.matching import MIN_COVER, tile_mask, tile_weights
-from histospace_core.evaluation.metrics import (
-    mse_ratio_per_gene,
-    mse_ratio_to_mean,
-    per_gene_pearson,
-    per_spot_pearson,
-)
-from histospace_core.evaluation.significance import q_values, spatial_p_values
-from histospace_core.expression import check_alignment, map_to_panel, normalise
+from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.expression import map_to_panel, normalise
+from histospace_core.expression.align import Alignment, check_alignment, lies_on
+from histospace_core.expression.placement import Placement, moved
 from histospace_core.inference.prediction import Prediction, open_prediction
 from histospace_core.inference.provenance import RESEARCH_USE
 from histospace_core.inference.store import disk_errors, write_json
 
-COLUMNS = (
-    "gene",
-    "n_spots",
-    "pearson",
-    "spearman",
-    "rmse",
-    "mse_ratio_to_mean",
-    "p_value",
-    "q_value",
-    "held_out_pearson",
-    "note",
-)
 MIN_SPOTS = 10
 """Fewer matched spots than this cannot be scored."""
 
@@ -49,9 +33,10 @@ class Comparison:
     Attributes
     ----------
     genes : DataFrame
-        One row a gene of the panel, columns `COLUMNS`.
+        One row a gene of the panel, columns `gene_scores.COLUMNS`.
     spots : AnnData
-        Matched spots x common genes, layers "measured" and "predicted" in the model's unit.
+        Matched spots x common genes, layers "measured" and "predicted" in the model's unit;
+        `obsm["spatial"]` where they were placed; `var["noise_ceiling"]`.
     """
 
     directory: Path
@@ -60,7 +45,38 @@ class Comparison:
     spots: anndata.AnnData
 
 
-def compare_run(run_dir: Path, measured: anndata.AnnData, out: Path) -> Comparison:
+def registration(
+    prediction: Prediction, centres: NDArray[np.float64]
+) -> tuple[Alignment, NDArray[np.bool_]]:
+    """Say which spots lie on predicted tissue, and how many would in each of eight orientations.
+
+    Parameters
+    ----------
+    centres : (n, 2)
+        Spot centres, level-0 px.
+    """
+    facts = prediction.provenance
+    size = (facts["slide"]["width"], facts["slide"]["height"])
+    stride = float(facts["tiles"]["stride_level0_px"])
+    mask = tile_mask(prediction.centres, stride, size)
+    return (
+        check_alignment(centres, mask, (stride, stride), size),
+        lies_on(centres, mask, (stride, stride)),
+    )
+
+
+def placed(
+    prediction: Prediction, centres: NDArray[np.float64], placement: Placement
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return spot centres (n, 2) where a placement puts them on a run's slide, and its matrix."""
+    slide = prediction.provenance["slide"]
+    matrix = placement.matrix(centres, (slide["width"], slide["height"]), prediction.mpp)
+    return moved(centres, matrix), matrix
+
+
+def compare_run(
+    run_dir: Path, measured: anndata.AnnData, out: Path, *, placement: Placement | None = None
+) -> Comparison:
     """Score a run against measured counts and write `genes.csv`, `summary.json`, `spots.h5ad`.
 
     Parameters
@@ -69,6 +85,8 @@ def compare_run(run_dir: Path, measured: anndata.AnnData, out: Path) -> Comparis
         Raw counts with positions, as `read_measured` returns them.
     out
         A new folder.
+    placement
+        Where a person has moved the spots; recorded in `summary.json`. As given where None.
 
     Raises
     ------
@@ -80,19 +98,15 @@ def compare_run(run_dir: Path, measured: anndata.AnnData, out: Path) -> Comparis
     if out.exists() and any(out.iterdir()):
         raise StoreError(f"'{out.name}' is not empty; choose another folder for the comparison.")
     prediction = open_prediction(run_dir)
-    unit = prediction.provenance["model"]["expression_unit"]
-    size = (prediction.provenance["slide"]["width"], prediction.provenance["slide"]["height"])
-    stride = float(prediction.provenance["tiles"]["stride_level0_px"])
-    alignment = check_alignment(
-        measured.obsm["spatial"],
-        tile_mask(prediction.centres, stride, size),
-        (stride, stride),
-        size,
-    )
-    alignment.require()
+    facts = prediction.provenance
+    unit = facts["model"]["expression_unit"]
+    stride = float(facts["tiles"]["stride_level0_px"])
+    centres, matrix = placed(prediction, measured.obsm["spatial"], placement or Placement())
+    alignment, _ = registration(prediction, centres)
+    alignment.require(placed_by_hand=placement is not None)
     common, match = map_to_panel(measured, prediction.genes, prediction.var["gene_id"].tolist())
     truth = normalise(common, unit)
-    estimate, matched = _at_spots(prediction, common, stride)
+    estimate, matched = _at_spots(prediction, common.var_names, centres, stride)
     if matched.sum() < MIN_SPOTS:
         raise MeasurementError(
             f"Only {matched.sum()} measured spots lie on predicted tissue and at least {MIN_SPOTS} "
@@ -101,24 +115,30 @@ def compare_run(run_dir: Path, measured: anndata.AnnData, out: Path) -> Comparis
     spots = anndata.AnnData(
         obs=common.obs[["total_counts"]][matched].copy(),
         var=prediction.var.loc[common.var_names, ["gene_id", "held_out_pearson", "training_mean"]],
-        obsm={"spatial": common.obsm["spatial"][matched]},
+        obsm={"spatial": centres[matched]},
         layers={"measured": truth[matched], "predicted": estimate[matched]},
     )
+    spots.var["noise_ceiling"] = _ceiling(common[matched], unit)
     genes = score_genes(spots, prediction.var)
     summary = {
         "notice": RESEARCH_USE,
         "run": prediction.run_dir.name,
-        "slide": prediction.provenance["slide"]["name"],
-        "model": prediction.provenance["model"]["name"],
-        "trained_on": prediction.provenance["model"]["training_sections"],
+        "slide": facts["slide"]["name"],
+        "model": facts["model"]["name"],
+        "trained_on": facts["model"]["training_sections"],
         "training_warning": _training_warning(prediction),
         "expression_unit": unit,
         "n_spots_measured": measured.n_obs,
         "n_spots": spots.n_obs,
         "n_genes": spots.n_vars,
-        **_overall(spots),
-        "domain_warning": prediction.provenance["domain"]["warning"],
-        "alignment": {"verdict": alignment.verdict, "message": alignment.message},
+        **score_all(spots),
+        "domain_warning": facts["domain"]["warning"],
+        "alignment": alignment.to_json(),
+        "placement": {
+            "by_hand": placement is not None,
+            **(placement or Placement()).to_json(),
+            "affine_level0_px": matrix.tolist(),
+        },
         "genes": match.message,
         "matching": "tiles weighted by the area they share with a tile centred on the spot",
         "p_values": "Student's t on the effective number of spots (Clifford et al. 1989)",
@@ -142,61 +162,20 @@ def open_comparison(directory: Path) -> Comparison:
         ) from error
 
 
-def score_genes(spots: anndata.AnnData, panel: pd.DataFrame) -> pd.DataFrame:
-    """Per-gene scores over the spots of `spots`, then the panel genes that cannot be scored.
-
-    Parameters
-    ----------
-    spots
-        Layers "measured" and "predicted"; `var["training_mean"]`.
-    panel
-        `Prediction.var`.
-    """
-    x, y = spots.layers["measured"], spots.layers["predicted"]
-    mean = spots.var["training_mean"].to_numpy(np.float32)
-    r = per_gene_pearson(x, y)
-    p = spatial_p_values(x, y, spots.obsm["spatial"])
-    constant = np.isnan(r)
-    rank = [stats.rankdata(m, axis=0).astype(np.float32) for m in (x, y)]
-    scored = pd.DataFrame(
-        {
-            "gene": spots.var_names,
-            "n_spots": spots.n_obs,
-            "pearson": r,
-            "spearman": per_gene_pearson(rank[0], rank[1]),
-            "rmse": np.sqrt(((x - y) ** 2).mean(0)),
-            "mse_ratio_to_mean": mse_ratio_per_gene(x, y, mean),
-            "p_value": p,
-            "q_value": q_values(p),
-            "held_out_pearson": spots.var["held_out_pearson"].to_numpy(),
-            "note": np.where(constant, "not evaluable: constant in the measurement", ""),
-        }
-    )
-    scored.loc[constant, ["pearson", "spearman", "rmse", "mse_ratio_to_mean"]] = np.nan
-    absent = panel.index.difference(spots.var_names, sort=False)
-    rest = pd.DataFrame(
-        {
-            "gene": absent,
-            "n_spots": 0,
-            "held_out_pearson": panel.loc[absent, "held_out_pearson"].to_numpy(),
-            "note": "not evaluable: not measured",
-        }
-    )
-    if len(rest):
-        scored = pd.concat([scored, rest.reindex(columns=scored.columns).astype(scored.dtypes)])
-    return scored[list(COLUMNS)].reset_index(drop=True)
+def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
+    """Noise ceiling of each gene over the matched spots."""
+    library = counts.obs["total_counts"].to_numpy(np.float64)
+    return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
 
 
 def _at_spots(
-    prediction: Prediction, common: anndata.AnnData, stride: float
+    prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Predicted expression (spots, common genes) at the spots, and which spots are covered."""
+    """Predicted expression (spots, genes) at the spots, and which spots are covered."""
     good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
-    weights, cover = tile_weights(
-        prediction.centres[good], common.obsm["spatial"], prediction.tile_level0, stride
-    )
+    weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
     used = np.unique(weights.indices)
-    columns = prediction.var.index.get_indexer(common.var_names)
+    columns = prediction.var.index.get_indexer(genes)
     values = prediction.matrix(good[used])[:, columns]
     estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)
     return estimate, cover >= MIN_COVER
@@ -209,24 +188,6 @@ def _training_warning(prediction: Prediction) -> str:
         "The model was trained on this very slide: these scores do not say how well it does on a "
         "new patient; the held-out scores do."
     )
-
-
-def _overall(spots: anndata.AnnData) -> dict[str, Any]:
-    x, y = spots.layers["measured"], spots.layers["predicted"]
-    mean = spots.var["training_mean"].to_numpy(np.float32)
-    r = per_gene_pearson(x, y)
-    varies = np.isfinite(r)
-    x, y, mean = x[:, varies], y[:, varies], mean[varies]
-    flat = np.broadcast_to(mean, x.shape)
-    return {
-        "n_genes_scored": int(varies.sum()),
-        "per_gene_pearson": float(r[varies].mean()) if varies.any() else None,
-        "mean_profile_per_gene_pearson": 0.0,
-        "mse_ratio_to_mean": mse_ratio_to_mean(x, y, mean),
-        "per_spot_pearson": float(np.nanmean(per_spot_pearson(x, y))),
-        "mean_profile_per_spot_pearson": float(np.nanmean(per_spot_pearson(x, flat))),
-        "share_of_genes_beating_mean": float((mse_ratio_per_gene(x, y, mean) < 1).mean()),
-    }
 
 
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any], spots: anndata.AnnData) -> None:

@@ -50,20 +50,12 @@ class HeldOut:
     library: NDArray[np.float64] | None = None
 
     def noise_ceiling(self, how: str = "log10_cp10k") -> NDArray[np.float64]:
-        """Each gene's highest reachable correlation, (genes,), NaN where it cannot be told.
-
-        The genes outside the panel are thinned as one, which leaves each spot's halves of its
-        library as they would be: a sum of thinned counts is the thinned sum.
-        """
+        """Each gene's highest reachable correlation, (genes,), NaN where it cannot be told."""
         ceiling = np.full(len(self.genes), np.nan)
         if self.counts is None or not self.counted.any():
             return ceiling
-        counts = sparse.csr_array(self.counts)
-        own = np.asarray(counts.sum(1), dtype=np.float64).ravel()
-        rest = np.zeros(len(own)) if self.library is None else np.maximum(self.library - own, 0)
-        whole = sparse.hstack([counts, sparse.csr_array(rest[:, None])], format="csr")
         genes = np.flatnonzero(self.counted)
-        ceiling[genes] = noise_ceiling(whole, genes, how=how)
+        ceiling[genes] = noise_ceiling(self.counts, genes, how=how, library=self.library)
         return ceiling
 
 

@@ -13,6 +13,7 @@ def noise_ceiling(
     genes: NDArray[np.integer],
     *,
     how: str = "log10_cp10k",
+    library: NDArray[np.floating] | None = None,
     n_repeats: int = 5,
     seed: int = 0,
 ) -> NDArray[np.float64]:
@@ -28,7 +29,12 @@ def noise_ceiling(
     counts : (spots, all genes)
         Raw counts.
     genes : (g,)
-        Columns to score; library sizes are over all genes.
+        Columns to score.
+    how
+        The normalisation, as `normalise` names it.
+    library : (spots,)
+        Total count of each spot, where `counts` are of some genes only. The genes that are not
+        there are thinned as one: a sum of thinned counts is the thinned sum.
 
     Returns
     -------
@@ -36,6 +42,9 @@ def noise_ceiling(
     """
     rng = np.random.default_rng(seed)
     whole = sparse.csr_matrix(counts)
+    if library is not None:
+        rest = np.maximum(library - np.asarray(whole.sum(1), dtype=np.float64).ravel(), 0)
+        whole = sparse.csr_matrix(sparse.hstack([whole, sparse.csr_matrix(rest[:, None])]))
     values = whole.data.astype(np.int64)
     reliability = np.zeros(len(genes))
     for _ in range(n_repeats):

@@ -5,11 +5,13 @@ from histospace_core.expression.genes import reconcile_genes
 from histospace_core.expression.measured import read_measured
 from histospace_core.expression.normalise import NORMALISATIONS, normalise
 from histospace_core.expression.panel import PanelMatch, map_to_panel
+from histospace_core.expression.placement import Placement
 
 __all__ = [
     "NORMALISATIONS",
     "Alignment",
     "PanelMatch",
+    "Placement",
     "check_alignment",
     "map_to_panel",
     "normalise",

@@ -1,7 +1,7 @@
 """Do the spots lie on the tissue? A check before anything is compared."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,16 +53,32 @@ class Alignment:
         """Orientation with the largest share; as given, where none is better."""
         return max(self.shares, key=lambda name: self.shares[name])
 
-    def require(self) -> None:
+    def require(self, *, placed_by_hand: bool = False) -> None:
         """Refuse a misaligned measurement.
+
+        Who has placed the spots by hand may prefer an orientation that fits less well, as long as
+        half of the spots lie on tissue.
 
         Raises
         ------
         MeasurementError
             With `message`.
         """
+        if placed_by_hand and self.on_tissue >= MIN_ON_TISSUE:
+            return
         if self.verdict == "misaligned":
             raise MeasurementError(self.message)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a comparison records."""
+        return {
+            "verdict": self.verdict,
+            "message": self.message,
+            "share_on_tissue": self.on_tissue,
+            "share_outside": self.outside,
+            "best_orientation": self.best,
+            "share_on_tissue_by_orientation": self.shares,
+        }
 
 
 def orient(
@@ -104,7 +120,7 @@ def check_alignment(
         raise MeasurementError("There are no spots to lay on the slide.")
     width, height = size or (mask.shape[1] * downsample[0], mask.shape[0] * downsample[1])
     shares = {
-        name: _share_on(orient(centres, name, (width, height)), mask, downsample)
+        name: float(lies_on(orient(centres, name, (width, height)), mask, downsample).mean())
         for name in ORIENTATIONS
     }
     inside = ((centres >= 0) & (centres < (width, height))).all(axis=1)
@@ -113,12 +129,14 @@ def check_alignment(
     return Alignment(shares, outside, verdict, message)
 
 
-def _share_on(
+def lies_on(
     centres: NDArray[np.float64], mask: NDArray[np.bool_], downsample: tuple[float, float]
-) -> float:
+) -> NDArray[np.bool_]:
+    """Return (n,) which spot centres lie on a mask; arguments as for `check_alignment`."""
     columns, rows = np.floor(centres / downsample).astype(np.int64).T
     inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
-    return float(mask[rows[inside], columns[inside]].sum() / len(centres))
+    inside[inside] = mask[rows[inside], columns[inside]]
+    return inside
 
 
 def _judge(

@@ -27,12 +27,14 @@ class GeneTable:
     symbols : Ensembl id -> current symbol.
     previous, aliases : other name -> current symbol; names that point at two genes are left out,
         and so are names that are the current symbol of a gene.
+    ambiguous : other name that is in none of these -> the symbols of the genes that it may mean.
     """
 
     ids: dict[str, str]
     symbols: dict[str, str]
     previous: dict[str, str]
     aliases: dict[str, str]
+    ambiguous: dict[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=8)
@@ -53,18 +55,26 @@ def load_gene_table(species: str, folder: Path = REFERENCE) -> GeneTable:
         raise MeasurementError(
             f"The gene reference {path.name} is missing or damaged; restore data/genes/."
         ) from error
+    earlier, other = _pairs(table["symbol"], previous, ids), _pairs(table["symbol"], aliases, ids)
+    found = {"previous": _unambiguous(earlier), "aliases": _unambiguous(other)}
+    both = pd.concat([earlier, other]).drop_duplicates()
+    left = both[~both["other"].isin([*found["previous"], *found["aliases"]])]
     return GeneTable(
         ids=ids,
         symbols={i: symbol for symbol, i in ids.items() if i},
-        previous=_unambiguous(table["symbol"], previous, ids),
-        aliases=_unambiguous(table["symbol"], aliases, ids),
+        ambiguous={str(k): tuple(v) for k, v in left.groupby("other")["symbol"]},
+        **found,
     )
 
 
-def _unambiguous(symbols: pd.Series, others: pd.Series, current: dict[str, str]) -> dict[str, str]:
+def _pairs(symbols: pd.Series, others: pd.Series, current: dict[str, str]) -> pd.DataFrame:
+    """One row a symbol and another name of it that is no current symbol."""
     pairs = pd.DataFrame({"symbol": symbols, "other": others.str.split("|")}).explode("other")
     pairs = pairs.drop_duplicates()
-    pairs = pairs[(pairs["other"] != "") & ~pairs["other"].isin(list(current))]
+    return pairs[(pairs["other"] != "") & ~pairs["other"].isin(list(current))]
+
+
+def _unambiguous(pairs: pd.DataFrame) -> dict[str, str]:
     pairs = pairs[~pairs["other"].duplicated(keep=False)]
     return dict(zip(pairs["other"], pairs["symbol"], strict=True))
 

@@ -32,13 +32,21 @@ class Found:
     absent : tuple of str
         Genes that are known, but not to this model.
     unknown : tuple of str
-        Names that no gene has, or more than one.
+        Names that no gene has.
+    ambiguous : dict of str to tuple of str
+        Names that mean more than one gene -> those genes: none is guessed.
     """
 
     genes: tuple[str, ...]
     renamed: dict[str, str]
     absent: tuple[str, ...]
     unknown: tuple[str, ...]
+    ambiguous: dict[str, tuple[str, ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The whole list: the model's genes first, then what was not found, as given."""
+        return (*self.genes, *self.absent, *self.unknown, *self.ambiguous)
 
 
 class GeneFinder:
@@ -60,6 +68,7 @@ class GeneFinder:
         self._folder = folder
         self._species = guess_species(genes, folder)
         table = load_gene_table(self._species, folder)
+        self._ambiguous = table.ambiguous
         self._by_id = {g: gene for gene, g in zip(genes, gene_ids, strict=True) if g}
         # a model may still use an older symbol: its id tells the current one
         self._by_symbol = {
@@ -79,23 +88,28 @@ class GeneFinder:
 
     def find(self, text: str) -> Found:
         """Look up names, separated by blanks, commas, semicolons or line ends."""
-        names = dict.fromkeys(name for name in re.split(r"[\s,;]+", text.strip()) if name)
-        return self._find(list(names)[:MOST_NAMES])
+        return self.find_names(name for name in re.split(r"[\s,;]+", text.strip()) if name)
 
-    def _find(self, names: Iterable[str]) -> Found:
+    def find_names(self, names: Iterable[str]) -> Found:
+        """Look up names, `MOST_NAMES` at most."""
         genes: dict[str, None] = {}
         renamed: dict[str, str] = {}
         absent: list[str] = []
         unknown: list[str] = []
-        for name in names:
+        ambiguous: dict[str, tuple[str, ...]] = {}
+        for name in list(dict.fromkeys(names))[:MOST_NAMES]:
             gene, known = self._one(name)
-            if gene is None:
-                (absent if known else unknown).append(name)
-                continue
-            genes[gene] = None
-            if gene != name:
-                renamed[name] = gene
-        return Found(tuple(genes), renamed, tuple(absent), tuple(unknown))
+            if gene is not None:
+                genes[gene] = None
+                if gene != name:
+                    renamed[name] = gene
+            elif known:
+                absent.append(name)
+            elif meant := self._ambiguous.get(name) or self._ambiguous.get(name.upper()):
+                ambiguous[name] = meant
+            else:
+                unknown.append(name)
+        return Found(tuple(genes), renamed, tuple(absent), tuple(unknown), ambiguous)
 
     def _one(self, name: str) -> tuple[str | None, bool]:
         """Return the model's gene of a name, and whether any gene is known by it."""

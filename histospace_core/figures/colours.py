@@ -10,6 +10,18 @@ from plotly.colors import get_colorscale, hex_to_rgb, sample_colorscale
 #: Perceptually ordered scales that stay ordered under the common colour-vision deficiencies.
 SCALES: Final[tuple[str, ...]] = ("Viridis", "Cividis", "Inferno", "Magma", "Greys")
 
+#: For differences: blue below zero, white at it, red above; told apart by every common kind of
+#: colour vision, since lightness falls to both sides.
+DIVERGING: Final = "RdBu_r"
+
+#: Inks of two or three genes in one picture, printed over each other: no gene is white, all are
+#: dark. White, every ink and every mixture stay apart for readers without red, green or blue cones
+#: (simulated after Machado et al. 2009, doi 10.1109/TVCG.2009.113).
+INKS: Final[dict[int, tuple[str, ...]]] = {
+    2: ("#0072b2", "#d55e00"),
+    3: ("#33cccc", "#a60080", "#f2cc00"),
+}
+
 UNIT_LABELS: Final[dict[str, str]] = {
     "log10_cp10k": "log10(CP10k+1)",
     "log1p_cp10k": "ln(CP10k+1)",
@@ -32,9 +44,15 @@ def unit_label(unit: str) -> str:
 
 @lru_cache
 def colour_table(scale: str, n: int = 256) -> npt.NDArray[np.uint8]:
-    """Return `n` colours (n, 3) of one of `SCALES`, from its lower end to its upper."""
+    """Return `n` colours (n, 3) of one of `SCALES` or `DIVERGING`, from lower to upper end."""
     colours = sample_colorscale(get_colorscale(scale), np.linspace(0, 1, n), colortype="tuple")
     return np.rint(255 * np.array(colours)).astype(np.uint8)
+
+
+def ink_table(ink: str, n: int = 256) -> npt.NDArray[np.uint8]:
+    """Return `n` colours (n, 3) from white to an ink."""
+    strength = np.linspace(0, 1, n)[:, None]
+    return np.rint(255 - strength * (255 - np.array(rgb(ink)))).astype(np.uint8)
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

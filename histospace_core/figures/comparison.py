@@ -1,13 +1,14 @@
-"""Predicted beside measured: maps of spots on one colour scale, and the scatter of both."""
+"""Predicted beside measured: maps of spots, their difference, and the scatter of both."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
+from scipy.ndimage import gaussian_filter
 
 from .canvas import MODEBAR, Canvas, slide_figure, view_box
-from .colours import INSIDE, NEUTRAL, OUTSIDE, robust_limits
+from .colours import INSIDE, NEUTRAL, robust_limits
 
 #: Width in screen px that a map beside another usually has; sets how large a spot is drawn.
 NOMINAL_WIDTH = 420.0
@@ -19,6 +20,29 @@ def shared_limits(
     """Return one pair of colour limits for both maps: the wider of their robust limits."""
     one, other = robust_limits(measured), robust_limits(predicted)
     return min(one[0], other[0]), max(one[1], other[1])
+
+
+def balanced_limits(difference: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Return colour limits with zero in their middle, which a few extreme spots cannot stretch."""
+    reach = max(abs(limit) for limit in robust_limits(difference))
+    return -reach, reach
+
+
+def local_density(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], *, bins: int = 60
+) -> npt.NDArray[np.float64]:
+    """Return how crowded each point is: points a bin, smoothed, as a share of the densest.
+
+    A histogram of `bins` x `bins` over the range of both, smoothed by a Gaussian of 1.5 bins.
+    """
+    counts, *edges = np.histogram2d(x, y, bins)
+    smooth = gaussian_filter(counts, 1.5)
+    column, row = (
+        np.clip(np.searchsorted(edge, values, "right") - 1, 0, bins - 1)
+        for edge, values in zip(edges, (x, y), strict=True)
+    )
+    density = smooth[column, row]
+    return density / density.max()
 
 
 def spot_map(
@@ -50,7 +74,7 @@ def spot_map(
     limits : tuple of float
         Ends of the colour scale; give both maps of a pair the same.
     scale : str
-        One of :data:`~histospace_core.figures.colours.SCALES`.
+        One of :data:`~histospace_core.figures.colours.SCALES`, or `DIVERGING`.
     selected : sequence of int, optional
         Spots to stress; the others fade.
     height : int
@@ -92,10 +116,25 @@ def scatter(
     *,
     gene: str,
     unit: str,
+    mean_profile: float | None = None,
     selected: Sequence[int] | None = None,
     height: int = 380,
 ) -> go.Figure:
-    """Draw predicted against measured expression, one point per spot, with the line of equality."""
+    """Draw predicted against measured expression, one point per spot, with the line of equality.
+
+    A point is coloured by how crowded its place is.
+
+    Parameters
+    ----------
+    measured, predicted : ndarray of float32, shape (n,)
+    gene, unit : str
+    mean_profile : float, optional
+        What predicting without an image would give every spot, drawn as a line.
+    selected : sequence of int, optional
+        Spots to stress; the others fade.
+    height : int
+        Of the figure, screen px.
+    """
     low, high = shared_limits(measured, predicted)
     pool = np.concatenate([measured, predicted])
     low, high = min(low, float(np.nanmin(pool))), max(high, float(np.nanmax(pool)))
@@ -105,7 +144,12 @@ def scatter(
             x=measured,
             y=predicted,
             mode="markers",
-            marker={"size": 7, "color": OUTSIDE, "opacity": 0.6},
+            marker={
+                "size": 7,
+                "color": np.sqrt(local_density(measured, predicted)),  # many spots count zero
+                "colorscale": "Viridis",
+                "opacity": 0.8,
+            },
             selected={"marker": {"color": INSIDE, "opacity": 0.9}},
             unselected={"marker": {"opacity": 0.2}},
             selectedpoints=_points(selected),
@@ -121,6 +165,13 @@ def scatter(
         line={"dash": "dot", "color": NEUTRAL, "width": 1},
         layer="below",
     )
+    if mean_profile is not None:
+        figure.add_hline(
+            mean_profile,
+            line={"dash": "dash", "color": INSIDE, "width": 1.5},
+            annotation={"text": "mean profile, no image", "font": {"size": 11, "color": INSIDE}},
+            annotation_position="top left",
+        )
     figure.update_layout(
         height=height,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},

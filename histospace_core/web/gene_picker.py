@@ -6,25 +6,42 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from histospace_core.expression.search import Found, GeneFinder
+from histospace_core.expression.search import GeneFinder
+from histospace_core.figures.colours import INKS
 from histospace_core.inference import Prediction
 from histospace_core.inference.interest import spatial_interest
 from histospace_core.web.context import get_context
+from histospace_core.web.gene_lists import gene_lists
 from histospace_core.web.parts import chosen, keep, plain
+from histospace_core.web.signature_picker import signature_picker
 from histospace_core.web.viewer import MOST_GENES
 
 BESIDE = "with"
 """Parameter of the address that names the genes beside the first."""
 RELIABILITY, INTEREST, NAME = "reliability", "spatial interest", "name"
+MIX = "mix"
+"""Parameter of the address that says whether genes are mixed."""
+MOST_MIXED = max(INKS)
 _SHOWN_NAMES = 4
+_SHOWN_RECENT = 6
 
 
 @dataclass(frozen=True)
 class Picked:
-    """The genes to show: one that all figures are about, and others beside it."""
+    """What to show: one gene that all figures are about, others beside it, a signature."""
 
     gene: str
     beside: tuple[str, ...]
+    mixed: int = 0
+    """How many of them, from the first, are mixed into one picture."""
+    signature: str | None = None
+    """Key of a signature to show with them."""
+
+    @property
+    def panels(self) -> int:
+        """How many pictures that makes."""
+        genes = 1 + len(self.beside) - max(self.mixed - 1, 0)
+        return min(genes + (self.signature is not None), MOST_GENES)
 
 
 class _Panel:
@@ -77,8 +94,9 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     _begin(run_id, panel.by_reliability)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         one, more = st.container(width=440), st.container(width=440)  # they wrap
-        with st.popover("List and order", icon=":material/tune:"):
-            _paste(run_id, panel.finder)
+        with st.popover("Lists, signatures, order", icon=":material/tune:"):
+            gene_lists(run_id, prediction.run_dir, panel.finder)
+            signature, problem = signature_picker(run_id, prediction.run_dir)
             genes = _ordered(run_id, panel)
     there = set(genes)  # what is shown can be chosen, hidden or not
     shown = (st.session_state[first], *st.session_state[beside])
@@ -99,13 +117,51 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
             placeholder="none",
             select_all=False,
         )
+    if problem:
+        st.info(plain(problem))
     keep("gene", gene)
-    picked = Picked(gene, tuple(other for other in others if other != gene))
+    beside_it = tuple(other for other in others if other != gene)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        mixed = _mixed(run_id, 1 + len(beside_it))
+        _recent(run_id, gene, beside_it, panel)
+    picked = Picked(gene, beside_it, mixed, signature)
     if picked.beside:
         st.query_params[BESIDE] = ",".join(picked.beside)
     elif BESIDE in st.query_params:
         del st.query_params[BESIDE]
     return picked
+
+
+def _mixed(run_id: str, n_genes: int) -> int:
+    """Let the user mix two or three genes into one picture; return how many, 0 for none."""
+    if n_genes < 2:
+        return 0
+    key, most = f"mix-{run_id}", min(n_genes, MOST_MIXED)
+    if key not in st.session_state:
+        st.session_state[key] = st.query_params.get(MIX) == "on"
+    what = "Mix the two genes" if n_genes == 2 else f"Mix the first {most} genes"
+    if st.toggle(f"{what} in one picture", key=key):
+        st.query_params[MIX] = "on"
+        return most
+    st.query_params.pop(MIX, None)
+    return 0
+
+
+def _recent(run_id: str, gene: str, beside: Sequence[str], panel: _Panel) -> None:
+    """Offer the genes that were looked at last, in any run of this visit, by one click."""
+    recent: list[str] = st.session_state.setdefault("recent-genes", [])
+    last = [one for one in recent if one in panel.labels and one not in (gene, *beside)]
+    if last:
+        st.caption("Recently used:", width="content")
+    for one in last[:_SHOWN_RECENT]:
+        st.button(
+            one, type="tertiary", key=f"recent-{one}-{run_id}", on_click=_take, args=(run_id, one)
+        )
+    st.session_state["recent-genes"] = list(dict.fromkeys([gene, *recent]))[: 2 * _SHOWN_RECENT]
+
+
+def _take(run_id: str, gene: str) -> None:
+    st.session_state[f"gene-{run_id}"] = gene
 
 
 def _begin(run_id: str, genes: Sequence[str]) -> None:
@@ -136,45 +192,3 @@ def _ordered(run_id: str, panel: _Panel) -> list[str]:
     else:
         genes = panel.by_name if order == NAME else panel.by_reliability
     return [gene for gene in genes if gene not in panel.unreliable] if hide else genes
-
-
-def _paste(run_id: str, finder: GeneFinder) -> None:
-    """Let the user paste a list; its first genes are shown side by side."""
-    text = st.text_area(
-        "Paste genes: symbols, other names or Ensembl ids",
-        key=f"paste-{run_id}",
-        height=100,
-        placeholder="ERBB2, HER2, ENSG00000141736 …",
-    )
-    found = finder.find(text)
-    if st.button(
-        "Show side by side", disabled=not found.genes, on_click=_show, args=(run_id, found)
-    ):
-        st.toast(f"Shown: {', '.join(found.genes[:MOST_GENES])}")
-    if text.strip():
-        st.caption("  \n".join(_sentences(found)))
-
-
-def _sentences(found: Found) -> list[str]:
-    """Say what became of a pasted list."""
-    said = [f"{len(found.genes):,} found."]
-    if len(found.genes) > MOST_GENES:
-        said.append(f"The first {MOST_GENES} are shown.")
-    if found.renamed:
-        pairs = [f"{plain(old)} is {plain(new)}" for old, new in list(found.renamed.items())[:6]]
-        said.append("; ".join(pairs) + ".")
-    if found.absent:
-        said.append(f"Not predicted by this model: {_some(found.absent)}.")
-    if found.unknown:
-        said.append(f"No gene, or more than one, has this name: {_some(found.unknown)}.")
-    return said
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    listed = ", ".join(plain(name[:40]) for name in names[:most])
-    return listed + (f" and {len(names) - most:,} more" if len(names) > most else "")
-
-
-def _show(run_id: str, found: Found) -> None:
-    st.session_state[f"gene-{run_id}"] = found.genes[0]
-    st.session_state[f"beside-{run_id}"] = list(found.genes[1:MOST_GENES])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 from histospace_core.figures.colours import SCALES
 
@@ -61,14 +62,17 @@ class Looks:
             "opacity": query.get("opacity"),
             "shown": query.get("map") != "off",
             "grey": query.get("grey") != "off",
-            "limits": {part[0]: part[1:] for part in parts if part[0]},
+            "limits": {unquote(part[0]): part[1:] for part in parts if part[0]},
         }
         return cls.read(raw)
 
     def to_query(self) -> dict[str, str]:
         """Return what differs from the default, as parameters of an address."""
         usual = Looks()
-        limits = [f"{g}{_SEPARATOR}{a:.6g}{_SEPARATOR}{b:.6g}" for g, (a, b) in self.limits.items()]
+        limits = [
+            f"{_quoted(g)}{_SEPARATOR}{a:.6g}{_SEPARATOR}{b:.6g}"
+            for g, (a, b) in self.limits.items()
+        ]
         query = {
             "scale": self.scale if self.scale != usual.scale else "",
             "opacity": f"{self.opacity:g}" if self.opacity != usual.opacity else "",
@@ -85,6 +89,11 @@ class Looks:
 
 QUERY = ("scale", "opacity", "map", "grey", "limits")
 """The parameters of an address that `Looks` owns."""
+
+
+def _quoted(name: str) -> str:
+    """Return a name without the signs that part limits: a signature may be called anything."""
+    return quote(name, safe=" ").replace(_SEPARATOR, "%7E")
 
 
 def _is_dict(raw: Any) -> bool:

@@ -14,10 +14,12 @@ from cachetools import LRUCache, cachedmethod
 from PIL import Image
 
 from histospace_core.catalog import Catalog
+from histospace_core.characterise.signature_map import SignatureMap, signature_map
 from histospace_core.errors import StoreError
 from histospace_core.figures.grid import TileGrid, tile_grid
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
+from histospace_core.web.signature_lists import key_of, run_signature
 
 PICTURE_BYTES = 128 << 20
 """Most memory that finished tiles, and genes on their grid, are kept in."""
@@ -55,6 +57,7 @@ class Tiles:
         self._slides, self._slides_ready = _cache(MOST_OPEN)
         self._studies, self._studies_ready = _cache(MOST_OPEN)
         self._layers, self._layers_ready = _cache(PICTURE_BYTES, attrgetter("nbytes"))
+        self._signatures, self._signatures_ready = _cache(MOST_OPEN)
         self.jpegs, self._jpegs_ready = _cache(PICTURE_BYTES, len)
         #: Where tiles are made: few at a time, so that memory and open files stay bounded.
         self.workers = ThreadPoolExecutor(min(8, 1 + (os.cpu_count() or 1)), "tiles")
@@ -62,7 +65,7 @@ class Tiles:
     def close(self) -> None:
         """Let go of everything."""
         self.workers.shutdown(cancel_futures=True)
-        for cache in (self._slides, self._studies, self._layers, self.jpegs):
+        for cache in (self._slides, self._studies, self._layers, self._signatures, self.jpegs):
             cache.clear()
 
     def slide(self, slide_id: str) -> DeepZoomSlide:
@@ -111,9 +114,20 @@ class Tiles:
 
     @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
     def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
-        """Return a gene of a run on its grid (rows, columns), NaN where there is no value."""
-        study = self.study(run_id)
+        """Return a gene of a run on its grid (rows, columns), NaN where there is no value.
+
+        `gene` may be a signature, as `signature_lists.layer_of` names it.
+        """
+        study, key = self.study(run_id), key_of(gene)
+        if key is not None:
+            return study.grid.fill(self.signature(run_id, key).values)
         return study.grid.fill(study.prediction.gene(gene))
+
+    @cachedmethod(attrgetter("_signatures"), condition=attrgetter("_signatures_ready"))
+    def signature(self, run_id: str, key: str) -> SignatureMap:
+        """Return a signature on the tiles of a run; `key` as `signature_lists` gives it."""
+        prediction = self.study(run_id).prediction
+        return signature_map(prediction, run_signature(prediction.run_dir, key))
 
     @cachedmethod(attrgetter("jpegs"), condition=attrgetter("_jpegs_ready"))
     def slide_tile(self, slide_id: str, level: int, column: int, row: int) -> bytes:

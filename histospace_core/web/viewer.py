@@ -7,11 +7,21 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import RunRow
+from histospace_core.characterise.signature_map import held_out_skill
 from histospace_core.figures.canvas import Canvas, view_box
-from histospace_core.figures.colours import FOREIGN, SCALES, colour_table, robust_limits, unit_label
+from histospace_core.figures.colours import (
+    FOREIGN,
+    INKS,
+    SCALES,
+    colour_table,
+    ink_table,
+    robust_limits,
+    unit_label,
+)
 from histospace_core.web.components import component
 from histospace_core.web.context import get_context
 from histospace_core.web.looks import QUERY, Looks
+from histospace_core.web.signature_lists import layer_of, run_signature
 from histospace_core.web.tile_routes import run_layer, slide_tiles
 from histospace_core.web.tiles import Study
 
@@ -44,6 +54,8 @@ def deep_zoom(
     *,
     outlines: Sequence[Mapping[str, Any]],
     on_drawn: Callable[[Any], None],
+    mixed: int = 0,
+    signature: str | None = None,
 ) -> None:
     """Show genes of a run over its slide, and let the reader draw on it.
 
@@ -64,6 +76,10 @@ def deep_zoom(
         Regions, as `regions.outlines` gives them.
     on_drawn : callable
         Told the corners of what was drawn, as the browser sent them.
+    mixed : int
+        How many of the genes, from the first, are mixed into one picture: 0, 2 or 3.
+    signature : str, optional
+        Key of a signature to show after them, in place of the last where there are too many.
     """
     key = f"viewer-{run.id}"
 
@@ -74,7 +90,7 @@ def deep_zoom(
     def hand_over() -> None:
         on_drawn((st.session_state.get(key) or {}).get("drawn"))
 
-    data = viewer_data(run, study, genes[:MOST_GENES], looks)
+    data = viewer_data(run, study, _layers(run, study, genes, mixed, signature), looks)
     component("viewer/viewer", module="viewer/viewer.js")(
         key=key,
         data={**data, "regions": outlines},
@@ -83,7 +99,9 @@ def deep_zoom(
     )
 
 
-def viewer_data(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -> dict[str, Any]:
+def viewer_data(
+    run: RunRow, study: Study, layers: Sequence[dict[str, Any]], looks: Looks
+) -> dict[str, Any]:
     """Return what the viewer's script is told; all of it may be seen by the reader."""
     prediction, pyramid = study.prediction, study.pyramid
     canvas = Canvas(pyramid.width, pyramid.height)
@@ -106,8 +124,20 @@ def viewer_data(run: RunRow, study: Study, genes: Sequence[str], looks: Looks) -
         "scales": {name: colour_table(name).tobytes().hex() for name in SCALES},
         "foreign": FOREIGN.removeprefix("#"),
         "looks": looks.to_json(),
-        "genes": [_gene(study, run.id, gene) for gene in genes],
+        "genes": list(layers),
     }
+
+
+def _layers(
+    run: RunRow, study: Study, genes: Sequence[str], mixed: int, signature: str | None
+) -> list[dict[str, Any]]:
+    """Return what each panel shows."""
+    shown = [_gene(study, run.id, gene) for gene in genes[:MOST_GENES]]
+    if mixed:
+        shown = [_mix(study, shown[:mixed]), *shown[mixed:]]
+    if signature:
+        shown = [*shown[: MOST_GENES - 1], _signature(study, run.id, signature)]
+    return shown
 
 
 def _slide(run: RunRow) -> Mapping[str, str] | None:
@@ -123,11 +153,53 @@ def _gene(study: Study, run_id: str, gene: str) -> dict[str, Any]:
     values = get_context().tiles.layer(run_id, gene)
     return {
         "name": gene,
+        "layer": gene,
         "limits": robust_limits(values),
         "half_width": float(half) if pd.notna(half) else None,
         "reliable": bool(row.reliable),
         "score": score_text(row),
     }
+
+
+def _mix(study: Study, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Print genes over each other, each in an ink."""
+    genes = [part["name"] for part in parts]
+    rows = study.prediction.var.loc[genes]
+    scores = ", ".join("none" if pd.isna(r) else f"{r:.2f}" for r in rows["held_out_pearson"])
+    doubtful = [gene for gene, reliable in rows["reliable"].items() if not reliable]
+    warning = f"unreliable: {', '.join(map(str, doubtful))}; " if doubtful else ""
+    return {
+        "name": " + ".join(genes),
+        "layer": " + ".join(genes),
+        "parts": [
+            {**part, "ink": ink, "inks": ink_table(ink).tobytes().hex()}
+            for part, ink in zip(parts, INKS[len(parts)], strict=True)
+        ],
+        "reliable": not doubtful,
+        "score": f"{warning}held-out r {scores}, mean profile 0",
+    }
+
+
+def _signature(study: Study, run_id: str, key: str) -> dict[str, Any]:
+    tiles, signature = get_context().tiles, run_signature(study.prediction.run_dir, key)
+    skill = held_out_skill(study.prediction, signature)
+    own = tiles.signature(run_id, key).facts["mean_gene_pearson"]
+    return {
+        "name": f"{signature.name} (signature)",
+        "layer": layer_of(key),
+        "unit": "mean z",
+        "limits": robust_limits(tiles.layer(run_id, layer_of(key))),
+        "half_width": None,
+        "reliable": skill is not None and skill["held_out_pearson"] > skill["random_p95"],
+        "score": skill_text(skill, own),
+    }
+
+
+def skill_text(skill: Mapping[str, float] | None, mean_gene_pearson: float) -> str:
+    """Return how far to trust a signature's map in a few words."""
+    if skill is None:
+        return f"no held-out score of its own; mean r of its genes {mean_gene_pearson:.2f}"
+    return f"held-out r {skill['held_out_pearson']:.2f}, random lists {skill['random_pearson']:.2f}"
 
 
 def score_text(row: pd.Series) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from histospace_core.figures.colours import FOREIGN, SCALES, colour_table, rgb
+from histospace_core.figures.colours import FOREIGN, INKS, SCALES, colour_table, ink_table, rgb
 from histospace_core.figures.grid import tile_grid
 from histospace_core.settings import PROJECT
 
@@ -13,6 +13,10 @@ PAINTER = PROJECT / "histospace_core" / "web" / "static" / "viewer" / "paint.js"
 CALL = """({ grid, values, box, size, look }) => Array.from(paint({
   grid, box, size, look, values: Float32Array.from(values, (v) => v ?? NaN),
 }))"""
+MIX = """({ grid, parts, box, size }) => Array.from(paintMix({
+  grid, box, size,
+  parts: parts.map((part) => ({ ...part, values: Float32Array.from(part.values) })),
+}))"""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,7 @@ def painter(chromium):
     """The script of the viewer that paints, alone in a browser."""
     page = chromium.new_page()
     code = PAINTER.read_text("utf-8").replace("export function", "function")
-    page.add_script_tag(content=f"{code}\nwindow.paint = paint;")
+    page.add_script_tag(content=f"{code}\nObject.assign(window, {{ paint, paintMix }});")
     yield page
     page.close()
 
@@ -113,3 +117,28 @@ def test_foreign_tiles_are_grey_unless_asked_otherwise(painter):
     np.testing.assert_allclose(mixed[:3], halfway, atol=1)
     plain = layer.paint((0, 0, 200, 100), (2, 1), grey=False)
     assert (plain[0, 1, :3] == colour(0.8)).all()
+
+
+@pytest.mark.parametrize("n", INKS)
+def test_a_mixture_is_light_that_passed_every_ink(painter, n):
+    """Against the blend written out: each ink takes from white what it does not let through."""
+    rng = np.random.default_rng(n)
+    shares = rng.random((n, 3, 4))
+    shares[:, 0, 0] = 0
+    layers = [Layer(painter, share, foreign=[5]) for share in shares]
+    grey = list(rgb(FOREIGN))
+    parts = [
+        {
+            "values": layer.values.tolist(),
+            "look": {"table": ink_table(ink).ravel().tolist(), "limits": (0, 1), "grey": grey},
+        }
+        for layer, ink in zip(layers, INKS[n], strict=True)
+    ]
+    asked = {"grid": layers[0].grid, "parts": parts, "box": (0, 0, 400, 300), "size": (4, 3)}
+    picture = np.array(painter.evaluate(MIX, asked)).reshape(3, 4, 4)
+    inks = np.array([rgb(ink) for ink in INKS[n]]) / 255
+    expected = 255 * np.prod(1 - shares[..., None] * (1 - inks[:, None, None]), axis=0)
+    expected[1, 1] = grey  # the sixth tile is foreign
+    assert (picture[..., 3] == 255).all()
+    assert (picture[0, 0, :3] == 255).all()
+    np.testing.assert_allclose(picture[..., :3], expected, atol=3)  # 256 steps an ink

@@ -105,7 +105,7 @@ def test_what_the_reader_sets_is_in_the_address_and_comes_back(page, sample_run)
 def test_six_genes_move_as_one_by_keyboard_and_buttons(page, sample_run, width):
     page.set_viewport_size({"width": width, "height": 1000})
     page.goto(f"/gene_map?run={sample_run}")
-    page.get_by_role("button", name="List and order").click()
+    page.get_by_role("button", name="Lists, signatures, order").click()
     page.get_by_label("Paste genes").fill("HER2, VIM COL1A1\nENSG00000019582 ACTB GAPDH nonsense")
     page.get_by_label("Paste genes").press("Control+Enter")
     page.get_by_text("HER2 is ERBB2").wait_for()

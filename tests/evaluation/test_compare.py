@@ -12,8 +12,10 @@ from scipy import sparse
 from slidefiles import MPP, make_slide
 
 from histospace_core.errors import MeasurementError, StoreError
-from histospace_core.evaluation.compare import COLUMNS, compare_run, open_comparison
+from histospace_core.evaluation.compare import compare_run, open_comparison
+from histospace_core.evaluation.gene_scores import COLUMNS
 from histospace_core.evaluation.matching import tile_weights
+from histospace_core.expression import Placement
 from histospace_core.inference import open_prediction, predict_slide
 from histospace_core.slides.open import open_slide
 
@@ -120,3 +122,53 @@ def test_an_existing_comparison_is_kept(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not empty"):
         compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp")
     assert (tmp_path / "cmp" / "mine.txt").read_text() == "keep"
+
+
+def test_each_gene_stands_beside_its_noise_ceiling(run_dir: Path, tmp_path: Path) -> None:
+    result = compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp")
+    ceiling = open_comparison(tmp_path / "cmp").spots.var["noise_ceiling"]
+    scored = result.genes.set_index("gene")["pearson"].dropna()
+    assert (ceiling[scored.index] >= scored - 0.1).all()
+    assert np.isnan(ceiling["CD74"]), "constant, so it has none"
+    assert result.summary["noise_ceiling"] == pytest.approx(ceiling[scored.index].mean())
+
+
+def test_the_registration_is_recorded(run_dir: Path, tmp_path: Path) -> None:
+    summary = compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp").summary
+    shares = summary["alignment"]["share_on_tissue_by_orientation"]
+    assert len(shares) == 8
+    assert summary["alignment"]["share_on_tissue"] == shares["as given"] > 0.9
+    assert summary["placement"]["by_hand"] is False
+    assert summary["placement"]["affine_level0_px"] == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_misplaced_spots_are_put_right_by_hand_and_the_nudge_is_recorded(
+    run_dir: Path, tmp_path: Path
+) -> None:
+    straight = compare_run(run_dir, _agreeing(run_dir), tmp_path / "straight")
+    slide = open_prediction(run_dir).provenance["slide"]
+    off = _agreeing(run_dir)
+    x, y = off.obsm["spatial"].T
+    off.obsm["spatial"] = np.column_stack([slide["width"] - x + 400, y - 200])  # mirrored, moved
+    placement = Placement("mirrored left-right", shift_um=(400 * MPP, 200 * MPP))
+    put_right = compare_run(run_dir, off, tmp_path / "put-right", placement=placement)
+    np.testing.assert_allclose(
+        put_right.spots.obsm["spatial"], straight.spots.obsm["spatial"], atol=1e-6
+    )
+    pd.testing.assert_frame_equal(put_right.genes, straight.genes)
+    kept = json.loads((tmp_path / "put-right" / "summary.json").read_text())["placement"]
+    assert kept["by_hand"] is True
+    assert kept["shift_um"] == pytest.approx([400 * MPP, 200 * MPP])
+    again = np.array(kept["affine_level0_px"])
+    np.testing.assert_allclose(
+        off.obsm["spatial"] @ again[:, :2].T + again[:, 2],
+        _agreeing(run_dir).obsm["spatial"],
+        atol=1e-6,
+    )
+
+
+def test_spots_placed_beside_the_tissue_are_refused(run_dir: Path, tmp_path: Path) -> None:
+    nowhere = Placement(shift_um=(1e6, 0))
+    with pytest.raises(MeasurementError, match="of the spots lie on tissue"):
+        compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp", placement=nowhere)
+    assert not (tmp_path / "cmp").exists()

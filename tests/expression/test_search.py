@@ -49,7 +49,15 @@ def test_a_pasted_list_keeps_its_order_and_tells_what_it_could_not_find(finder):
 
 def test_an_ambiguous_name_is_never_guessed(finder):
     assert finder.find("CD154").genes == ("CD40LG",)
-    assert finder.find("TRAP").unknown == ("TRAP",)  # of CD40LG, and of ACP5 and SCYL1
+    found = finder.find("TRAP trap")
+    assert (found.genes, found.unknown) == ((), ())
+    assert set(found.ambiguous) == {"TRAP", "trap"}
+    assert {"CD40LG", "ACP5"} <= set(found.ambiguous["TRAP"])
+
+
+def test_the_whole_list_is_kept_whatever_was_found(finder):
+    found = finder.find("HER2 TP53 nonsense TRAP")
+    assert found.names == ("ERBB2", "TP53", "nonsense", "TRAP")
 
 
 @pytest.mark.parametrize("text", ["", "  ,;\n", "\x00", "<script>", "=1+1", "a" * 5000])

@@ -8,7 +8,7 @@ from histospace_core.figures.colours import SCALES
 from histospace_core.web.looks import Looks
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.6g}"))
-GENES = st.from_regex(r"[A-Z][A-Za-z0-9.-]{0,12}", fullmatch=True)
+GENES = st.text(min_size=1, max_size=12)  # a signature may be called anything
 PAIRS = st.tuples(NUMBERS, NUMBERS).filter(lambda pair: pair[0] < pair[1])
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from web.serving import Server, serve
 
 from histospace_core.catalog import RunRow, SlideRow
+from histospace_core.web.signature_lists import layer_of, run_signatures
 from histospace_core.web.tile_routes import run_layer, slide_tiles
 
 WIDTH, HEIGHT = 1300, 900
@@ -80,6 +81,18 @@ def test_values_and_grid_say_what_lies_where(server: Server, run: RunRow) -> Non
         values = np.frombuffer(get(server, "values.bin", granted, gene=gene).content, "<f4")
         study = server.context.tiles.study(run.id)
         np.testing.assert_array_equal(values, study.prediction.gene(gene))
+
+
+def test_signatures_are_layers_like_genes(server: Server, run: RunRow) -> None:
+    granted = run_layer(run.id)
+    (key, *_) = run_signatures(run.directory)
+    answer = get(server, "values.bin", granted, gene=layer_of(key))
+    values = np.frombuffer(answer.content, "<f4")
+    assert values.shape == (12 * 8,)
+    assert np.isnan(values).all(), "none of its genes is in this run"
+    for wrong in ("shipped/none", "../x", ""):
+        answer = get(server, "values.bin", granted, gene=layer_of(wrong))
+        assert (answer.status_code, "no such signature" in answer.text) == (404, True)
 
 
 def test_a_token_opens_one_slide_or_run_only(server: Server, run: RunRow) -> None:

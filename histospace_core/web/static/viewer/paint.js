@@ -85,3 +85,16 @@ export function paint({ grid, values, box, size: [width, height], look }) {
   }
   return out;
 }
+
+// Several genes in one picture, printed over each other: light passes one ink after another.
+//
+// parts   [{values, look}], a table of each from white to its ink; the rest as for `paint`
+export function paintMix({ grid, parts, box, size }) {
+  const out = paint({ grid, box, size, ...parts[0] });
+  for (const { values, look } of parts.slice(1)) {
+    const grey = look.grey && [255, 255, 255]; // foreign cells are grey already
+    const ink = paint({ grid, values, box, size, look: { ...look, grey } });
+    for (let i = 0; i < out.length; i++) if (i % 4 !== 3) out[i] = (out[i] * ink[i]) / 255;
+  }
+  return out;
+}

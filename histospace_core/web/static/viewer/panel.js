@@ -1,5 +1,6 @@
 // One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
-import { bytes, layerAddress, layerSource, limitsOf, slideSource } from "./sources.js";
+import { showMix } from "./mix.js";
+import { bytes, layerAddress, layerSource, limitsOf, partsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
 import { Outlines } from "./regions.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
@@ -18,6 +19,7 @@ const HTML = `
     <input class="high" type="number" step="any">
     <button type="button" class="auto" title="Back to the 2nd and 98th percentile" aria-label="Reset the colour limits">↺</button>
   </div>
+  <div class="mix" hidden></div>
   <p class="value"></p>`;
 
 export class Panel {
@@ -80,7 +82,7 @@ export class Panel {
     this.gene = gene;
     this.at("gene").textContent = gene.name;
     this.at("score").textContent = gene.score;
-    this.at("unit").textContent = this.data.unit;
+    this.at("unit").textContent = this.unit;
     this.at("score").classList.toggle("unreliable", !gene.reliable);
     const label = `Predicted ${gene.name} over the slide. Arrow keys move, plus and minus zoom, 0 shows all tissue.`;
     this.viewer.canvas.setAttribute("aria-label", label);
@@ -94,10 +96,10 @@ export class Panel {
     const address = layerAddress(data, gene, looks);
     if (address === this.address) return this.setOpacity(looks);
     this.address = address;
-    if (this.values?.gene !== gene.name) this.values = null;
+    if (this.values?.layer !== gene.layer) this.values = null;
     this.say(`Loading ${gene.name}…`);
-    Promise.all([readGrid(data.layer), readValues(data.layer, gene.name)]).then(
-      ([grid, values]) => this.address === address && this.lay(address, looks, { gene: gene.name, grid, values }),
+    Promise.all([readGrid(data.layer), ...partsOf(gene).map(({ layer }) => readValues(data.layer, layer))]).then(
+      ([grid, ...values]) => this.address === address && this.lay(address, looks, { layer: gene.layer, grid, values }),
       () => {
         if (this.address !== address) return;
         this.address = null; // it may be asked for again
@@ -147,13 +149,21 @@ export class Panel {
     this.at("state").textContent = text;
   }
 
+  get unit() {
+    return this.gene.unit ?? this.data.unit;
+  }
+
   showLegend(looks) {
+    const { parts } = this.gene;
+    this.at("legend").hidden = Boolean(parts);
+    this.at("mix").hidden = !parts;
+    if (parts) return showMix(this.at("mix"), parts, looks);
     const limits = limitsOf(this.gene, looks);
     const colours = bytes(this.data.scales[looks.scale]);
     const ramp = new ImageData(256, 1);
     for (let i = 0; i < 256; i++) ramp.data.set([...colours.subarray(3 * i, 3 * i + 3), 255], 4 * i);
     this.at("ramp").getContext("2d").putImageData(ramp, 0, 0);
-    const text = `${this.gene.name}, ${this.data.unit}`;
+    const text = `${this.gene.name}, ${this.unit}`;
     this.at("ramp").setAttribute("aria-label", `Colours of ${text}, from ${shortNumber(limits[0])} to ${shortNumber(limits[1])}`);
     for (const [i, end] of ["low", "high"].entries()) {
       this.at(end).value = shortNumber(limits[i]);
@@ -207,8 +217,8 @@ export class Panel {
 
   pointAt(place, own) {
     const inside = place && this.values;
-    const found = inside && valueAt(this.values.grid, this.values.values, place.x, place.y);
-    this.at("value").textContent = inside ? `${this.gene.name} ${valueText(found, this.gene)}` : "";
+    const read = (part, i) => `${part.name} ${valueText(valueAt(inside.grid, inside.values[i], place.x, place.y), part)}`;
+    this.at("value").textContent = inside ? partsOf(this.gene).map(read).join(" · ") : "";
     this.at("value").setAttribute("aria-live", this.byKeys ? "polite" : "off");
     this.at("cross").hidden = own || !place;
     if (own || !place) return;

@@ -1,5 +1,5 @@
 // OpenSeadragon itself, and the two kinds of layers that it shows.
-import { paint } from "./paint.js";
+import { paintMix } from "./paint.js";
 
 let library = null;
 
@@ -28,20 +28,26 @@ export function slideSource({ pyramid: shape, slide }) {
   return { ...pyramid(shape), getTileUrl: (level, x, y) => `${slide.url}/${level}/${x}_${y}.jpg?token=${slide.token}` };
 }
 
+// A picture shows one gene, or several mixed.
+export function partsOf(gene) {
+  return gene.parts ?? [gene];
+}
+
 // Tells one picture of a gene from every other: by it, tiles that were painted once are found again.
 export function layerAddress({ run }, gene, looks) {
-  return `painted:${run}/${JSON.stringify([gene.name, looks.scale, looks.grey, limitsOf(gene, looks)])}`;
+  const parts = partsOf(gene).map((part) => [part.layer, part.ink ?? looks.scale, limitsOf(part, looks)]);
+  return `painted:${run}/${JSON.stringify([parts, looks.grey])}`;
 }
 
 // The tiles of a gene's map are painted here, from its values: a new colour asks nobody.
 export function layerSource(data, gene, looks, { grid, values }) {
   const shape = data.pyramid;
   const address = layerAddress(data, gene, looks);
-  const look = {
-    table: bytes(data.scales[looks.scale]),
-    limits: limitsOf(gene, looks),
-    grey: looks.grey ? bytes(data.foreign) : null,
-  };
+  const grey = looks.grey ? bytes(data.foreign) : null;
+  const parts = partsOf(gene).map((part, i) => {
+    const table = bytes(part.inks ?? data.scales[looks.scale]);
+    return { values: values[i], look: { table, limits: limitsOf(part, looks), grey } };
+  });
   return {
     ...pyramid(shape),
     getTileUrl: (level, x, y) => `${address}/${level}/${x}_${y}`,
@@ -51,7 +57,7 @@ export function layerSource(data, gene, looks, { grid, values }) {
       const { box, size } = place(shape, job.tile);
       const canvas = Object.assign(document.createElement("canvas"), { width: size[0], height: size[1] });
       const context = canvas.getContext("2d");
-      context.putImageData(new ImageData(paint({ grid, values, box, size, look }), ...size), 0, 0);
+      context.putImageData(new ImageData(paintMix({ grid, parts, box, size }), ...size), 0, 0);
       job.finish(context, null, "context2d");
     },
   };

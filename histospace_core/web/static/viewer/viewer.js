@@ -29,7 +29,7 @@ class Viewer {
       const panel = this.panels[i];
       panel.data = data;
       panel.outlines.show(data.regions);
-      if (panel.gene?.name !== gene.name || panel.token !== token) panel.show(gene, this.looks);
+      if (panel.gene?.layer !== gene.layer || panel.token !== token) panel.show(gene, this.looks);
       panel.token = token;
       if (fresh && i) panel.viewer.addOnceHandler("open", () => panel.moveTo(this.leader.viewer));
       this.leader ??= panel;

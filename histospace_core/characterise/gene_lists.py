@@ -1,0 +1,78 @@
+"""Lists of genes in files that people have: plain text, a table, GMT."""
+
+import csv
+import re
+
+from histospace_core.characterise.signatures import Signature, parse_gmt
+from histospace_core.errors import MeasurementError
+
+LARGEST_LIST = 2**20
+"""Bytes; far more than the genes of a genome."""
+_HEADS = ("gene", "genes", "symbol", "gene_symbol", "gene_name", "hgnc_symbol", "gene_id",
+          "ensembl_id", "ensembl")  # fmt: skip
+_SEPARATORS = ",;\t"
+
+
+def read_gene_lists(name: str, content: bytes) -> list[Signature]:
+    """Read lists of genes; names stay as they are.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, for its kind and for errors.
+    content : bytes
+        GMT: as many lists as it has lines. CSV: the column headed gene, symbol or gene_id (or the
+        like), else the first. Anything else: names parted by blanks, commas, semicolons or line
+        ends; lines that begin with # are left out.
+
+    Returns
+    -------
+    list of Signature
+        One at least, each with one gene at least.
+
+    Raises
+    ------
+    MeasurementError
+        The file is too large, no text, or holds no name.
+    """
+    if len(content) > LARGEST_LIST:
+        raise MeasurementError(f"{name}: larger than 1 MB, so no list of genes.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MeasurementError(
+            f"{name}: is no UTF-8 text, so no list of genes; save it as plain text or CSV."
+        ) from error
+    stem, _, kind = name.rpartition(".")
+    if kind.lower() == "gmt":
+        return parse_gmt(name, text)
+    if "\0" in text:
+        raise MeasurementError(f"{name}: is no plain text, so no list of genes.")
+    found = _column(text) if kind.lower() == "csv" else _words(text)
+    genes = tuple(dict.fromkeys(found))
+    if not genes:
+        raise MeasurementError(f"{name}: holds no gene names.")
+    return [Signature(" ".join((stem or name).split()), "uploaded list", genes)]
+
+
+def to_gmt(lists: list[Signature]) -> bytes:
+    """Write lists so that `read_gmt` reads them."""
+    lines = [[s.name, s.source, *s.genes] for s in lists]
+    return "".join("\t".join(cells) + "\n" for cells in lines).encode()
+
+
+def _words(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return [word for word in re.split(r"[\s,;]+", " ".join(lines)) if word]
+
+
+def _column(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return []
+    separator = max(_SEPARATORS, key=lines[0].count)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    head = [cell.casefold() for cell in rows[0]]
+    column = next((head.index(title) for title in _HEADS if title in head), None)
+    body = rows if column is None else rows[1:]
+    return [row[column or 0] for row in body if len(row) > (column or 0) and row[column or 0]]

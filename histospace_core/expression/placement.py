@@ -1,0 +1,82 @@
+"""Where spots lie on a slide, when a person has to say it."""
+
+from dataclasses import asdict, dataclass
+from math import cos, isfinite, radians, sin
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.align import AS_GIVEN, ORIENTATIONS, orient
+
+SCALES = (0.1, 10.0)
+"""Least and largest factor by which spots may be spread."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A nudge of measured spots, in this order.
+
+    Attributes
+    ----------
+    orientation : str
+        One of `align.ORIENTATIONS`: flips and quarter turns within the image.
+    turn_degrees : float
+        Clockwise, about the middle of the spots.
+    scale : float
+        Spread about the middle of the spots; 1 leaves it.
+    shift_um : (float, float)
+        To the right and downwards.
+    """
+
+    orientation: str = AS_GIVEN
+    turn_degrees: float = 0.0
+    scale: float = 1.0
+    shift_um: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shift_um", tuple(self.shift_um))  # JSON has lists only
+        if self.orientation not in ORIENTATIONS:
+            raise MeasurementError(
+                f"There is no orientation '{self.orientation}': choose {', '.join(ORIENTATIONS)}."
+            )
+        if not all(isfinite(v) for v in (self.turn_degrees, self.scale, *self.shift_um)):
+            raise MeasurementError("Shift, turn and scale of a placement must be finite numbers.")
+        if not SCALES[0] <= self.scale <= SCALES[1]:
+            raise MeasurementError(
+                f"The scale of a placement must be from {SCALES[0]:g} to {SCALES[1]:g}, not "
+                f"{self.scale:g}."
+            )
+
+    def matrix(
+        self, centres: NDArray[np.float64], size: tuple[float, float], mpp: float
+    ) -> NDArray[np.float64]:
+        """Return the affine matrix (2, 3) that takes level-0 px as given to level-0 px as placed.
+
+        Parameters
+        ----------
+        centres : (n, 2)
+            Spot centres as given, level-0 px.
+        size : (width, height)
+            Of the image, level-0 px.
+        mpp : float
+            Pixel size, um/px.
+        """
+        origin, right, down = orient(np.array([[0.0, 0], [1, 0], [0, 1]]), self.orientation, size)
+        flip = np.column_stack([right - origin, down - origin])
+        oriented = centres @ flip.T + origin
+        middle = (oriented.min(axis=0) + oriented.max(axis=0)) / 2
+        angle = radians(self.turn_degrees)  # y runs down: a rise of the angle turns clockwise
+        turn = self.scale * np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
+        shift = turn @ (origin - middle) + middle + np.asarray(self.shift_um) / mpp
+        return np.column_stack([turn @ flip, shift])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a comparison records; `Placement(**...)` understands it."""
+        return {**asdict(self), "shift_um": list(self.shift_um)}
+
+
+def moved(centres: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n, 2) points under an affine matrix (2, 3)."""
+    return centres @ matrix[:, :2].T + matrix[:, 2]
