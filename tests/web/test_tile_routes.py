@@ -15,6 +15,7 @@ from PIL import Image
 from web.serving import Server, serve
 
 from histospace_core.catalog import RunRow, SlideRow
+from histospace_core.figures.colours import robust_limits
 from histospace_core.web.tile_routes import run_layer, slide_tiles
 
 WIDTH, HEIGHT = 1300, 900
@@ -77,7 +78,9 @@ def test_values_and_grid_say_what_lies_where(server: Server, run: RunRow) -> Non
     assert len(grid["y"]) == 9
     assert grid["foreign"] == [0]
     for gene in GENES:
-        values = np.frombuffer(get(server, "values.bin", granted, gene=gene).content, "<f4")
+        content = get(server, "values.bin", granted, gene=gene).content
+        limits, values = np.frombuffer(content[:16], "<f8"), np.frombuffer(content[16:], "<f4")
+        assert tuple(limits) == robust_limits(values)
         study = server.context.tiles.study(run.id)
         np.testing.assert_array_equal(values, study.prediction.gene(gene))
 
