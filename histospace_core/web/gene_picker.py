@@ -11,6 +11,7 @@ from histospace_core.figures.colours import INKS
 from histospace_core.inference import Prediction
 from histospace_core.inference.interest import spatial_interest
 from histospace_core.web.context import get_context
+from histospace_core.web.gene_box import gene_box
 from histospace_core.web.gene_lists import gene_lists
 from histospace_core.web.parts import chosen, keep, plain
 from histospace_core.web.signature_picker import signature_picker
@@ -102,11 +103,12 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     shown = (st.session_state[first], *st.session_state[beside])
     genes = [*genes, *(gene for gene in shown if gene not in there)]
     with one:
-        gene = st.selectbox(
-            f"Gene, of {len(panel.labels):,}: type a symbol, another name or an Ensembl id",
+        gene = gene_box(
+            run_id,
             genes,
+            panel.labels,
+            f"Gene, of {len(panel.labels):,}: type a symbol, another name or an Ensembl id",
             key=first,
-            format_func=panel.labels.__getitem__,
         )
     with more:
         others = st.multiselect(

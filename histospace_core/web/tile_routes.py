@@ -2,7 +2,7 @@
 
     GET /api/slides/{id}/tiles/{level}/{column}_{row}.jpg
     GET /api/runs/{id}/layer/grid.json                    edges of the grid, foreign cells
-    GET /api/runs/{id}/layer/values.bin                   ?gene; float32, rows x columns
+    GET /api/runs/{id}/layer/values.bin                   ?gene; colour limits, rows x columns
 
 Each needs `token`, as `slide_tiles` and `run_layer` grant it for one slide or run: without it, or
 with one for another, there is nothing here.
@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from histospace_core.errors import HistospaceError, StoreError
+from histospace_core.figures.colours import robust_limits
 from histospace_core.web.context import get_context
 from histospace_core.web.tiles import Tiles
 from histospace_core.web.tokens import PARAMETER
@@ -69,13 +70,19 @@ async def grid(request: Request) -> Response:
 
 
 async def values(request: Request) -> Response:
-    """Serve a gene's values on the grid, little-endian float32, NaN where there is none."""
+    """Serve a gene on the grid, for little-endian readers.
+
+    Two float64, the colour limits that suit it, then float32, rows x columns, NaN where there is
+    no value.
+    """
     tiles, run_id = _allowed(request, "layer", "run_id")
     gene = request.query_params.get("gene", "")
 
     def make() -> bytes:
         tiles.study(run_id)
-        return tiles.layer(run_id, gene).astype("<f4").tobytes()
+        values = tiles.layer(run_id, gene)
+        limits = np.array(robust_limits(values), "<f8")
+        return limits.tobytes() + values.astype("<f4").tobytes()
 
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")
 

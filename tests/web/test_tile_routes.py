@@ -15,6 +15,7 @@ from PIL import Image
 from web.serving import Server, serve
 
 from histospace_core.catalog import RunRow, SlideRow
+from histospace_core.figures.colours import robust_limits
 from histospace_core.web.signature_lists import layer_of, run_signatures
 from histospace_core.web.tile_routes import run_layer, slide_tiles
 
@@ -78,7 +79,9 @@ def test_values_and_grid_say_what_lies_where(server: Server, run: RunRow) -> Non
     assert len(grid["y"]) == 9
     assert grid["foreign"] == [0]
     for gene in GENES:
-        values = np.frombuffer(get(server, "values.bin", granted, gene=gene).content, "<f4")
+        content = get(server, "values.bin", granted, gene=gene).content
+        limits, values = np.frombuffer(content[:16], "<f8"), np.frombuffer(content[16:], "<f4")
+        assert tuple(limits) == robust_limits(values)
         study = server.context.tiles.study(run.id)
         np.testing.assert_array_equal(values, study.prediction.gene(gene))
 
@@ -87,7 +90,7 @@ def test_signatures_are_layers_like_genes(server: Server, run: RunRow) -> None:
     granted = run_layer(run.id)
     (key, *_) = run_signatures(run.directory)
     answer = get(server, "values.bin", granted, gene=layer_of(key))
-    values = np.frombuffer(answer.content, "<f4")
+    values = np.frombuffer(answer.content[16:], "<f4")
     assert values.shape == (12 * 8,)
     assert np.isnan(values).all(), "none of its genes is in this run"
     for wrong in ("shipped/none", "../x", ""):

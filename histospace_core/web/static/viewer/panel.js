@@ -99,7 +99,10 @@ export class Panel {
     if (this.values?.layer !== gene.layer) this.values = null;
     this.say(`Loading ${gene.name}…`);
     Promise.all([readGrid(data.layer), ...partsOf(gene).map(({ layer }) => readValues(data.layer, layer))]).then(
-      ([grid, ...values]) => this.address === address && this.lay(address, looks, { layer: gene.layer, grid, values }),
+      ([grid, ...parts]) => {
+        const values = parts.map((part) => part.values);
+        if (this.address === address) this.lay(address, looks, { layer: gene.layer, grid, values });
+      },
       () => {
         if (this.address !== address) return;
         this.address = null; // it may be asked for again

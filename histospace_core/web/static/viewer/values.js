@@ -25,9 +25,13 @@ export async function readGrid({ url, token }) {
   });
 }
 
+// A gene's values, and the colour limits that suit them.
 export async function readValues({ url, token }, gene) {
   const query = new URLSearchParams({ gene, token });
-  return fetched(`${url}/values.bin?${query}`, async (response) => new Float32Array(await response.arrayBuffer()));
+  return fetched(`${url}/values.bin?${query}`, async (response) => {
+    const buffer = await response.arrayBuffer();
+    return { limits: [...new Float64Array(buffer, 0, 2)], values: new Float32Array(buffer, 16) };
+  });
 }
 
 // The cell of an axis that holds a position, -1 outside; edges rise.

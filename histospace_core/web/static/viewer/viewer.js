@@ -3,21 +3,28 @@ import { openSeadragon } from "./sources.js";
 import { Panel } from "./panel.js";
 import { Pen } from "./regions.js";
 import { positionText } from "./units.js";
+import { readValues } from "./values.js";
+
+const LONGEST_WAIT = 8000; // ms until the page's script is believed again
 
 class Viewer {
   constructor(root, library, data) {
     Object.assign(this, { root, library, panels: [], looks: structuredClone(data.looks), leader: null });
     this.at = (name) => root.querySelector(`.${name}`);
     this.pen = new Pen(this, (points) => this.setTriggerValue("drawn", points));
+    this.chosen = ({ detail }) => this.ahead(detail);
     this.wire();
   }
 
   update(data, setStateValue, setTriggerValue) {
     const { token } = data.layer;
     Object.assign(this, { data, setStateValue, setTriggerValue });
+    window.addEventListener("histospace:gene", this.chosen); // once, however often it is said
     while (this.panels.length > data.genes.length) this.panels.pop().close();
     if (!this.panels.includes(this.leader)) this.leader = this.panels[0] ?? null;
     this.at("panels").dataset.count = data.genes.length;
+    const answered = this.asked?.gene === data.genes[0]?.layer || performance.now() > this.asked?.until;
+    if (answered) this.asked = null;
     data.genes.forEach((gene, i) => {
       const fresh = !this.panels[i];
       if (fresh) {
@@ -29,12 +36,25 @@ class Viewer {
       const panel = this.panels[i];
       panel.data = data;
       panel.outlines.show(data.regions);
-      if (panel.gene?.layer !== gene.layer || panel.token !== token) panel.show(gene, this.looks);
+      const late = i === 0 && this.asked && !fresh; // what was chosen since is on its way
+      const same = JSON.stringify(panel.gene) === JSON.stringify(gene) && panel.token === token;
+      if (!late && !same) panel.show(gene, this.looks);
       panel.token = token;
       if (fresh && i) panel.viewer.addOnceHandler("open", () => panel.moveTo(this.leader.viewer));
       this.leader ??= panel;
     });
     this.showLooks();
+  }
+
+  // A gene was chosen: show it before the page's script knows, which adds how far to trust it.
+  async ahead({ run, gene }) {
+    const [panel] = this.panels;
+    if (run !== this.data.run || !panel || this.data.genes[0].parts) return;
+    this.asked = { gene, until: performance.now() + LONGEST_WAIT };
+    const found = await readValues(this.data.layer, gene).catch(() => null);
+    if (this.asked?.gene !== gene || !found || panel.closed) return;
+    const { limits } = found;
+    panel.show({ name: gene, layer: gene, limits, half_width: null, reliable: true, score: "" }, this.looks);
   }
 
   wire() {
@@ -105,6 +125,7 @@ class Viewer {
   }
 
   close() {
+    window.removeEventListener("histospace:gene", this.chosen);
     this.panels.splice(0).forEach((panel) => panel.close());
     this.leader = null;
   }
