@@ -17,7 +17,7 @@ SHELL = PROJECT / "docs" / "shell.md"
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_is_one_that_the_command_line_takes(page: Path) -> None:
     for line, arguments in commands(page):
-        for alternative in _alternatives(arguments):
+        for alternative in alternatives(arguments):
             try:
                 parse(alternative)
             except UsageError as error:
@@ -76,7 +76,7 @@ def test_the_headline_of_the_mean_profile_is_what_the_page_says(
     assert row in page.read_text("utf-8").split("| the same:")[0]
 
 
-def _alternatives(arguments: list[str]) -> list[list[str]]:
+def alternatives(arguments: list[str]) -> list[list[str]]:
     """Write out ``csv|h5ad`` and ``models | runs``, one command each; ``[--option]`` is used."""
     arguments = [a.removeprefix("[").removesuffix("]") for a in arguments]
     if "|" in arguments:
