@@ -82,7 +82,7 @@ def _import() -> None:
     with st.expander("From the import folder", icon=":material/folder_open:"):
         names = importable(context.settings)
         if not names:
-            st.info("The import folder holds no slide. Files laid there are listed here.")
+            st.markdown("The import folder holds no slide. Files laid there are listed here.")
         else:
             st.caption("The files stay where they are; nothing in the folder is changed.")
             chosen = st.multiselect(
