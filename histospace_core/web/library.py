@@ -40,10 +40,10 @@ def find_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, list
         st.session_state[text] = st.query_params.get("find", "")
         st.session_state[tags] = st.query_params.get_all("tag")
     st.session_state[tags] = [tag for tag in st.session_state[tags] if tag in known]
-    words, tagged = st.columns([3, 2])
+    words, tagged = st.columns([3, 2]) if known else (st.container(), None)
     sought = words.text_input("Find", placeholder=hint, icon=":material/search:", key=text)
-    wanted = tagged.multiselect(
-        "Tags", known, placeholder="any of them", disabled=not known, key=tags
+    wanted = (
+        tagged.multiselect("Tags", known, placeholder="any of them", key=tags) if tagged else []
     )
     for name, value in (("find", sought), ("tag", wanted)):
         if value:
