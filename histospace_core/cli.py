@@ -166,10 +166,10 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
 @app.command()
 def worker(scheduler: Annotated[str, typer.Argument(help="Address, e.g. tcp://host:8786")]) -> None:
     """Work for a Dask scheduler elsewhere."""
-    import subprocess
+    import os
 
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1"]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # in place of this process: whoever ends it ends the worker
 
 
 @app.command()
