@@ -89,6 +89,7 @@ def test_a_region_from_drawing_to_qupath_and_back(app, page, sample_run, name):
     drawn["geometry"]["coordinates"].append((0.5 * (np.array(ring) - middle) + middle).tolist())
     bring(page, drawn, "Regions from back.geojson: 1.")
     outline(page, f"{name} ring").wait_for()
+    page.get_by_text(f"{name} ring against the rest of the tissue").wait_for()
     again = [f["geometry"] for f in geojson(page)["features"] if "ring" in f["properties"]["name"]]
     assert drawn["geometry"] in again
     assert len(steps.download(page, "Tiles of the region as CSV")) < inside.sum(), "the hole is out"

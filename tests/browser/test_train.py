@@ -76,7 +76,7 @@ def write(page, row, column, text):
 def test_own_sections_become_a_model(app, page, sections):
     for name, files in sections.items():
         page.goto("/slides")
-        steps.upload(page, "Upload an H&E slide", files.image)
+        steps.upload(page, "Upload H&E slides", files.image)
         page.get_by_text(f"{name}.png is ready").wait_for()
         steps.state_pixel_size(page, 0.69)
         settle(page)
