@@ -169,7 +169,8 @@ def worker(scheduler: Annotated[str, typer.Argument(help="Address, e.g. tcp://ho
     import os
 
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1"]
-    os.execv(sys.executable, command)  # in place of this process: whoever ends it ends the worker
+    # in place of this process: whoever ends it ends the worker
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 @app.command()
