@@ -11,11 +11,8 @@ of noise with holes between them; it and the store, as large again, are deleted 
 
 import argparse
 import hashlib
-import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,8 +23,8 @@ import numpy as np
 import psutil
 
 from benchmarks.make_slide import make_slide
+from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
-from histospace_core.settings import PROJECT
 from histospace_core.web.tokens import Tokens
 from histospace_core.web.upload_routes import PURPOSE, TOKEN_HEADER
 
@@ -53,27 +50,12 @@ class Server:
 
     def __init__(self, store: Path) -> None:
         self.store = store
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port = taken.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
-        self.app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"],
-            cwd=PROJECT,
-            env={**os.environ, "HISTOSPACE_STORE": str(self.store)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for _ in range(600):
-            try:
-                httpx.get(f"{self.url}/_stcore/health")
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        time.sleep(15)  # the workers of the app start in the background
+        self.app = start_app(self.store, self.port, settle=15)
         self.first = self.most = self.memory()
         self.watching = True
         threading.Thread(target=self._watch, daemon=True).start()

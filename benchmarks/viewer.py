@@ -13,9 +13,6 @@ import argparse
 import asyncio
 import os
 import random
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +27,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.make_slide import make_slide
+from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
 from histospace_core.inference.store import write_matrix, write_tables
 from histospace_core.settings import PROJECT, get_settings
@@ -122,26 +120,10 @@ def write_run(folder: Path, centres: Any, grid: Any, record: dict[str, Any]) -> 
 @contextmanager
 def serve(store: Path) -> Iterator[tuple[str, int]]:
     """Serve the app on the store; give its address and the id of its process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    app = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
-        cwd=PROJECT,
-        env={**os.environ, "HISTOSPACE_STORE": str(store)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://localhost:{port}"
+    port = free_port()
+    app = start_app(store, port, settle=10)
     try:
-        for _ in range(600):
-            try:
-                httpx.get(f"{url}/_stcore/health")
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        time.sleep(10)  # the workers of the app start in the background
-        yield url, app.pid
+        yield f"http://localhost:{port}", app.pid
     finally:
         app.terminate()
         app.wait()

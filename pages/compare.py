@@ -17,7 +17,7 @@ from histospace_core.web.compare_maps import gene_maps
 from histospace_core.web.compare_placement import Source, place_by_hand, registration_facts
 from histospace_core.web.compare_table import genes_view
 from histospace_core.web.intake import measured_file
-from histospace_core.web.parts import chosen, guarded, keep, pick, plain, run_picker, when
+from histospace_core.web.parts import chosen, guarded, keep, metric, pick, plain, run_picker, when
 
 
 @guarded
@@ -131,24 +131,18 @@ def _headline(comparison: Comparison) -> None:
     ceiling = s.get("noise_ceiling")
     with st.container(horizontal=True):
         for label, value, baseline, why in scores:
-            st.metric(
+            metric(
                 label,
                 "not evaluable" if value is None else f"{value:.3f}",
-                delta=f"mean profile: {baseline:.3g}",
-                delta_color="off",
-                delta_arrow="off",
+                f"mean profile: {baseline:.3g}",
                 help=why,
-                width="content",
             )
         if ceiling is not None:
-            st.metric(
+            metric(
                 "Noise ceiling",
                 f"{ceiling:.3f}",
-                delta="highest possible",
-                delta_color="off",
-                delta_arrow="off",
+                "highest possible",
                 help="The highest mean per-gene r that counts this shallow allow.",
-                width="content",
             )
         st.metric("Spots", f"{s['n_spots']:,}", width="content")
         st.metric("Genes scored", f"{s['n_genes_scored']:,}", width="content")

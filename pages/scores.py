@@ -15,6 +15,7 @@ from histospace_core.web.parts import (
     empty_state,
     guarded,
     keep,
+    metric,
     pick,
     plain,
     when,
@@ -81,11 +82,11 @@ def _overall(evaluation: Evaluation) -> None:
     with st.container(horizontal=True):
         for label, key in HEADLINE.items():
             value, baseline = evaluation.mean(key), evaluation.baseline(key)
-            _metric(label, _number(value), f"mean profile: {baseline:.3g}")
+            metric(label, _number(value), f"mean profile: {baseline:.3g}")
         share = evaluation.mean("share_of_noise_ceiling")
         ceiling = _number(evaluation.mean("noise_ceiling"))
         known = "not evaluable" if pd.isna(share) else f"{share:.0%}"
-        _metric("Share of the noise ceiling", known, f"ceiling of r: {ceiling}")
+        metric("Share of the noise ceiling", known, f"ceiling of r: {ceiling}")
     beats = "beats" if evaluation.mean("mse_ratio_to_mean") < 1 else "**does not beat**"
     spot = evaluation.mean("per_spot_pearson") > evaluation.baseline("per_spot_pearson")
     st.markdown(
@@ -112,10 +113,6 @@ def _overall(evaluation: Evaluation) -> None:
         )
         note = evaluation.summary["summary"].get("note", "")
         st.caption(f"Mean over seeds, then a patient's sections, then patients. {plain(note)}")
-
-
-def _metric(label: str, value: str, beside: str) -> None:
-    st.metric(label, value, beside, "off", delta_arrow="off", width="content")
 
 
 def _folds(evaluation: Evaluation) -> None:

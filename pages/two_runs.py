@@ -10,17 +10,18 @@ import streamlit as st
 from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.evaluation.run_pair import RunPair, pair_runs
 from histospace_core.exports import file_name, genes_csv
-from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.colours import robust_limits, unit_label
 from histospace_core.figures.overlay import overlay
 from histospace_core.inference import Prediction
-from histospace_core.web import get_context, slide_image_url
+from histospace_core.web import get_context
+from histospace_core.web.links import run_canvas
 from histospace_core.web.parts import (
     CHART_CONFIG,
     chosen,
     empty_state,
     guarded,
     keep,
+    metric,
     pick,
     plain,
     run_text,
@@ -82,13 +83,10 @@ def _headline(pair: RunPair) -> None:
     """Say how far the runs agree, beside what any two maps of this tissue share."""
     r, apart = pair.genes["pearson"].median(), pair.genes["other_gene_pearson"].median()
     with st.container(horizontal=True):
-        st.metric(
+        metric(
             "Median r between the runs",
             f"{r:.3f}",
-            delta=f"with another gene: {apart:.2f}",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            f"with another gene: {apart:.2f}",
             help="Correlation of a gene's map in the first run with its map in the second, over "
             "the tiles of both. Beside it, with another gene's map: what tissue alone explains.",
         )
@@ -147,10 +145,9 @@ def _maps(runs: Sequence[RunRow], gene: str) -> None:
         ("First", "Second"), runs, predictions, values, st.columns(2), strict=True
     ):
         record = prediction.provenance
-        slide, unit = record["slide"], unit_label(record["model"]["expression_unit"])
-        image = slide_image_url(run.slide_id, 2048) if run.slide_id else None
+        unit = unit_label(record["model"]["expression_unit"])
         figure = overlay(
-            Canvas(slide["width"], slide["height"], slide["mpp"], image),
+            run_canvas(run),
             prediction.centres,
             own,
             tile=prediction.tile_level0,

@@ -1,6 +1,7 @@
 """Tell an exhausted memory from any other error, and give back what is not needed."""
 
 import ctypes
+import sys
 
 import torch
 
@@ -22,5 +23,5 @@ def give_back_memory() -> None:
     """
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)

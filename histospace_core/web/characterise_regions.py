@@ -25,7 +25,7 @@ from histospace_core.figures.colours import unit_label
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.characterise_views import centres, names_of
 from histospace_core.web.context import get_context
-from histospace_core.web.parts import CHART_CONFIG, guarded, plain
+from histospace_core.web.parts import CHART_CONFIG, guarded, metric, plain
 from histospace_core.web.regions import as_region
 
 _MOST_GENES = 5
@@ -66,13 +66,10 @@ def _agreement(run: RunRow, stored: Stored, level: int, regions: Sequence[Region
         st.error(plain(error))
         return
     with st.container(horizontal=True):
-        st.metric(
+        metric(
             "ARI",
             f"{scores['ari']:.2f}",
-            delta=f"laid elsewhere: {scores['ari_shuffled_mean']:.2f}",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            f"laid elsewhere: {scores['ari_shuffled_mean']:.2f}",
             help="Adjusted Rand index of the domains and the drawn classes. Beside it the mean of "
             f"the same map laid elsewhere on the tissue (p = {scores['p_value']:.3f}).",
         )

@@ -10,7 +10,8 @@ from histospace_core.catalog import RunRow
 from histospace_core.exports.characterisation import Stored
 from histospace_core.figures.characterisation import signature_figure
 from histospace_core.figures.overlay import overlay
-from histospace_core.web.characterise_views import canvas, centres, names_of
+from histospace_core.web.characterise_views import centres, names_of
+from histospace_core.web.links import run_canvas
 from histospace_core.web.parts import CHART_CONFIG, run_text
 
 
@@ -31,7 +32,7 @@ def signatures_view(run: RunRow, stored: Stored, level: int) -> None:
         tiles = run.provenance["tiles"]
         st.plotly_chart(
             overlay(
-                canvas(run),
+                run_canvas(run),
                 centres(stored),
                 stored.signatures[name].to_numpy(np.float32),
                 tile=tiles["side_level0_px"],

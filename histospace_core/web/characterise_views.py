@@ -9,10 +9,9 @@ import streamlit as st
 from histospace_core.catalog import RunRow
 from histospace_core.characterise.levels import CLEAR_EFFECT
 from histospace_core.exports.characterisation import Stored, marked
-from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.characterisation import domain_map
-from histospace_core.web.links import slide_image_url
-from histospace_core.web.parts import CHART_CONFIG, plain, run_text
+from histospace_core.web.links import run_canvas
+from histospace_core.web.parts import CHART_CONFIG, metric, plain, run_text
 
 
 def level_picker(stored: Stored, key: str) -> int:
@@ -40,24 +39,18 @@ def headline(stored: Stored, level: int) -> None:
         st.warning(plain(warning))
     measured = facts["measured"] or {}
     with st.container(horizontal=True):
-        st.metric(
+        metric(
             "Stability",
             _number(facts["stability"]),
-            delta=f"noise: {_number(facts['stability_control'], 'no domains')}",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            f"noise: {_number(facts['stability_control'], 'no domains')}",
             help="Agreement (adjusted Rand index) with the domains of random 80 % of the tiles. "
             "Beside it, the same of noise with as much variance, in which no domains are.",
         )
         if "ari" in measured:
-            st.metric(
+            metric(
                 "Agreement with measured domains",
                 f"{measured['ari']:.2f}",
-                delta=f"laid elsewhere: {measured['ari_shuffled_mean']:.2f}",
-                delta_color="off",
-                delta_arrow="off",
-                width="content",
+                f"laid elsewhere: {measured['ari_shuffled_mean']:.2f}",
                 help=f"Adjusted Rand index with {measured['n_measured_domains']} domains found on "
                 "the measured expression. Beside it, that of the same map laid elsewhere on the "
                 f"tissue (p = {measured['p_value']:.3f}).",
@@ -83,7 +76,7 @@ def domains_view(run: RunRow, stored: Stored, level: int) -> None:
         names = names_of(stored, level)
         st.plotly_chart(
             domain_map(
-                canvas(run),
+                run_canvas(run),
                 centres(stored),
                 stored.labels(level),
                 names,
@@ -149,13 +142,6 @@ def _effects(measured: dict[str, Any] | None) -> None:
         "Correlation, over genes, of the predicted effect with the measured difference. Beside it "
         "what the same domain laid elsewhere reaches in one of twenty cases."
     )
-
-
-def canvas(run: RunRow) -> Canvas:
-    """The slide of a run, to draw on."""
-    slide = run.provenance["slide"]
-    image = slide_image_url(run.slide_id, 2048) if run.slide_id else None
-    return Canvas(slide["width"], slide["height"], slide["mpp"], image)
 
 
 def centres(stored: Stored) -> np.ndarray:

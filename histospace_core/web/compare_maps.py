@@ -13,7 +13,7 @@ from histospace_core.evaluation.compare import Comparison
 from histospace_core.figures.colours import DIVERGING, SCALES, robust_limits, unit_label
 from histospace_core.figures.comparison import balanced_limits, scatter, shared_limits, spot_map
 from histospace_core.web import selection
-from histospace_core.web.compare_placement import run_canvas
+from histospace_core.web.links import run_canvas
 from histospace_core.web.parts import CHART_CONFIG, plain
 from histospace_core.web.swipe import swipe
 

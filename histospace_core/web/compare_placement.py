@@ -14,11 +14,10 @@ from histospace_core.evaluation.compare import Comparison, placed, registration
 from histospace_core.expression import Placement, read_measured
 from histospace_core.expression.align import AS_GIVEN, ORIENTATIONS
 from histospace_core.expression.placement import SCALES
-from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.placement import placement_map
 from histospace_core.web.context import get_context
-from histospace_core.web.links import slide_image_url
-from histospace_core.web.parts import CHART_CONFIG, guarded, plain
+from histospace_core.web.links import run_canvas
+from histospace_core.web.parts import CHART_CONFIG, guarded, metric, plain
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,6 @@ class Source:
     counts: Path
     spots: Path | None
     name: str
-
-
-def run_canvas(run: RunRow) -> Canvas:
-    """Return the slide of a run, to draw on."""
-    slide = run.provenance["slide"]
-    image = slide_image_url(run.slide_id, 2048) if run.slide_id else None
-    return Canvas(slide["width"], slide["height"], slide["mpp"], image)
 
 
 def registration_facts(run: RunRow, comparison: Comparison) -> None:
@@ -100,12 +92,10 @@ def place_by_hand(run: RunRow, source: Source, compare: Callable[[Placement], No
         placement = _inputs(run.id, as_given.shares)
         centres, _ = placed(prediction, given, placement)
         now, on_tissue = registration(prediction, centres)
-        st.metric(
+        metric(
             "Spots on tissue",
             f"{now.on_tissue:.1%}",
-            delta=f"as given: {as_given.on_tissue:.1%}",
-            delta_color="off",
-            delta_arrow="off",
+            f"as given: {as_given.on_tissue:.1%}",
         )
         st.caption(
             "Place the spots by the tissue, not by the scores: a placement chosen for its scores "

@@ -236,6 +236,11 @@ def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow]
     return by_id[picked]
 
 
+def metric(label: str, value: str, beside: str, help: str | None = None) -> None:
+    """Show a number, and beside it what it has to be measured by."""
+    st.metric(label, value, beside, "off", delta_arrow="off", width="content", help=help)
+
+
 def model_card(model: ModelRow) -> None:
     """Show what a model was trained on and how it does on patients that it never saw."""
     facts, metrics = model.summary, model.summary.get("metrics", {})
@@ -248,22 +253,16 @@ def model_card(model: ModelRow) -> None:
         st.metric("Genes", f"{facts.get('n_genes', 0):,}", width="content")
         if reliable is not None:
             st.metric("of them reliable", f"{reliable:,}", width="content")
-        st.metric(
+        metric(
             "Held-out per-gene r",
             "not scored" if score is None else f"{score:.2f}",
-            delta="mean profile: 0",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            "mean profile: 0",
             help="Mean correlation over the spots of sections that the model did not train on.",
         )
-        st.metric(
+        metric(
             "Error ratio",
             "not scored" if ratio is None else f"{ratio:.2f}",
-            delta="mean profile: 1",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            "mean profile: 1",
             help="Squared error divided by that of predicting the training mean everywhere, "
             "without an image. Below 1 is better than the mean profile.",
         )

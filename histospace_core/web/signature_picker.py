@@ -8,8 +8,8 @@ from histospace_core.characterise.signature_map import held_out_skill
 from histospace_core.characterise.signatures import Signature
 from histospace_core.inference import Prediction
 from histospace_core.web.context import get_context
-from histospace_core.web.parts import plain
-from histospace_core.web.signature_lists import run_signatures
+from histospace_core.web.parts import metric, plain
+from histospace_core.web.signature_lists import run_signature, run_signatures
 
 PARAMETER = "signature"
 """Of the address."""
@@ -51,30 +51,24 @@ def _words(signature: Signature) -> str:
 
 def signature_trust(run_id: str, prediction: Prediction, key: str) -> None:
     """Say of a signature's map what it rests on, and how well such a score was predicted."""
-    signature = run_signatures(prediction.run_dir)[key]
+    signature = run_signature(prediction.run_dir, key)
     facts = get_context().tiles.signature(run_id, key).facts
     skill = held_out_skill(prediction, signature)
     st.subheader(f"Signature {signature.name}", anchor=False)
     with st.container(horizontal=True):
         if skill is not None:
-            st.metric(
+            metric(
                 "Held-out r",
                 f"{skill['held_out_pearson']:.2f}",
-                delta=f"random lists: {skill['random_pearson']:.2f}",
-                delta_color="off",
-                delta_arrow="off",
-                width="content",
+                f"random lists: {skill['random_pearson']:.2f}",
                 help="Predicted against measured score on patients that the model never saw. "
                 "Random lists: what as many reliable genes drawn at random reach against the same "
                 "measured score.",
             )
-        st.metric(
+        metric(
             "Genes used",
             f"{facts['n_used']} of {facts['n_genes']}",
-            delta=f"{facts['n_known']} predicted",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            f"{facts['n_known']} predicted",
             help="Only genes that pass the reliability rule count.",
         )
     if skill is None:

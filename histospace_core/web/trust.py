@@ -3,6 +3,8 @@
 import pandas as pd
 import streamlit as st
 
+from histospace_core.web.parts import metric
+
 
 def gene_trust(score: pd.Series) -> None:
     """Say how well this gene was predicted on patients that the model had not seen."""
@@ -12,23 +14,17 @@ def gene_trust(score: pd.Series) -> None:
     interval = f"95 % interval {score.ci_low:.2f} to {score.ci_high:.2f}"
     ratio = score.mse_ratio_to_mean
     with st.container(horizontal=True):
-        st.metric(
+        metric(
             "Held-out r",
             f"{score.held_out_pearson:.2f}",
-            delta=interval,
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            interval,
             help="Correlation of predicted with measured expression over the spots of sections "
             "that the model did not train on.",
         )
-        st.metric(
+        metric(
             "Error ratio",
             f"{ratio:.2f}",
-            delta="mean profile: 1",
-            delta_color="off",
-            delta_arrow="off",
-            width="content",
+            "mean profile: 1",
             help="Squared error on held-out sections, divided by that of predicting the training "
             "mean everywhere, without looking at the slide.",
         )

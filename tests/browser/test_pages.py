@@ -24,7 +24,7 @@ PAGES = {
 def settled(page, path: str, title: str) -> None:
     page.goto(path)
     page.get_by_role("heading", name=title, level=1).wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    steps.at_rest(page)
 
 
 @pytest.mark.parametrize("width", [1280, 480])

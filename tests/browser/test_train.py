@@ -31,7 +31,7 @@ def sections(tmp_path_factory):
 
 def settle(page):
     page.wait_for_timeout(500)
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    steps.at_rest(page)
 
 
 def attach(page, name, files):
