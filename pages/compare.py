@@ -28,8 +28,9 @@ def compare() -> None:
     if run is None:
         return
     rows = get_context().catalog.comparisons(run.id)
+    asked = st.query_params.pop("measured", None) == "slide"
     with st.expander("Measured expression", expanded=not rows):
-        _bring(run)
+        _bring(run, at_once=asked and not rows)
     if not rows:
         st.info("Bring measured expression of this section to see it beside the prediction.")
         return
@@ -52,13 +53,13 @@ def _gene(run: RunRow, comparison: Comparison) -> None:
     _downloads(run, comparison, gene)
 
 
-def _bring(run: RunRow) -> None:
+def _bring(run: RunRow, at_once: bool) -> None:
     slide, source = run.slide, None
     if slide is not None and slide.counts_path:
         st.markdown("The measurement of this section came with the slide.")
         spots = Path(slide.spots_path) if slide.spots_path else None
         source = Source(Path(slide.counts_path), spots, f"measurement of {slide.name}")
-        if st.button("Compare with it", type="primary"):
+        if st.button("Compare with it", type="primary") or at_once:
             _compare(run, source)
         st.divider()
     st.markdown(

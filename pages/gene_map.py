@@ -14,7 +14,7 @@ from histospace_core.figures.distribution import distribution
 from histospace_core.inference import Prediction
 from histospace_core.web import get_context, regions
 from histospace_core.web.gene_picker import gene_picker
-from histospace_core.web.parts import guarded, plain, run_picker
+from histospace_core.web.parts import compare_link, guarded, plain, run_picker
 from histospace_core.web.region_panel import region_panel
 from histospace_core.web.region_statistics import region_statistics
 from histospace_core.web.regions import tiles_inside
@@ -33,6 +33,7 @@ def gene_map() -> None:
         return
     study = get_context().tiles.study(run.id)
     _warnings(study.prediction.provenance)
+    compare_link(run)
     _map(run, study)
 
 

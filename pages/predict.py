@@ -7,6 +7,7 @@ from histospace_core.errors import HistospaceError
 from histospace_core.web import get_context
 from histospace_core.web.parts import (
     ask_pixel_size,
+    compare_link,
     duration_text,
     empty_state,
     guarded,
@@ -149,10 +150,9 @@ def _done(run: RunRow) -> None:
     warning = run.provenance.get("domain", {}).get("warning")
     if warning:
         st.warning(plain(warning))
-    link = {"query_params": {"run": run.id}}
     if st.button("Open the gene map", type="primary", icon=":material/grid_on:"):
-        st.switch_page("gene_map.py", **link)
-    st.page_link("compare.py", label="Compare with measured", icon=":material/compare:", **link)
+        st.switch_page("gene_map.py", query_params={"run": run.id})
+    compare_link(run)
 
 
 def _stopped(run: RunRow) -> None:

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from histospace_core.catalog import SlideRow, State
 from histospace_core.web import get_context
 from histospace_core.web.parts import guarded, plain, state_badge, when
+from histospace_core.web.predicting import first_model
 from histospace_core.web.samples import add_her2st, add_phantom
 
 
@@ -32,7 +34,7 @@ def _sample() -> None:
     if st.button("Try the sample", type="primary", icon=":material/play_arrow:"):
         with st.spinner("Drawing the sample section…"):
             slide = add_phantom(get_context())
-        st.switch_page("predict.py", query_params={"slide": slide.id})
+        _predict(slide)
     with st.popover("Or a real section", icon=":material/download:"):
         st.markdown(
             "Section C5 of the public her2st data (HER2-positive breast cancer, Andersson et al. "
@@ -46,7 +48,21 @@ def _sample() -> None:
 def _download() -> None:
     bar = st.progress(0.0, "Downloading…")
     slide = add_her2st(get_context(), "C5", lambda done, total: bar.progress(done / total))
-    st.switch_page("predict.py", query_params={"slide": slide.id})
+    _predict(slide)
+
+
+def _predict(slide: SlideRow) -> None:
+    """Predict a sample as one that asks for nothing else; go to its map if that was done before."""
+    context, model = get_context(), first_model()
+    if model is None:
+        st.switch_page("predict.py", query_params={"slide": slide.id})
+    done = context.catalog.runs(
+        slide_id=slide.id, model_name=model.name, kinds=["predict"], states=[State.DONE], limit=1
+    )
+    if done:
+        st.switch_page("gene_map.py", query_params={"run": done[0].id})
+    run_id = context.jobs.submit_prediction(slide.id, model.name, model_sha256=model.sha256)
+    st.switch_page("predict.py", query_params={"run": run_id})
 
 
 def _recent() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -74,6 +75,9 @@ def _prepare(context: Context) -> None:
             step()
         except HistospaceError:
             _log.exception("A step of the start failed; the pages say so where it matters")
+    # Streamlit collects garbage after each run of a page: let it pass over what stays for good
+    gc.collect()
+    gc.freeze()
 
 
 def register_models(context: Context) -> None:

@@ -109,6 +109,17 @@ def run_picker() -> RunRow | None:
     return run
 
 
+def compare_link(run: RunRow) -> None:
+    """Offer to compare a run; what was measured with its slide is compared without a question."""
+    measured = run.slide is not None and run.slide.counts_path is not None
+    st.page_link(
+        "compare.py",
+        label="Compare with its measurement" if measured else "Compare with measured",
+        icon=":material/compare:",
+        query_params={"run": run.id} | ({"measured": "slide"} if measured else {}),
+    )
+
+
 def sample_note(slide: SlideRow | None) -> None:
     """Say of a sample that it is one, wherever it is shown."""
     if slide is not None and slide.is_sample:

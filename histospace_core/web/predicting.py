@@ -14,17 +14,23 @@ STAINS = {
 }
 
 
+def first_model() -> ModelRow | None:
+    """Return the model to begin with: the address's, else the default; None when there is none."""
+    models = {model.name: model for model in get_context().catalog.models()}
+    wanted = (st.query_params.get("model"), get_context().settings.default_model, *models)
+    return next((models[name] for name in wanted if name in models), None)
+
+
 def choose_model() -> ModelRow | None:
     """Let the user choose a model, shown with its held-out scores; None when there is none."""
-    models = {model.name: model for model in get_context().catalog.models()}
-    if not models:
+    first = first_model()
+    if first is None:
         st.info("No model is here yet; just after the start they take a moment to be found.")
         st.button("Look again")
         return None
+    models = {model.name: model for model in get_context().catalog.models()}
     names = list(models)
-    wanted = (st.query_params.get("model"), get_context().settings.default_model)
-    first = next((names.index(name) for name in wanted if name in names), 0)
-    model = models[st.selectbox("Model", names, index=first)]
+    model = models[st.selectbox("Model", names, index=names.index(first.name))]
     model_card(model)
     return model
 

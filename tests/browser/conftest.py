@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser.steps import predict_sample
+from browser import steps
 from packages import make_package
 
+from benchmarks.make_slide import make_slide
 from histospace_core.settings import PROJECT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
@@ -144,9 +145,34 @@ def page(app: App, chromium: "sync_api.Browser") -> Iterator["sync_api.Page"]:
 @pytest.fixture(scope="session")
 def sample_run(app: App, chromium: "sync_api.Browser") -> str:
     """The sample, predicted through the pages once for all tests that need a finished run."""
+    with _visitor(app, chromium) as page:
+        return steps.predict_sample(page)
+
+
+@pytest.fixture(scope="session")
+def large_run(
+    app: App, chromium: "sync_api.Browser", tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A slide of 61,440 px a side, uploaded and predicted through the pages."""
+    file = make_slide(tmp_path_factory.mktemp("large") / "large.tif", 61_440, mpp=0.25, tissue=0.05)
+    with _visitor(app, chromium) as page:
+        page.goto("/slides")
+        steps.upload(page, "Upload H&E slides", file)
+        page.get_by_text("is ready").wait_for()
+        file.unlink()
+        return steps.predict_new(page)
+
+
+@pytest.fixture(params=["sample", "large"])
+def any_run(request: pytest.FixtureRequest) -> str:
+    """A run of a small slide, and one of a large slide."""
+    return str(request.getfixturevalue(f"{request.param}_run"))
+
+
+@contextmanager
+def _visitor(app: App, chromium: "sync_api.Browser") -> Iterator["sync_api.Page"]:
     context = chromium.new_context(base_url=app.url)
     page = context.new_page()
     page.set_default_timeout(120_000)
-    run_id = predict_sample(page)
+    yield page
     context.close()
-    return run_id

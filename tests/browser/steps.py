@@ -20,16 +20,29 @@ def parameter(page: "Page", name: str) -> str:
 
 
 def predict_sample(page: "Page") -> str:
-    """Home -> sample -> Predict -> Run; return the finished run's id."""
+    """Home -> sample; return the finished run's id."""
     page.goto("/")
     page.get_by_role("button", name="Try the sample").click()
+    return done(page)
+
+
+def predict_new(page: "Page") -> str:
+    """Predict the slide that was just uploaded; return the finished run's id."""
+    at_rest(page)
+    page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()
     page.wait_for_url("**/predict?slide=*")
+    page.get_by_text("Tissue that will be predicted").wait_for(timeout=120_000)
     return run(page)
 
 
 def run(page: "Page", wait: bool = True) -> str:
     """Start the prediction that the page offers; return the run's id."""
     page.get_by_role("button", name="Run", exact=True).click()
+    return done(page, wait)
+
+
+def done(page: "Page", wait: bool = True) -> str:
+    """Wait for the prediction that was started; return its run's id."""
     page.wait_for_url("**/predict?run=*")
     if wait:
         page.get_by_text("tiles predicted in").wait_for(timeout=RUN_MS)

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from browser import steps
-
-from histospace_core.evaluation.compare import open_comparison
-from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
+from browser import checks, steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,93 +14,23 @@ def app(app_of_its_own):
     return app_of_its_own
 
 
-def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
-    """Map, lasso, CSV of both; every number is held against the store."""
-    stored = open_prediction(app.store / "runs" / run_id)
+def open_the_map(page, run_id: str) -> None:
     page.get_by_role("button", name="Open the gene map").click()
     page.wait_for_url(f"**/gene_map?run={run_id}*")
-    steps.choose(page, "Gene", gene)
-    page.wait_for_url(f"**gene={gene}")
-    look_through_the_viewer(page, stored, gene)
-    page.get_by_text(f"{gene}, log10(CP10k+1)").first.wait_for()
-
-    table = steps.download(page, "Map as CSV")
-    assert len(table) == stored.n_tiles
-    np.testing.assert_array_equal(table[gene].astype("float32"), stored.gene(gene))
-    np.testing.assert_array_equal(table[["x_px", "y_px"]], stored.centres)
-    assert set(table["use"]) == {RESEARCH_USE}
-
-    steps.draw(page, steps.shown(page, gene), "Lasso", steps.LOOP)
-    page.wait_for_url("**region=*")
-    region = steps.download(page, "Tiles of the region as CSV")
-    assert 0 < len(region) < stored.n_tiles
-    rows = stored.obs.index.get_indexer(region["tile"])
-    np.testing.assert_array_equal(region[gene].astype("float32"), stored.gene(gene)[rows])
-    middle = (stored.centres.min(axis=0) + stored.centres.max(axis=0)) / 2
-    spread = np.ptp(stored.centres, axis=0)
-    assert (np.abs(region[["x_px", "y_px"]] - middle) < 0.4 * spread).all(axis=None), "the middle"
-
-
-def look_through_the_viewer(page, stored: Prediction, gene: str) -> None:
-    """What the pointer reads is held against the store, at a few places over the tissue."""
-    panel = steps.shown(page, gene)
-    values, half = stored.gene(gene), stored.tile_level0 / 2
-    stage = panel.locator(".stage")
-    stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
-    assert box is not None
-    n_read = 0
-    for across, down in ((0.5, 0.5), (0.6, 0.4), (0.4, 0.6), (0.02, 0.02)):
-        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
-        text = panel.locator(".value").inner_text()
-        where = page.locator(".viewer .position").inner_text().replace(",", "").split()
-        place = np.array([float(where[1]), float(where[3])]) / stored.mpp
-        near = (np.abs(stored.centres - place) < half - 2).all(axis=1)
-        if near.any():
-            value = values[np.flatnonzero(near)[0]]
-            expected = "no prediction here" if np.isnan(value) else f"{value:.3f}"
-            assert text.startswith(f"{gene} {expected}"), text
-            n_read += 1
-    assert n_read >= 2
-
-
-def look_at_comparison(app, page, run_id: str) -> None:
-    """Scores beside their baselines, linked selection, CSV against the files of the comparison."""
-    page.get_by_text("Mean per-gene r").wait_for(timeout=180_000)
-    assert page.get_by_text("mean profile: 1", exact=True).is_visible()
-    page.wait_for_url("**comparison=*")
-    (folder,) = (app.store / "runs" / run_id / "comparisons").iterdir()
-    stored = open_comparison(folder)
-
-    table = steps.download(page, "Scores of all genes as CSV")
-    np.testing.assert_allclose(table["pearson"], stored.genes["pearson"])
-    np.testing.assert_allclose(table["mse_ratio_to_mean"], stored.genes["mse_ratio_to_mean"])
-
-    page.wait_for_url("**gene=*")
-    gene = steps.parameter(page, "gene")
-    spots = steps.download(page, "at every spot as CSV")
-    for layer in ("measured", "predicted"):
-        expected = np.asarray(stored.spots[:, gene].layers[layer]).ravel()
-        np.testing.assert_array_equal(spots[layer].astype("float32"), expected.astype("float32"))
-
-    for number in range(3):
-        steps.plot(page, number)
-    steps.lasso(page, steps.plot(page, 0))
-    assert 0 < steps.selected(page) < stored.spots.n_obs
-    for number in range(3):
-        faded = "el => el.data[0].selectedpoints?.length"
-        assert steps.plot(page, number).evaluate(faded) == steps.selected(page), "linked"
 
 
 def test_the_sample_from_start_to_csv(app, page):
+    """Three clicks: sample, map, comparison."""
     run_id = steps.predict_sample(page)
-    look_at_map_and_tables(app, page, run_id, "ERBB2")
-    page.get_by_role("link", name="Compare").first.click()
-    page.wait_for_url(
-        f"**/compare?run={run_id}*"
-    )  # the run that was looked at, not just the newest
-    page.get_by_role("button", name="Compare with it").click()
-    look_at_comparison(app, page, run_id)
+    open_the_map(page, run_id)
+    checks.look_at_map_and_tables(app, page, run_id, "ERBB2")
+    page.get_by_role("link", name="Compare with its measurement").click()
+    page.wait_for_url(f"**/compare?run={run_id}*")
+    checks.look_at_comparison(app, page, run_id)
+
+    page.goto("/")
+    page.get_by_role("button", name="Try the sample").click()
+    page.wait_for_url(f"**/gene_map?run={run_id}*")  # it is not predicted twice
 
 
 @pytest.mark.shared
@@ -117,12 +43,9 @@ def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
     assert steps.pixel_size(page).input_value() == "", "never a guess"
     steps.state_pixel_size(page, 0.69)
     page.get_by_text("0.69 µm per px, given by you").wait_for()
-    steps.at_rest(page)
-    page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()
-    page.wait_for_url("**/predict?slide=*")
-    page.get_by_text("Tissue that will be predicted").wait_for(timeout=120_000)
-    run_id = steps.run(page)
-    look_at_map_and_tables(app, page, run_id, "ERBB2")
+    run_id = steps.predict_new(page)
+    open_the_map(page, run_id)
+    checks.look_at_map_and_tables(app, page, run_id, "ERBB2")
 
     page.goto(f"/compare?run={run_id}")
     steps.upload(page, "Counts, .h5ad or zip", her2st / "ST-cnts/C5.tsv.gz")
@@ -130,4 +53,4 @@ def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
     steps.upload(page, "Spot file", her2st / "ST-spotfiles/C5_selection.tsv")
     page.get_by_text("C5_selection.tsv is uploaded").wait_for()
     page.get_by_role("button", name="Compare", exact=True).click()
-    look_at_comparison(app, page, run_id)
+    checks.look_at_comparison(app, page, run_id)

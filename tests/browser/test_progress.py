@@ -10,11 +10,9 @@ from histospace_core.catalog import Catalog
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def start_long_run(page, stride_um: float) -> str:
-    """Predict the sample with so fine a step that it takes minutes."""
-    page.goto("/")
-    page.get_by_role("button", name="Try the sample").click()
-    page.wait_for_url("**/predict?slide=*")
+def start_long_run(page, slide_id: str, stride_um: float) -> str:
+    """Predict a slide with so fine a step that it takes minutes."""
+    page.goto(f"/predict?slide={slide_id}")
     page.get_by_text("Advanced").click()
     step = page.get_by_label(re.compile("^Distance between tiles"))
     step.fill(str(stride_um))
@@ -33,8 +31,8 @@ def catalog(app) -> Catalog:
     return Catalog(f"sqlite:///{(app.store / 'catalog.db').as_posix()}")
 
 
-def test_progress_survives_a_reload_and_cancel_works(app, page):
-    run_id = start_long_run(page, 25.0)
+def test_progress_survives_a_reload_and_cancel_works(app, page, sample_run):
+    run_id = start_long_run(page, catalog(app).run(sample_run).slide_id, 25.0)
     before = tiles_done(page)
     page.reload()
     assert tiles_done(page) >= before

@@ -52,9 +52,9 @@ def bring(page, content: object, said: str) -> None:
     page.keyboard.press("Escape")
 
 
-def test_a_region_from_drawing_to_qupath_and_back(app, page, sample_run, name):
-    stored = open_prediction(app.store / "runs" / sample_run)
-    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
+def test_a_region_from_drawing_to_qupath_and_back(app, page, any_run, name):
+    stored = open_prediction(app.store / "runs" / any_run)
+    page.goto(f"/gene_map?run={any_run}&gene=ERBB2")
     steps.draw(page, steps.shown(page, "ERBB2"), "Rectangle", HALVES)
     page.wait_for_url("**region=*")
     renamed(page, name)
@@ -100,8 +100,8 @@ def test_a_region_from_drawing_to_qupath_and_back(app, page, sample_run, name):
     outline(page, f"{name} ring").wait_for()
 
 
-def test_a_polygon_by_keyboard_and_a_lasso_that_is_another_outline(page, sample_run, name):
-    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
+def test_a_polygon_by_keyboard_and_a_lasso_that_is_another_outline(page, any_run, name):
+    page.goto(f"/gene_map?run={any_run}&gene=ERBB2")
     panel = steps.shown(page, "ERBB2")
     page.get_by_role("button", name="Polygon").press("Enter")
     page.get_by_text("Space sets a corner").wait_for()

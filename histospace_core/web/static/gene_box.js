@@ -2,6 +2,7 @@
 // the page's script, which takes longer, as well.
 const MOST_SHOWN = 60;
 const LONGEST_WAIT = 8000; // ms until the page's script is believed again
+const HEAD_START = 400; // ms at most that the map is given before the page's script takes the machine
 
 class GeneBox {
   constructor(root) {
@@ -75,8 +76,12 @@ class GeneBox {
     if (changed) this.asked = { gene, until: performance.now() + LONGEST_WAIT };
     this.close();
     if (!changed) return;
-    window.dispatchEvent(new CustomEvent("histospace:gene", { detail: { run, gene } }));
-    this.tell("gene", gene);
+    const shown = [];
+    const waitUntil = (promise) => shown.push(promise);
+    window.dispatchEvent(new CustomEvent("histospace:gene", { detail: { run, gene, waitUntil } }));
+    const late = new Promise((resolve) => setTimeout(resolve, HEAD_START));
+    // whoever is overtaken by another choice says nothing
+    Promise.race([Promise.all(shown), late]).then(() => this.asked?.gene === gene && this.tell("gene", gene));
   }
 
   close() {

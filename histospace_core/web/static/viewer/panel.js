@@ -1,4 +1,5 @@
 // One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
+import { wake } from "./calm.js";
 import { showMix } from "./mix.js";
 import { bytes, layerAddress, layerSource, limitsOf, partsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
@@ -95,7 +96,9 @@ export class Panel {
     const { data, gene } = this;
     const address = layerAddress(data, gene, looks);
     if (address === this.address) return this.setOpacity(looks);
+    wake();
     this.address = address;
+    this.complete = new Promise((resolve) => (this.completed = resolve));
     if (this.values?.layer !== gene.layer) this.values = null;
     this.say(`Loading ${gene.name}…`);
     Promise.all([readGrid(data.layer), ...partsOf(gene).map(({ layer }) => readValues(data.layer, layer))]).then(
@@ -112,6 +115,7 @@ export class Panel {
   }
 
   lay(address, looks, values) {
+    wake();
     this.values = values;
     this.viewer.addTiledImage({
       tileSource: layerSource(this.data, this.gene, looks, values),
@@ -136,6 +140,7 @@ export class Panel {
     if (former) world.removeItem(former);
     if (!this.broken) this.say("");
     this.element.dataset.shown = this.gene.name;
+    this.completed();
   }
 
   setOpacity(looks) {

@@ -1,4 +1,5 @@
 // OpenSeadragon itself, and the two kinds of layers that it shows.
+import { calm } from "./calm.js";
 import { paintMix } from "./paint.js";
 
 let library = null;
@@ -9,7 +10,7 @@ export function openSeadragon() {
     if (window.OpenSeadragon) return resolve(window.OpenSeadragon);
     const script = document.createElement("script");
     script.src = new URL("../openseadragon/openseadragon.min.js", import.meta.url).href;
-    script.onload = () => resolve(window.OpenSeadragon);
+    script.onload = () => resolve(calm(window.OpenSeadragon));
     script.onerror = () => {
       library = null;
       script.remove();

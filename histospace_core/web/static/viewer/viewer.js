@@ -12,7 +12,7 @@ class Viewer {
     Object.assign(this, { root, library, panels: [], looks: structuredClone(data.looks), leader: null });
     this.at = (name) => root.querySelector(`.${name}`);
     this.pen = new Pen(this, (points) => this.setTriggerValue("drawn", points));
-    this.chosen = ({ detail }) => this.ahead(detail);
+    this.chosen = ({ detail }) => detail.waitUntil(this.ahead(detail));
     this.wire();
   }
 
@@ -55,6 +55,7 @@ class Viewer {
     if (this.asked?.gene !== gene || !found || panel.closed) return;
     const { limits } = found;
     panel.show({ name: gene, layer: gene, limits, half_width: null, reliable: true, score: "" }, this.looks);
+    await panel.complete;
   }
 
   wire() {
