@@ -69,9 +69,9 @@ def _map(run: RunRow, study: Study) -> None:
             signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)
         _values(run, prediction, gene, values, row)
+    _downloads(run, prediction, gene, row)
     if row is not None:
         region_statistics(run, prediction, row, gene)
-    _downloads(run, prediction, gene, row)
 
 
 def _warnings(record: dict[str, Any]) -> None:

@@ -16,28 +16,30 @@ from histospace_core.web.viewer import MOST_GENES
 
 def gene_lists(run_id: str, run_dir: Path, finder: GeneFinder) -> None:
     """Let the user bring genes by name."""
-    text = st.text_area(
+    st.text_area(
         "Paste genes: symbols, other names or Ensembl ids",
         key=f"paste-{run_id}",
         height=100,
         placeholder="ERBB2, HER2, ENSG00000141736 …",
     )
     chosen = _uploaded(run_id)
-    found = finder.find_names(chosen.genes) if chosen else finder.find(text)
-    name = chosen.name if chosen else "pasted list"
+    found = _found(run_id, finder, chosen)
     with st.container(horizontal=True):
         if st.button(
-            "Show side by side", disabled=not found.genes, on_click=_show, args=(run_id, found)
+            "Show side by side",
+            disabled=not found.genes,
+            on_click=_show,
+            args=(run_id, finder, chosen),
         ):
             st.toast(f"Shown: {', '.join(found.genes[:MOST_GENES])}")
         st.button(
             "Show as one signature",
             disabled=len(found.genes) < FEWEST_GENES,
             on_click=_show_signature,
-            args=(run_id, run_dir, Signature(name, "a reader's list", found.names)),
+            args=(run_id, run_dir, finder, chosen),
             help="The mean z-score of the list's reliable genes, as a map of its own.",
         )
-    if chosen or text.strip():
+    if chosen or st.session_state[f"paste-{run_id}"].strip():
         st.caption("  \n".join(sentences(found)))
 
 
@@ -92,11 +94,26 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return listed + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def _show(run_id: str, found: Found) -> None:
-    st.session_state[f"gene-{run_id}"] = found.genes[0]
-    st.session_state[f"beside-{run_id}"] = list(found.genes[1:MOST_GENES])
+def _found(run_id: str, finder: GeneFinder, chosen: Signature | None) -> Found:
+    """Return what a list comes to; the pasted one as it stands in its field by now."""
+    if chosen:
+        return finder.find_names(chosen.genes)
+    return finder.find(st.session_state[f"paste-{run_id}"])
 
 
-def _show_signature(run_id: str, run_dir: Path, signature: Signature) -> None:
-    file = keep_signatures(run_dir, to_gmt([signature]))
-    st.session_state[f"signature-{run_id}"] = signature_key(file, signature)
+def _show(run_id: str, finder: GeneFinder, chosen: Signature | None) -> None:
+    genes = _found(run_id, finder, chosen).genes
+    if genes:
+        st.session_state[f"gene-{run_id}"] = genes[0]
+        st.session_state[f"beside-{run_id}"] = list(genes[1:MOST_GENES])
+
+
+def _show_signature(
+    run_id: str, run_dir: Path, finder: GeneFinder, chosen: Signature | None
+) -> None:
+    names = _found(run_id, finder, chosen).names
+    if len(names) >= FEWEST_GENES:
+        name = chosen.name if chosen else "pasted list"
+        signature = Signature(name, "a reader's list", names)
+        file = keep_signatures(run_dir, to_gmt([signature]))
+        st.session_state[f"signature-{run_id}"] = signature_key(file, signature)

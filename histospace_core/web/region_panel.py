@@ -71,11 +71,9 @@ def region_panel(
 def _changes(run: RunRow, row: RegionRow) -> None:
     with st.popover("Name and colour", icon=":material/edit:"):
         # A new state has new fields: what stands in them is what it says.
-        name = st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}")
-        colour = st.color_picker("Colour", row.colour, key=f"colour-{row.id}")
-        st.button(
-            "Save", on_click=regions.told, args=(run.id, regions.edit, row, name, colour)
-        )  # fmt: skip
+        st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}")
+        st.color_picker("Colour", row.colour, key=f"colour-{row.id}")
+        st.button("Save", on_click=_save, args=(run.id, row))
     st.button(
         "Redraw", icon=":material/draw:", on_click=regions.begin_redrawing, args=(run.id, row)
     )
@@ -85,6 +83,12 @@ def _changes(run: RunRow, row: RegionRow) -> None:
         on_click=regions.told,
         args=(run.id, regions.delete, row),
     )
+
+
+def _save(run_id: str, row: RegionRow) -> None:
+    # as they stand by now: whoever types and saves at once is ahead of the page's script
+    words = (st.session_state[f"{field}-{row.id}"] for field in ("name", "colour"))
+    regions.told(run_id, regions.edit, row, *words)
 
 
 def _undo(run: RunRow) -> None:

@@ -145,6 +145,8 @@ def choose(page: "Page", label: str, option: str) -> None:
 
 def download(page: "Page", label: str) -> pd.DataFrame:
     """Press a download button and read the CSV as pandas does."""
+    at_rest(page)  # until then the table is that of the page before
     with page.expect_download() as event:
         page.get_by_role("button", name=label).click()
-    return pd.read_csv(BytesIO(Path(event.value.path()).read_bytes()))
+    data = Path(event.value.path()).read_bytes()
+    return pd.read_csv(BytesIO(data), float_precision="round_trip")
