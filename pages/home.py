@@ -22,6 +22,7 @@ PAGES = [
     st.Page("models.py", title="Models", icon=":material/deployed_code:"),
     st.Page("train.py", title="Train", icon=":material/model_training:"),
     st.Page("scores.py", title="Evaluation", icon=":material/analytics:"),
+    st.Page("about_scores.py", title="How the scores are made", visibility="hidden"),
 ]
 
 # An icon of our own: for a page's Material icon the browser would ask a font server outside.

@@ -247,8 +247,9 @@ def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow]
     return by_id[picked]
 
 
-def metric(label: str, value: str, beside: str, help: str | None = None) -> None:
-    """Show a number, and beside it what it has to be measured by."""
+def metric(label: str, value: str, beside: str | None, help: str | None = None) -> None:
+    """Show a number, beside it what it has to be measured by, and where its making is told."""
+    help = help and f"{help} [How the scores are made](about_scores)"
     st.metric(label, value, beside, "off", delta_arrow="off", width="content", help=help)
 
 

@@ -11,7 +11,7 @@ def gene_trust(score: pd.Series) -> None:
     if pd.isna(score.held_out_pearson):
         st.warning("This gene has no held-out score: how far its map can be trusted is not known.")
         return
-    interval = f"95 % interval {score.ci_low:.2f} to {score.ci_high:.2f}"
+    interval = f"mean profile: 0; 95 % interval {score.ci_low:.2f} to {score.ci_high:.2f}"
     ratio = score.mse_ratio_to_mean
     with st.container(horizontal=True):
         metric(
@@ -40,18 +40,18 @@ def gene_trust(score: pd.Series) -> None:
 def _worth(score: pd.Series) -> None:
     """Show the share of the noise ceiling and the interval, where the model states them."""
     if pd.notna(score.get("share_of_noise_ceiling")):
-        st.metric(
+        metric(
             "Of the ceiling",
             f"{max(score.share_of_noise_ceiling, 0):.0%}",
-            width="content",
+            "mean profile: 0 %",
             help="Held-out correlation as a share of the highest that the noise of the counts "
             "allows: two measurements of the same spots would not agree better than the ceiling.",
         )
     if pd.notna(score.get("interval_half_width")):
-        st.metric(
+        metric(
             "90 % interval",
             f"± {score.interval_half_width:.2f}",
-            width="content",
+            None,
             help="Around every predicted value, in the unit of the map; meant to hold nine in ten "
             "measured values. The model card says how many it held on sections left out: with few "
             "training patients, far fewer on some.",

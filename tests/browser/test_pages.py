@@ -18,6 +18,7 @@ PAGES = {
     "/models": "Models",
     "/train": "Train",
     "/scores": "Evaluation",
+    "/about_scores": "How the scores are made, and how they mislead",
 }
 
 
@@ -69,3 +70,12 @@ def test_runs_are_found_by_text_and_opened(page, sample_run):
     card = page.get_by_test_id("stVerticalBlock").filter(has_text=sample_run[:8]).last
     card.get_by_role("link", name="Gene map").click()
     page.wait_for_url(f"**/gene_map?run={sample_run}*")
+
+
+def test_a_score_leads_to_how_it_is_made(page, sample_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
+    score = page.get_by_test_id("stMetric").filter(has_text="Held-out r")
+    score.get_by_role("button").hover()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="How the scores are made").click()
+    opened.value.get_by_role("heading", name="How the scores are made", level=1).wait_for()

@@ -1,0 +1,7 @@
+"""How the scores are made: the page of the documentation, there without a network."""
+
+import streamlit as st
+
+from histospace_core.settings import PROJECT
+
+st.markdown((PROJECT / "docs" / "scores.md").read_text("utf-8"), width=800)
