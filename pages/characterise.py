@@ -14,7 +14,8 @@ from histospace_core.web.characterise_markers import markers_view
 from histospace_core.web.characterise_regions import regions_view
 from histospace_core.web.characterise_signatures import signatures_view
 from histospace_core.web.characterise_views import domains_view, headline, level_picker
-from histospace_core.web.parts import guarded, live_run, pick, plain, run_picker, when
+from histospace_core.web.parts import guarded, pick, plain, run_picker, when
+from histospace_core.web.progress import live_run
 from histospace_core.web.signature_lists import keep_signatures
 
 VIEWS = {

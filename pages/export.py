@@ -10,12 +10,12 @@ from histospace_core.inference import Prediction, open_prediction
 from histospace_core.web import get_context, run_file_url
 from histospace_core.web.parts import (
     guarded,
-    live_run,
     plain,
     run_picker,
     state_badge,
     when,
 )
+from histospace_core.web.progress import live_run
 
 OFFERS = {
     "Report (PDF)": ("report", ".pdf", "To read, print and file: slide, quality, scores, maps."),

@@ -11,7 +11,6 @@ from histospace_core.web.parts import (
     duration_text,
     empty_state,
     guarded,
-    live_run,
     pixel_size_text,
     plain,
     run_text,
@@ -20,6 +19,7 @@ from histospace_core.web.parts import (
 )
 from histospace_core.web.predicting import choose_model, choose_stain
 from histospace_core.web.preview import Preview, expected_seconds, preview
+from histospace_core.web.progress import live_run
 
 
 @guarded

@@ -16,12 +16,12 @@ from histospace_core.web.parts import (
     CHART_CONFIG,
     duration_text,
     guarded,
-    live_progress,
     model_card,
     plain,
     state_badge,
     when,
 )
+from histospace_core.web.progress import live_progress
 
 WORDS = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
 
