@@ -16,7 +16,7 @@ RUN pip install -r requirements.txt
 COPY app.py ./
 COPY .streamlit .streamlit
 COPY pages pages
-COPY docs/scores.md docs/scores.md
+COPY docs/scores.md docs/leaderboard.csv docs/
 COPY models models
 COPY data data
 COPY histospace_core histospace_core

@@ -16,6 +16,8 @@ from histospace_core.web import get_context, measured_uploader
 from histospace_core.web.compare_maps import gene_maps
 from histospace_core.web.compare_placement import Source, place_by_hand, registration_facts
 from histospace_core.web.compare_table import genes_view
+from histospace_core.web.gene_box import gene_box
+from histospace_core.web.gene_picker import gene_finder
 from histospace_core.web.intake import measured_file
 from histospace_core.web.parts import chosen, guarded, keep, metric, pick, plain, run_picker, when
 
@@ -47,7 +49,7 @@ def compare() -> None:
 @guarded
 def _gene(run: RunRow, comparison: Comparison) -> None:
     """Show one gene; another one runs nothing else of the page."""
-    gene = _gene_picker(comparison)
+    gene = _gene_picker(run, comparison)
     if gene is not None:
         gene_maps(run, comparison, gene)
     _downloads(run, comparison, gene)
@@ -155,7 +157,7 @@ def _headline(comparison: Comparison) -> None:
     )
 
 
-def _gene_picker(comparison: Comparison) -> str | None:
+def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
     scored = comparison.genes.dropna(subset=["pearson"]).set_index("gene")
     scored = scored.sort_values("held_out_pearson", ascending=False, na_position="last")
     if scored.empty:
@@ -164,13 +166,17 @@ def _gene_picker(comparison: Comparison) -> str | None:
     genes, key = list(scored.index), f"gene-{comparison.directory.name}"
     wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
     st.session_state[key] = wanted if wanted in genes else genes[chosen("gene", genes)]
-    gene = st.selectbox(
-        "Gene (best held-out score first)",
+    finder = gene_finder(get_context().tiles.study(run.id).prediction)
+    labels = {
+        g: " · ".join([f"{g}   r {here:.2f} here, {held_out:.2f} held out", *finder.other_names(g)])
+        for g, here, held_out in zip(genes, scored.pearson, scored.held_out_pearson, strict=True)
+    }
+    gene = gene_box(
+        run.id,
         genes,
+        labels,
+        f"Gene, of {len(genes):,} with a score: type a symbol or another name",
         key=key,
-        format_func=lambda g: (
-            f"{g}   r {scored.pearson[g]:.2f} here, {scored.held_out_pearson[g]:.2f} held out"
-        ),
     )
     keep("gene", gene)
     row = scored.loc[gene]

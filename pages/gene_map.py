@@ -64,7 +64,7 @@ def _map(run: RunRow, study: Study) -> None:
         )
     values = prediction.gene(gene)
     with facts:
-        gene_trust(prediction.var.loc[gene])
+        gene_trust(prediction.var.loc[gene], not prediction.provenance["domain"]["warning"])
         if picked.signature:
             signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)

@@ -15,7 +15,7 @@ from histospace_core.web.model_views import (
     same_training_data,
     shared_genes,
 )
-from histospace_core.web.parts import CHART_CONFIG, chosen, guarded, keep, model_card, plain
+from histospace_core.web.parts import CHART_CONFIG, choose, guarded, model_card, plain
 
 R = st.column_config.NumberColumn("held-out r (mean profile: 0)", format="%.3f")
 RATIO = st.column_config.NumberColumn("error ratio (mean profile: 1)", format="%.3f")
@@ -34,23 +34,31 @@ def models() -> None:
     left, right = st.columns(2)
     default = get_context().settings.default_model
     rows = {n: rows[n] for n in sorted(rows, key=lambda n: (n != default, n))}
-    name = left.selectbox("Model", list(rows), index=chosen("model", list(rows)))
-    keep("model", name)
+    with left:
+        name = choose("Model", "model", list(rows))
     others = [other for other in rows if other != name]
     beside = st.query_params.get("beside")
+    st.session_state["beside"] = beside if beside in others else None
     other = right.selectbox(
         "Compare with",
         others,
-        index=others.index(beside) if beside in others else None,
+        key="beside",
+        on_change=lambda: _compare_with(st.session_state["beside"]),
         placeholder="another model" if others else "there is no other model yet",
         disabled=not others,
     )
+    _compare_with(other)
     if other is None:
-        st.query_params.pop("beside", None)
         _one(rows[name])
     else:
-        st.query_params["beside"] = other
         _two(rows[name], rows[other])
+
+
+def _compare_with(other: str | None) -> None:
+    if other is None:
+        st.query_params.pop("beside", None)
+    else:
+        st.query_params["beside"] = other
 
 
 def _overview(rows: list[ModelRow]) -> None:

@@ -141,12 +141,15 @@ def _tiles(run: RunRow) -> str:
 
 
 def _done(run: RunRow) -> None:
-    tiles = run.provenance.get("tiles", {}).get("total", run.total)
+    about = run.provenance.get("tiles", {})
+    reasons = {name: n for name, n in about.get("by_reason", {}).items() if name != "ok"}
+    n_tiles = about.get("total", run.total)
+    predicted = n_tiles - sum(reasons.values())
+    share = f"{predicted:,} of {n_tiles:,}" if reasons else f"{n_tiles:,}"
     took = duration_text(float(run.timings.get("seconds", 0)))
-    st.success(f"{tiles:,} tiles predicted in {took}.", icon=":material/check:")
-    for reason, number in run.provenance.get("tiles", {}).get("by_reason", {}).items():
-        if reason != "ok":
-            st.caption(f"{number:,} of them left out: {plain(reason)}")
+    st.success(f"{share} tiles predicted in {took}.", icon=":material/check:")
+    for reason, number in reasons.items():
+        st.caption(f"{number:,} left out: {plain(reason)}")
     warning = run.provenance.get("domain", {}).get("warning")
     if warning:
         st.warning(plain(warning))

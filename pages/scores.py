@@ -11,10 +11,9 @@ from histospace_core.web import get_context
 from histospace_core.web.evaluations import Evaluation, read_evaluation, read_leaderboard
 from histospace_core.web.parts import (
     CHART_CONFIG,
-    chosen,
+    choose,
     empty_state,
     guarded,
-    keep,
     metric,
     pick,
     plain,
@@ -138,8 +137,7 @@ def _folds(evaluation: Evaluation) -> None:
 def _genes(evaluation: Evaluation, run_id: str) -> None:
     st.subheader("Genes", anchor=False)
     sections = list(dict.fromkeys(evaluation.genes["test"]))
-    section = st.selectbox("Section", sections, index=chosen("section", sections))
-    keep("section", section)
+    section = choose("Section", "section", sections)
     genes = evaluation.section_genes(section)
     scored = genes["pearson"].notna().sum()
     st.plotly_chart(

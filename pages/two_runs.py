@@ -17,10 +17,9 @@ from histospace_core.web import get_context
 from histospace_core.web.links import run_canvas
 from histospace_core.web.parts import (
     CHART_CONFIG,
-    chosen,
+    choose,
     empty_state,
     guarded,
-    keep,
     metric,
     pick,
     plain,
@@ -126,14 +125,12 @@ def _facts(run: RunRow) -> dict[str, str]:
 def _gene(pair: RunPair) -> str:
     ranked = pair.genes.sort_values("held_out_first", ascending=False, na_position="last")
     genes = list(ranked.index)
-    gene = st.selectbox(
+    return choose(
         "Gene (best held-out score first)",
+        "gene",
         genes,
-        index=chosen("gene", genes),
-        format_func=lambda g: f"{g}   r {ranked.pearson[g]:.2f} between the runs",
+        lambda g: f"{g}   r {ranked.pearson[g]:.2f} between the runs",
     )
-    keep("gene", gene)
-    return gene
 
 
 def _maps(runs: Sequence[RunRow], gene: str) -> None:

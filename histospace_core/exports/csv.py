@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from histospace_core.inference import RESEARCH_USE, Prediction
+from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -62,9 +62,9 @@ def map_csv(
     Returns
     -------
     bytes
-        Columns ``tile, x_px, y_px, x_um, y_um, qc``, the genes, ``unit, model, slide_sha256,
-        use``. Positions are tile centres, in level-0 px and um. Values are exact to float32; a
-        tile that could not be read has none.
+        Columns ``tile, x_px, y_px, x_um, y_um, qc, unlike_training_tissue``, the genes, ``unit,
+        model, slide_sha256, use``. Positions are tile centres, in level-0 px and um. Values are
+        exact to float32; a tile that could not be read has none.
 
     Raises
     ------
@@ -80,6 +80,7 @@ def map_csv(
         "x_um": np.round(centres[:, 0] * prediction.mpp, 3),
         "y_um": np.round(centres[:, 1] * prediction.mpp, 3),
         "qc": prediction.obs["qc"].to_numpy(dtype=str)[rows],
+        "unlike_training_tissue": prediction.obs["domain_score"].to_numpy()[rows] > OUTSIDE_DOMAIN,
     }
     columns |= {gene: prediction.gene(gene)[rows] for gene in genes}
     columns |= {

@@ -161,8 +161,8 @@ def _judge(
     rivals = [name for name, share in others.items() if share > given - MARGIN]
     if rivals:
         return "unclear", (
-            f"{figures}, but the tissue is so even in shape that they would as well {rivals[0]}: "
-            "a flip cannot be told, check by eye."
+            f"{figures}, and as many would {rivals[0]}, so even is the tissue in shape: compare "
+            "the maps by eye."
         )
     return "aligned", f"{figures}; no other orientation fits as well."
 

@@ -88,6 +88,11 @@ def ranked(var: pd.DataFrame, order: str, interest: pd.Series | None = None) -> 
     return list(var.sort_values(by, ascending=False, na_position="last").index)
 
 
+def gene_finder(prediction: Prediction) -> GeneFinder:
+    """Return what finds the genes of a run's model by any of their names."""
+    return _panel(prediction.provenance["model"]["sha256"], prediction.var).finder
+
+
 def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     """Let the user find a gene and up to five beside it."""
     panel = _panel(prediction.provenance["model"]["sha256"], prediction.var)
@@ -127,6 +132,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
         mixed = _mixed(run_id, 1 + len(beside_it))
         _recent(run_id, gene, beside_it, panel)
     picked = Picked(gene, beside_it, mixed, signature)
+    st.session_state[f"last-{BESIDE}-{run_id}"] = beside_it
     if picked.beside:
         st.query_params[BESIDE] = ",".join(picked.beside)
     elif BESIDE in st.query_params:
@@ -173,7 +179,9 @@ def _begin(run_id: str, genes: Sequence[str]) -> None:
         st.warning(f"This run has no gene {plain(wanted)}; here is another.")
     if f"gene-{run_id}" not in st.session_state:
         st.session_state[f"gene-{run_id}"] = genes[chosen("gene", genes)]
-        named = st.query_params.get(BESIDE, "").split(",")
+    if f"beside-{run_id}" not in st.session_state:  # a field's choice goes when its page is left
+        last = st.session_state.get(f"last-{BESIDE}-{run_id}", ())
+        named = st.query_params[BESIDE].split(",") if BESIDE in st.query_params else last
         known = [gene for gene in dict.fromkeys(named) if gene in genes]
         st.session_state[f"beside-{run_id}"] = known[: MOST_GENES - 1]
 

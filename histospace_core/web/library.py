@@ -74,6 +74,8 @@ def words_of(row: SlideRow | RunRow) -> None:
 @guarded
 def describe(row: SlideRow | RunRow) -> None:
     """Let the user change tags and note of a slide or a run, and a slide's name."""
+    if isinstance(row, RunRow):
+        st.caption(plain(run_text(row)))
     catalog = get_context().catalog
     name = st.text_input("Name", row.name) if isinstance(row, SlideRow) else ""
     known = sorted({*catalog.tags(type(row)), *row.tags}, key=str.casefold)
@@ -81,10 +83,13 @@ def describe(row: SlideRow | RunRow) -> None:
         "Tags",
         known,
         default=list(row.tags),
-        accept_new_options=True,
-        placeholder="choose, or type a new one",
-        help=f"Up to {LONGEST_TAG} characters each, without commas.",
+        placeholder="choose" if known else "none yet",
     )
+    # a field of its own: what is typed into the list and not entered would be lost
+    new = st.text_input(
+        "New tags, with commas between", help=f"Up to {LONGEST_TAG} characters each."
+    ).split(",")
+    tags = [*tags, *new]
     note = st.text_area("Note", row.note, max_chars=LONGEST_NOTE)
     if st.button("Save", type="primary"):
         if isinstance(row, SlideRow):

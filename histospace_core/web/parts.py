@@ -77,16 +77,29 @@ def keep(name: str, picked: str) -> None:
     st.session_state[f"last-{name}"] = picked
 
 
+def choose(label: str, name: str, ids: Sequence[str], words: Callable[[str], str] = str) -> str:
+    """Let the user choose one of `ids`; the address names it by the parameter `name`."""
+    key = f"chosen-{name}"
+    # Told anew at each run: a field whose default moved with the address would be another field,
+    # and deaf to what was chosen in the one before.
+    st.session_state[key] = ids[chosen(name, ids)]
+    picked = st.selectbox(
+        label,
+        ids,
+        key=key,
+        on_change=lambda: keep(name, st.session_state[key]),
+        format_func=words,
+    )
+    keep(name, picked)
+    return picked
+
+
 def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
     """Let the user choose a slide; the URL names it."""
     by_id = {slide.id: slide for slide in slides}
-    picked = st.selectbox(
-        "Slide",
-        list(by_id),
-        index=chosen("slide", list(by_id)),
-        format_func=lambda key: f"{by_id[key].name} · {size_text(by_id[key])}",
+    picked = choose(
+        "Slide", "slide", list(by_id), lambda key: f"{by_id[key].name} · {size_text(by_id[key])}"
     )
-    keep("slide", picked)
     sample_note(by_id[picked])
     return by_id[picked]
 
@@ -207,14 +220,7 @@ def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
 def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow], str]) -> RunRow:
     """Let the user choose one of some rows; the address names it by the parameter `name`."""
     by_id = {row.id: row for row in rows}
-    picked = st.selectbox(
-        label,
-        list(by_id),
-        index=chosen(name, list(by_id)),
-        format_func=lambda key: words(by_id[key]),
-    )
-    keep(name, picked)
-    return by_id[picked]
+    return by_id[choose(label, name, list(by_id), lambda key: words(by_id[key]))]
 
 
 def metric(label: str, value: str, beside: str | None, help: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """What a reader does with regions beside the map: pick, name, redraw, delete, undo, QuPath."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -71,9 +72,9 @@ def region_panel(
 def _changes(run: RunRow, row: RegionRow) -> None:
     with st.popover("Name and colour", icon=":material/edit:"):
         # A new state has new fields: what stands in them is what it says.
-        st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}")
-        st.color_picker("Colour", row.colour, key=f"colour-{row.id}")
-        st.button("Save", on_click=_save, args=(run.id, row))
+        save = partial(_save, run.id, row)
+        st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}", on_change=save)
+        st.color_picker("Colour", row.colour, key=f"colour-{row.id}", on_change=save)
     st.button(
         "Redraw", icon=":material/draw:", on_click=regions.begin_redrawing, args=(run.id, row)
     )
@@ -86,7 +87,6 @@ def _changes(run: RunRow, row: RegionRow) -> None:
 
 
 def _save(run_id: str, row: RegionRow) -> None:
-    # as they stand by now: whoever types and saves at once is ahead of the page's script
     words = (st.session_state[f"{field}-{row.id}"] for field in ("name", "colour"))
     regions.told(run_id, regions.edit, row, *words)
 

@@ -3,11 +3,20 @@
 import pandas as pd
 import streamlit as st
 
-from histospace_core.web.parts import metric
+from histospace_core.web.parts import metric, plain
 
 
-def gene_trust(score: pd.Series) -> None:
-    """Say how well this gene was predicted on patients that the model had not seen."""
+def gene_trust(score: pd.Series, trusted: bool = True) -> None:
+    """Say how well this gene was predicted on patients that the model had not seen.
+
+    Parameters
+    ----------
+    score
+        The gene's row of the model's table.
+    trusted
+        False where the slide is unlike what the model was trained on.
+    """
+    st.markdown(f"**{plain(score.name)}** on sections that the model did not train on")
     if pd.isna(score.held_out_pearson):
         st.warning("This gene has no held-out score: how far its map can be trusted is not known.")
         return
@@ -29,7 +38,12 @@ def gene_trust(score: pd.Series) -> None:
             "mean everywhere, without looking at the slide.",
         )
         _worth(score)
-    if ratio < 1:
+    if ratio < 1 and not trusted:
+        st.markdown(
+            "It beats the mean profile there; this slide is unlike them, and how it does here is "
+            "not known."
+        )
+    elif ratio < 1:
         st.markdown(":material/check_circle: Beats the mean profile on held-out sections.")
     else:
         st.markdown(":material/cancel: **Does not beat the mean profile** on held-out sections.")

@@ -79,3 +79,22 @@ def test_a_score_leads_to_how_it_is_made(page, sample_run):
     with page.expect_popup() as opened:
         page.get_by_role("link", name="How the scores are made").click()
     opened.value.get_by_role("heading", name="How the scores are made", level=1).wait_for()
+
+
+def test_pages_are_left_and_come_back_to_by_the_menu(page, sample_run, large_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=ERBB2&with=VIM")
+    steps.shown(page, "VIM", 1)
+    menu = page.get_by_test_id("stTopNavLink")
+    for other in ("Compare", "Runs", "Export"):
+        menu.filter(has_text=other).click()
+        page.get_by_role("heading", name=other, level=1).wait_for()
+        steps.at_rest(page)
+        menu.filter(has_text="Gene map").click()
+        page.wait_for_url("**/gene_map?*")
+        steps.shown(page, "ERBB2")
+        steps.shown(page, "VIM", 1)
+    for name, run in (("large", large_run), ("phantom", sample_run), ("large", large_run)):
+        steps.choose(page, "Run", name)
+        page.wait_for_url(f"**run={run}*")
+        steps.shown(page, "ERBB2")
+    assert not page.get_by_text("Something went wrong").count()

@@ -24,8 +24,7 @@ def name() -> str:
 def renamed(page, name: str) -> None:
     page.get_by_role("button", name="Name and colour").click()
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Name", exact=True).press("Tab")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Name", exact=True).press("Enter")
     outline(page, name).wait_for()
     page.keyboard.press("Escape")
 

@@ -71,7 +71,7 @@ def test_a_disc_cannot_be_told(tissue: np.ndarray) -> None:
     disc = np.hypot(x - 49.5, y - 49.5) < 40
     found = check_alignment(spots_on(disc), disc, (10, 10))
     assert found.verdict == "unclear"
-    assert "a flip cannot be told" in found.message
+    assert "compare the maps by eye" in found.message
     found.require()
 
 
