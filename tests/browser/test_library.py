@@ -128,7 +128,7 @@ def test_a_slide_of_the_import_folder_is_tagged_and_found(app, page, catalog, wo
     steps.at_rest(page)
     page.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("New tags").fill(f"cohort {word}")
+    dialog.get_by_role("textbox", name="New tags").fill(f"cohort {word}")
     dialog.get_by_label("Note").fill(f"for the meeting of {word}")
     dialog.get_by_role("button", name="Save", exact=True).click()
     dialog.wait_for(state="detached")
