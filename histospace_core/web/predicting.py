@@ -1,5 +1,7 @@
 """What every prediction is asked for: the model and the stain normalisation."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from histospace_core.catalog import ModelRow
@@ -16,19 +18,23 @@ STAINS = {
 
 def first_model() -> ModelRow | None:
     """Return the model to begin with: the address's, else the default; None when there is none."""
-    models = {model.name: model for model in get_context().catalog.models()}
-    wanted = (st.query_params.get("model"), get_context().settings.default_model, *models)
-    return next((models[name] for name in wanted if name in models), None)
+    return _first(get_context().catalog.models())
+
+
+def _first(models: Sequence[ModelRow]) -> ModelRow | None:
+    by_name = {model.name: model for model in models}
+    wanted = (st.query_params.get("model"), get_context().settings.default_model, *by_name)
+    return next((by_name[name] for name in wanted if name in by_name), None)
 
 
 def choose_model() -> ModelRow | None:
     """Let the user choose a model, shown with its held-out scores; None when there is none."""
-    first = first_model()
+    models = {model.name: model for model in get_context().catalog.models()}
+    first = _first(list(models.values()))
     if first is None:
         st.info("No model is here yet; just after the start they take a moment to be found.")
         st.button("Look again")
         return None
-    models = {model.name: model for model in get_context().catalog.models()}
     names = list(models)
     model = models[st.selectbox("Model", names, index=names.index(first.name))]
     model_card(model)
