@@ -161,8 +161,8 @@ def _judge(
     rivals = [name for name, share in others.items() if share > given - MARGIN]
     if rivals:
         return "unclear", (
-            f"{figures}, and as many would {rivals[0]}, so even is the tissue in shape: compare "
-            "the maps by eye."
+            f"{figures}; {rivals[0]}, as many would, so even is the tissue in shape: compare the "
+            "maps by eye."
         )
     return "aligned", f"{figures}; no other orientation fits as well."
 
