@@ -28,12 +28,11 @@ from histospace_core.web.viewer import current_looks, deep_zoom, keep_looks
 def gene_map() -> None:
     """Show genes of one run over its slide."""
     st.title("Gene map")
-    run = run_picker()
+    run = run_picker(compare_link)
     if run is None:
         return
     study = get_context().tiles.study(run.id)
     _warnings(study.prediction.provenance)
-    compare_link(run)
     _map(run, study)
 
 
@@ -62,13 +61,13 @@ def _map(run: RunRow, study: Study) -> None:
             mixed=picked.mixed,
             signature=picked.signature,
         )
-    values = prediction.gene(gene)
     with facts:
         gene_trust(prediction.var.loc[gene], not prediction.provenance["domain"]["warning"])
         if picked.signature:
             signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)
-        _values(run, prediction, gene, values, row)
+        if row is not None:
+            _inside_and_outside(run, prediction, gene, row)
     _downloads(run, prediction, gene, row)
     if row is not None:
         region_statistics(run, prediction, row, gene)
@@ -84,14 +83,10 @@ def _warnings(record: dict[str, Any]) -> None:
         )
 
 
-def _values(
-    run: RunRow, prediction: Prediction, gene: str, values: np.ndarray, row: RegionRow | None
-) -> None:
-    """Show how the gene's values are spread, inside the region and outside."""
-    inside = None if row is None else tiles_inside(row, prediction)
-    if inside is not None:
-        table, _ = selection_statistics(values, inside)
-        st.dataframe(table.round(3), width="stretch")
+def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: RegionRow) -> None:
+    """Show how the gene's values are spread inside the region and outside."""
+    values, inside = prediction.gene(gene), tiles_inside(row, prediction)
+    st.table(selection_statistics(values, inside).style.format(precision=3, thousands=","))
     figure = distribution(
         values,
         inside,
@@ -102,7 +97,7 @@ def _values(
         figure,
         key=f"distribution-{run.id}",
         config={"displayModeBar": False},
-        alt=f"Histogram of predicted {gene}",
+        alt=f"Histogram of predicted {gene} inside and outside of {row.name}",
     )
 
 

@@ -29,7 +29,11 @@ PAGES = [
 st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
 st.logo(str(STATIC / "logo.svg"), size="large")
 # Streamlit leaves a tenth of a laptop's screen empty above the page; maps need the room.
-st.html("<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}</style>")
+st.html(
+    "<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}"
+    "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"
+)
 page = st.navigation(PAGES, position="top")
-st.badge(NOTICE, icon=":material/science:", color="violet")
+with st.container(key="notice"):
+    st.badge(NOTICE, icon=":material/science:", color="violet")
 page.run()

@@ -126,7 +126,7 @@ def _facts(seen: Preview, model: ModelRow) -> None:
 def _show_run(run: RunRow) -> None:
     st.markdown(f"**{plain(run_text(run))}**")
     if run.is_active:
-        live_run(run.id, "starting", _tiles)
+        live_run(run.id, "finding the tissue, preparing the model", _tiles)
         return
     state_badge(run)
     if run.state == State.DONE:

@@ -65,7 +65,8 @@ def _upload() -> None:
     new = [there[slide_id] for slide_id in accepted if slide_id in there]  # or deleted since
     for slide in new:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/check: {plain(slide.name)} is ready.", width="content")
+            state = "is here; it asks for its pixel size" if slide.mpp is None else "is ready"
+            st.markdown(f":material/check: {plain(slide.name)} {state}.", width="content")
             if slide.mpp is not None:
                 _predict_link(slide)
         if slide.mpp is None:

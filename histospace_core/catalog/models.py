@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the catalog itself never needs torch
 _SUMMARY = (
     "network",
     "training_sections",
+    "data_note",
     "expression_unit",
     "tile_px",
     "um_per_px",

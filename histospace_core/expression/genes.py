@@ -37,15 +37,19 @@ class GeneTable:
     ambiguous: dict[str, tuple[str, ...]]
 
 
-@lru_cache(maxsize=8)
 def load_gene_table(species: str, folder: Path = REFERENCE) -> GeneTable:
-    """Read `<folder>/<species>.csv.gz` (columns symbol, ensembl, previous, aliases).
+    """Read `<folder>/<species>.csv.gz` (columns symbol, ensembl, previous, aliases), once.
 
     Raises
     ------
     MeasurementError
         The table is missing or damaged.
     """
+    return _read_table(species, folder)
+
+
+@lru_cache(maxsize=8)
+def _read_table(species: str, folder: Path) -> GeneTable:
     path = folder / f"{species}.csv.gz"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

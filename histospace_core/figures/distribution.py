@@ -9,7 +9,7 @@ from .colours import INSIDE, OUTSIDE
 
 def distribution(
     values: npt.NDArray[np.float32],
-    inside: npt.NDArray[np.bool_] | None = None,
+    inside: npt.NDArray[np.bool_],
     *,
     label: str,
     unit: str,
@@ -22,8 +22,8 @@ def distribution(
     ----------
     values : ndarray of float32, shape (n,)
         What is not finite is left out.
-    inside : ndarray of bool, shape (n,), optional
-        The selected tiles; without it all tiles form one histogram.
+    inside : ndarray of bool, shape (n,)
+        The selected tiles.
     label, unit : str
         What the values are and what they are measured in.
     bins : int
@@ -32,9 +32,7 @@ def distribution(
         Of the figure, screen px.
     """
     finite = np.isfinite(values)
-    groups = [("all tiles", finite, OUTSIDE)]
-    if inside is not None:
-        groups = [("outside", finite & ~inside, OUTSIDE), ("selected", finite & inside, INSIDE)]
+    groups = [("outside", finite & ~inside, OUTSIDE), ("inside", finite & inside, INSIDE)]
     edges = np.histogram_bin_edges(values[finite] if finite.any() else np.zeros(1), bins)
     figure = go.Figure()
     for name, members, colour in groups:
@@ -53,7 +51,6 @@ def distribution(
         barmode="overlay",
         height=height,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        showlegend=inside is not None,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         xaxis_title=f"{label}, {unit}",
         yaxis={"title": "share of tiles", "tickformat": ".0%"},

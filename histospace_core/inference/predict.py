@@ -95,11 +95,15 @@ def predict_slide(
         if quick:
             predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
         done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
-        for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise):
-            journal.write(chunk.tiles, chunk.codes, chunk.columns)
-            done += len(chunk.codes)
+
+        def on_tiles(n: int) -> None:
+            nonlocal done
+            done += n
             if on_progress:
                 on_progress(done, plan.n_tiles)
+
+        for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
+            journal.write(chunk.tiles, chunk.codes, chunk.columns)
         give_back_memory()
         obs = _obs(slide, plan, journal.columns())
         expression = _expression(journal, predict, obs, plan)

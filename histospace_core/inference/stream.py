@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from histospace_core.slides.tiles import BlockTiles, cut
 from histospace_core.slides.view import View
 
 Values = NDArray[np.float32]
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ def stream_chunks(
     predict: Predictor,
     views: tuple[View, ...],
     normalise: Callable[[RGB], RGB],
+    on_tiles: Callable[[int], None],
 ) -> Iterator[Chunk]:
     """Read, normalise and encode some chunks of a plan, in order.
+
+    `on_tiles` is told how many tiles each block adds.
 
     On a CPU each thread takes a block all the way from the file to its codes, with one thread of
     arithmetic: no core waits for another. For a GPU the threads read, and a chunk is encoded whole.
@@ -66,15 +70,26 @@ def stream_chunks(
     if predict.on_gpu:
         ready = in_order(read, blocks, max(threads, len(os.sched_getaffinity(0))))
         for chunk in chunks:
-            yield _encoded(list(islice(ready, len(chunk))), predict)
+            yield _encoded(_take(chunk, ready, on_tiles), predict)
         return
     try:
         torch.set_num_threads(1)
         done = in_order(encode, blocks, threads)
         for chunk in chunks:
-            yield _joined(list(islice(done, len(chunk))))
+            yield _joined(_take(chunk, done, on_tiles))
     finally:
         torch.set_num_threads(threads)
+
+
+def _take(
+    chunk: list[Block], ready: Iterator[_Part], on_tiles: Callable[[int], None]
+) -> list[_Part]:
+    """Return what comes next, a part for each block of a chunk."""
+    parts = []
+    for block in chunk:
+        parts.append(next(ready))
+        on_tiles(block.n_tiles)
+    return parts
 
 
 def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:

@@ -65,7 +65,8 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             bits, sample_format = page.bitspersample, int(page.sampleformat)
             planes = _planes(tiff, page.samplesperpixel)
             ends = _segment_ends(tiff)
-            missing = sum(end > path.stat().st_size for end in ends)
+            size = path.stat().st_size
+            missing = sum(end > size for end in ends)
             facts = TiffFacts(tiff.is_ome, page.is_tiled, page.description, len(ends), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(

@@ -115,9 +115,10 @@ def train_from_cohort(
             genes["interval_half_width"] = widths
             interval = interval_report(held, LEVEL)
         config = _config(method, recipe, trained, data, folds, genes)
+        config["data_note"] = data_note
         config["metrics"]["interval"] = interval
         config["metrics"]["signatures"] = _signatures(held, genes)
-        card = model_card(out.name, config, data_note)
+        card = model_card(out.name, config)
         package = save_package(out, trained.network, trained.domain, config, genes, card)
         remove_empty(work)
         return package

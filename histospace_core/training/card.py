@@ -10,18 +10,10 @@ DATA_NOTE = (
 )
 
 
-def model_card(name: str, config: Mapping[str, Any], data_note: str = DATA_NOTE) -> str:
-    """Render the card (Markdown) from a package's `config.json`.
-
-    Parameters
-    ----------
-    data_note
-        Source and licence of the training data.
-    """
+def model_card(name: str, config: Mapping[str, Any]) -> str:
+    """Render the card (Markdown) from a package's `config.json`."""
     n_patients = len({s["patient"] for s in config["training_sections"]})
     loader = PackageLoader("histospace_core.training", "")
     cards = Environment(loader=loader, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     template = cards.get_template("model_card.md.j2")  # Markdown, not HTML
-    return template.render(
-        name=name, data_note=data_note, m=config["metrics"], n_patients=n_patients, **config
-    )
+    return template.render(name=name, m=config["metrics"], n_patients=n_patients, **config)

@@ -12,7 +12,7 @@ from histospace_core.inference import Prediction
 from histospace_core.inference.interest import spatial_interest
 from histospace_core.web.context import get_context
 from histospace_core.web.gene_box import gene_box
-from histospace_core.web.gene_lists import gene_lists
+from histospace_core.web.gene_lists import gene_lists, sentences
 from histospace_core.web.parts import chosen, keep, plain
 from histospace_core.web.signature_picker import signature_picker
 from histospace_core.web.viewer import MOST_GENES
@@ -53,16 +53,16 @@ class _Panel:
         self.finder = GeneFinder(list(var.index), list(ids))
         self.by_reliability, self.by_name = ranked(var, RELIABILITY), ranked(var, NAME)
         self.unreliable = set(var.index[~var["reliable"].astype(bool)])
-        scores = var["held_out_pearson"]
+        scores = ("no score" if pd.isna(r) else f"r {r:.2f}" for r in var["held_out_pearson"])
+        self.scores = dict(zip(var.index, scores, strict=True))
         self.labels = {
-            gene: self._label(gene, score, gene_id)
-            for gene, score, gene_id in zip(var.index, scores, ids, strict=True)
+            gene: self._label(gene, gene_id) for gene, gene_id in zip(var.index, ids, strict=True)
         }
 
-    def _label(self, gene: str, score: float, gene_id: str) -> str:
+    def _label(self, gene: str, gene_id: str) -> str:
         """Return a gene with its score, and the names that it can be searched by."""
         names = sorted(self.finder.other_names(gene), key=len)[:_SHOWN_NAMES]
-        parts = [f"{gene}   {'no score' if pd.isna(score) else f'r {score:.2f}'}", *names]
+        parts = [f"{gene}   {self.scores[gene]}", *names]
         tail = "unreliable" if gene in self.unreliable else ""
         return " · ".join(part for part in (*parts, gene_id, tail) if part)
 
@@ -116,14 +116,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
             key=first,
         )
     with more:
-        others = st.multiselect(
-            f"Beside it, up to {MOST_GENES - 1} more",
-            genes,
-            key=beside,
-            max_selections=MOST_GENES - 1,
-            placeholder="none",
-            select_all=False,
-        )
+        others = _beside_it(beside, genes, panel)
     if problem:
         st.info(plain(problem))
     keep("gene", gene)
@@ -138,6 +131,33 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     elif BESIDE in st.query_params:
         del st.query_params[BESIDE]
     return picked
+
+
+def _beside_it(key: str, genes: Sequence[str], panel: _Panel) -> list[str]:
+    """Let the user choose more genes; other names than the model's are typed and translated."""
+    stranger = f"{key}-stranger"
+
+    def translate() -> None:
+        found = panel.finder.find_names(st.session_state[key])
+        st.session_state[key] = list(found.genes)
+        if len(found.names) > len(found.genes):
+            st.session_state[stranger] = sentences(found)[1:]
+
+    others = st.multiselect(
+        f"Beside it, up to {MOST_GENES - 1} more, by any name",
+        genes,
+        key=key,
+        max_selections=MOST_GENES - 1,
+        placeholder="none",
+        select_all=False,
+        accept_new_options=True,
+        filter_mode="prefix",  # a name that no symbol begins with stays what was typed
+        on_change=translate,
+        format_func=lambda gene: " · ".join(filter(None, (gene, panel.scores.get(gene)))),
+    )
+    for sentence in st.session_state.pop(stranger, ()):
+        st.warning(sentence)
+    return others
 
 
 def _mixed(run_id: str, n_genes: int) -> int:
@@ -177,6 +197,9 @@ def _begin(run_id: str, genes: Sequence[str]) -> None:
     wanted = st.query_params.get("gene")
     if wanted and wanted not in genes:
         st.warning(f"This run has no gene {plain(wanted)}; here is another.")
+    if wanted in genes and wanted != st.session_state.get("last-gene"):  # by a link, not by us
+        for key in (f"gene-{run_id}", f"beside-{run_id}", f"last-{BESIDE}-{run_id}"):
+            st.session_state.pop(key, None)
     if f"gene-{run_id}" not in st.session_state:
         st.session_state[f"gene-{run_id}"] = genes[chosen("gene", genes)]
     if f"beside-{run_id}" not in st.session_state:  # a field's choice goes when its page is left

@@ -104,8 +104,11 @@ def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
     return by_id[picked]
 
 
-def run_picker() -> RunRow | None:
-    """Let the user choose a finished prediction; the URL names it. None when there is none."""
+def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
+    """Let the user choose a finished prediction; the URL names it. None when there is none.
+
+    `beside` shows what can be done with it next to the field.
+    """
     runs = get_context().catalog.runs(states=[State.DONE], kinds=["predict"])
     if not runs:
         empty_state(
@@ -117,7 +120,10 @@ def run_picker() -> RunRow | None:
     wanted = st.query_params.get("run")
     if wanted and wanted not in {run.id for run in runs}:
         st.warning("The run of this link is not finished or was deleted; here is the newest one.")
-    run = pick("Run", "run", runs, run_text)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = pick("Run", "run", runs, run_text)
+        if beside is not None:
+            beside(run)
     sample_note(run.slide)
     return run
 
@@ -234,7 +240,8 @@ def model_card(model: ModelRow) -> None:
     facts, metrics = model.summary, model.summary.get("metrics", {})
     sections = facts.get("training_sections", [])
     names = ", ".join(str(s.get("section", s)) if isinstance(s, dict) else str(s) for s in sections)
-    st.caption(f"Trained on {plain(names) or 'sections not stated'}.")
+    of = f"Trained on sections {names}." if names else "Training sections are not stated."
+    st.caption(plain(f"{of} {facts.get('data_note', '')}".replace("**", "")))
     reliable = metrics.get("n_genes_reliable")
     score, ratio = metrics.get("per_gene_pearson"), metrics.get("mse_ratio_to_mean")
     with st.container(horizontal=True):

@@ -14,7 +14,7 @@ from histospace_core.exports import file_name
 from histospace_core.exports.csv import to_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.region import CALLED, volcano
-from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.parts import CHART_CONFIG, plain
 from histospace_core.web.regions import tiles_inside
 
@@ -57,6 +57,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         return
     unit = unit_label(prediction.provenance["model"]["expression_unit"])
     _headline(found, gene, unit)
+    _foreign(prediction, inside & predicted)
     picture, table = st.columns(2, gap="medium")
     with picture:
         st.plotly_chart(
@@ -124,6 +125,16 @@ def _headline(found: AgainstRest, gene: str, unit: str) -> None:
         f"({score.ci_low:+.3f} to {score.ci_high:+.3f}), q = {score.q_value:.2g}; "
         f"if tiles were independent, p = {score.naive_p_value:.2g}."
     )
+
+
+def _foreign(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
+    """Say how much of the region the model has no business predicting."""
+    n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUTSIDE_DOMAIN).sum())
+    if n:
+        st.warning(
+            f"{n:,} of the {inside.sum():,} tiles inside are unlike the training tissue (grey on "
+            "the map). They count here: what is said of the region rests on them, too."
+        )
 
 
 def _csv(found: AgainstRest, prediction: Prediction, row: RegionRow) -> bytes:

@@ -20,7 +20,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from histospace_core.errors import HistospaceError, StoreError
-from histospace_core.figures.colours import robust_limits
 from histospace_core.web.context import get_context
 from histospace_core.web.tiles import Tiles
 from histospace_core.web.tokens import PARAMETER
@@ -79,9 +78,8 @@ async def values(request: Request) -> Response:
     gene = request.query_params.get("gene", "")
 
     def make() -> bytes:
-        tiles.study(run_id)
-        values = tiles.layer(run_id, gene)
-        limits = np.array(robust_limits(values), "<f8")
+        study, values = tiles.study(run_id), tiles.layer(run_id, gene)
+        limits = np.array(study.limits(values), "<f8")
         return limits.tobytes() + values.astype("<f4").tobytes()
 
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")

@@ -16,6 +16,7 @@ from PIL import Image
 from histospace_core.catalog import Catalog
 from histospace_core.characterise.signature_map import SignatureMap, signature_map
 from histospace_core.errors import StoreError
+from histospace_core.figures.colours import robust_limits
 from histospace_core.figures.grid import TileGrid, tile_grid
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
@@ -26,6 +27,7 @@ PICTURE_BYTES = 128 << 20
 MOST_OPEN = 8
 """Slides and runs that are kept open; each slide has one handle a worker at most."""
 _JPEG_QUALITY = 85
+_FEW_TILES = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class Study:
     grid: TileGrid
     foreign: npt.NDArray[np.bool_]
     pyramid: Pyramid
+
+    def limits(self, values: npt.NDArray[np.float32]) -> tuple[float, float]:
+        """Return colour limits for values on the grid, from the tissue that the model knows.
+
+        Where that is hardly any, all tissue counts.
+        """
+        known = values[self.grid.rows[~self.foreign], self.grid.columns[~self.foreign]]
+        return robust_limits(known if known.size >= _FEW_TILES else values)
 
 
 def _cache(size: int, weigh: Any = None) -> tuple[LRUCache, Condition]:

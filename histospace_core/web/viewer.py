@@ -15,7 +15,6 @@ from histospace_core.figures.colours import (
     SCALES,
     colour_table,
     ink_table,
-    robust_limits,
     unit_label,
 )
 from histospace_core.web.components import component
@@ -154,7 +153,7 @@ def _gene(study: Study, run_id: str, gene: str) -> dict[str, Any]:
     return {
         "name": gene,
         "layer": gene,
-        "limits": robust_limits(values),
+        "limits": study.limits(values),
         "half_width": float(half) if pd.notna(half) else None,
         "reliable": bool(row.reliable),
         "score": score_text(row),
@@ -188,7 +187,7 @@ def _signature(study: Study, run_id: str, key: str) -> dict[str, Any]:
         "name": f"{signature.name} (signature)",
         "layer": layer_of(key),
         "unit": "mean z",
-        "limits": robust_limits(tiles.layer(run_id, layer_of(key))),
+        "limits": study.limits(tiles.layer(run_id, layer_of(key))),
         "half_width": None,
         "reliable": skill is not None and skill["held_out_pearson"] > skill["random_p95"],
         "score": skill_text(skill, own),

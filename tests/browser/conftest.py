@@ -159,7 +159,7 @@ def large_run(
     with _visitor(app, chromium) as page:
         page.goto("/slides")
         steps.upload(page, "Upload H&E slides", file)
-        page.get_by_text("is ready").wait_for()
+        page.get_by_text(steps.ARRIVED).wait_for()
         file.unlink()
         return steps.predict_new(page)
 

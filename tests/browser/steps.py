@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 RUN_MS = 420_000
+ARRIVED = re.compile("is ready|is here; it asks")
+"""What the page says of a slide that was uploaded."""
 
 
 def parameter(page: "Page", name: str) -> str:

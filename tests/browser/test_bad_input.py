@@ -51,8 +51,8 @@ def test_a_hostile_name_is_shown_letter_by_letter(page, tmp_path):
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto("/slides")
     steps.upload(page, "Upload H&E slides", {"name": NAME, "mimeType": "", "buffer": data})
-    page.get_by_text("is ready").wait_for()
-    assert page.get_by_text(f"{NAME.replace('/', '')} is ready").count() or NAME.split("/")[-1] in (
+    page.get_by_text(steps.ARRIVED).wait_for()
+    assert page.get_by_text(f"{NAME.replace('/', '')} is here").count() or NAME.split("/")[-1] in (
         page.inner_text("body")
     )
     assert page.locator("h5 strong, h5 a, h5 .katex").count() == 0

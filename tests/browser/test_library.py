@@ -41,7 +41,7 @@ def test_from_several_files_to_two_runs_side_by_side(app, page, catalog, word, t
     files = [new_slide(tmp_path / f"{name} {word}.tif") for name in ("S23-12345", "plain")]
     page.goto("/slides")
     steps.upload(page, "Upload H&E slides", files)
-    page.get_by_text("is ready").nth(1).wait_for()
+    page.get_by_text(steps.ARRIVED).nth(1).wait_for()
     page.get_by_text("The name seems to hold an accession number").first.wait_for()
     steps.at_rest(page)
     page.get_by_role("button", name=re.compile("^Rename to slide")).first.click()

@@ -39,7 +39,7 @@ def test_a_real_section_from_upload_to_csv(app, page, shared: Path):
     her2st = shared / "her2st"
     page.goto("/slides")
     steps.upload(page, "Upload H&E slides", her2st / "ST-imgs/C/C5/5714_HE_BT_E1.jpg")
-    page.get_by_text("is ready").wait_for(timeout=120_000)
+    page.get_by_text(steps.ARRIVED).wait_for(timeout=120_000)
     assert steps.pixel_size(page).input_value() == "", "never a guess"
     steps.state_pixel_size(page, 0.69)
     page.get_by_text("0.69 µm per px, given by you").wait_for()

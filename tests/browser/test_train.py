@@ -77,7 +77,7 @@ def test_own_sections_become_a_model(app, page, sections):
     for name, files in sections.items():
         page.goto("/slides")
         steps.upload(page, "Upload H&E slides", files.image)
-        page.get_by_text(f"{name}.png is ready").wait_for()
+        page.get_by_text(f"{name}.png is here").wait_for()
         steps.state_pixel_size(page, 0.69)
         settle(page)
     page.goto("/train")

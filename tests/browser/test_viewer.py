@@ -7,6 +7,8 @@ import pytest
 from browser import steps
 from PIL import Image
 
+from histospace_core.inference import OUTSIDE_DOMAIN, open_prediction
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -50,7 +52,7 @@ def test_a_gene_chosen_while_the_viewer_still_loads_is_shown(page, sample_run):
         page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
     steps.choose(page, "Gene", "COL1A1")
     page.wait_for_url("**gene=COL1A1")
-    page.get_by_text("COL1A1, log10(CP10k+1)").first.wait_for()
+    page.get_by_text("COL1A1 on sections that").wait_for()
     for route in held:
         route.continue_()
     steps.shown(page, "COL1A1")
@@ -99,6 +101,40 @@ def test_what_the_reader_sets_is_in_the_address_and_comes_back(page, any_run):
     page.get_by_role("button", name="Reset the colour limits").first.click()
     page.wait_for_url(lambda url: "limits" not in url)
     assert page.get_by_label("Upper colour limit of CD74").input_value() == robust
+
+
+def test_how_the_values_are_spread_stands_over_the_colours(app, page, any_run):
+    stored = open_prediction(app.store / "runs" / any_run)
+    known = (stored.obs["domain_score"] <= OUTSIDE_DOMAIN).to_numpy()
+    values = stored.gene("CD74")[known]
+    page.goto(f"/gene_map?run={any_run}&gene=CD74")
+    panel = steps.shown(page, "CD74")
+    spread = panel.locator(".spread")
+    said = spread.get_attribute("aria-label")
+    assert said.startswith(f"CD74 in {len(values):,} tiles: median ")
+    median = float(said.split("median ")[1].split(",")[0])
+    assert median == pytest.approx(np.median(values), abs=0.01)
+    assert said.endswith("2 % below these colours, 2 % above")
+    bars = spread.locator("path").get_attribute("d")
+    field = page.get_by_label("Upper colour limit of CD74")
+    field.fill(str(median))
+    field.press("Enter")
+    page.wait_for_url("**limits=CD74*")
+    above = spread.get_attribute("aria-label").split(", ")[-1]
+    assert above.endswith("% above")
+    assert int(above.split()[0]) == pytest.approx(50, abs=3)
+    assert spread.locator("path").get_attribute("d") != bars
+
+
+def test_a_gene_beside_is_found_by_another_name(page, sample_run):
+    page.goto(f"/gene_map?run={sample_run}&gene=VIM")
+    steps.shown(page, "VIM")
+    steps.choose(page, "Beside it", "HER2")
+    steps.shown(page, "ERBB2", 1)
+    page.wait_for_url("**with=ERBB2*")
+    steps.choose(page, "Beside it", "NOSUCH")
+    page.get_by_text("no gene has this name: NOSUCH").wait_for()
+    assert page.locator(".viewer .panel").count() == 2
 
 
 @pytest.mark.parametrize("width", [1440, 600])

@@ -9,13 +9,13 @@ def test_unequal_groups_are_shown_as_shares_on_the_same_bins():
     inside = values == 1
     figure = distribution(values, inside, label="g", unit="u")
     outside, selected = figure.data
-    assert (outside.name, selected.name) == ("outside", "selected")
+    assert (outside.name, selected.name) == ("outside", "inside")
     assert outside.y.sum() == pytest.approx(1)
     assert selected.y.sum() == pytest.approx(1)
     np.testing.assert_array_equal(outside.x, selected.x)
 
 
-def test_without_selection_one_histogram_and_no_data_none():
-    assert len(distribution(np.arange(5.0), label="g", unit="u").data) == 1
-    empty = distribution(np.full(3, np.nan, np.float32), label="g", unit="u")
-    assert empty.data[0].y.sum() == 0
+def test_without_data_there_is_no_bar():
+    nothing = np.full(3, np.nan, np.float32)
+    empty = distribution(nothing, np.zeros(3, bool), label="g", unit="u")
+    assert not any(bars.y.sum() for bars in empty.data)

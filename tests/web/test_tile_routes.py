@@ -81,7 +81,7 @@ def test_values_and_grid_say_what_lies_where(server: Server, run: RunRow) -> Non
     for gene in GENES:
         content = get(server, "values.bin", granted, gene=gene).content
         limits, values = np.frombuffer(content[:16], "<f8"), np.frombuffer(content[16:], "<f4")
-        assert tuple(limits) == robust_limits(values)
+        assert tuple(limits) == robust_limits(values[1:]), "the foreign tile does not count"
         study = server.context.tiles.study(run.id)
         np.testing.assert_array_equal(values, study.prediction.gene(gene))
 

@@ -25,6 +25,7 @@ class Swipe {
       this.at(`.name.${side}`).textContent = half.name;
       const legend = this.at(`.legend.${side}`);
       legend.hidden = side === "end" && data.shared;
+      legend.querySelector("b").textContent = data.shared ? "both" : half.name;
       legend.querySelector(".low").textContent = half.low;
       legend.querySelector(".high").textContent = `${half.high} ${data.unit}`;
       legend.querySelector(".ramp").style.background = `linear-gradient(to right, ${data.palette.join(",")})`;
@@ -55,6 +56,7 @@ class Swipe {
     const width = Math.min(this.root.clientWidth, (TALLEST * (x1 - x0)) / (y1 - y0));
     if (!width) return;
     const stage = this.at(".stage");
+    this.at(".place").style.width = `${width}px`;
     Object.assign(stage.style, { width: `${width}px`, height: `${(width * (y1 - y0)) / (x1 - x0)}px` });
     for (const [name, half] of [[".left", this.data.left], [".right", this.data.right]]) {
       const canvas = this.at(name);

@@ -4,6 +4,7 @@ import { showMix } from "./mix.js";
 import { bytes, layerAddress, layerSource, limitsOf, partsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
 import { Outlines } from "./regions.js";
+import { showSpread } from "./spread.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
 
 const HTML = `
@@ -16,7 +17,10 @@ const HTML = `
   </div>
   <div class="legend">
     <input class="low" type="number" step="any">
-    <canvas class="ramp" width="256" height="1" role="img"></canvas>
+    <div class="colours">
+      <svg class="spread" role="img" preserveAspectRatio="none" hidden><title></title><path /></svg>
+      <canvas class="ramp" width="256" height="1" role="img"></canvas>
+    </div>
     <input class="high" type="number" step="any">
     <button type="button" class="auto" title="Back to the 2nd and 98th percentile" aria-label="Reset the colour limits">↺</button>
   </div>
@@ -117,6 +121,7 @@ export class Panel {
   lay(address, looks, values) {
     wake();
     this.values = values;
+    this.showSpread(looks);
     this.viewer.addTiledImage({
       tileSource: layerSource(this.data, this.gene, looks, values),
       opacity: 0,
@@ -178,6 +183,14 @@ export class Panel {
       this.at(end).setAttribute("aria-label", `${i ? "Upper" : "Lower"} colour limit of ${text}`);
     }
     this.at("auto").disabled = !(this.gene.name in looks.limits);
+    this.showSpread(looks);
+  }
+
+  showSpread(looks) {
+    if (this.gene.parts) return;
+    const known = this.values?.layer === this.gene.layer ? this.values : null;
+    const layer = known && { grid: known.grid, values: known.values[0] };
+    showSpread(this.at("spread"), this.gene.name, layer, limitsOf(this.gene, looks), looks.grey);
   }
 
   setLimits() {

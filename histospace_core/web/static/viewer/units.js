@@ -24,6 +24,7 @@ export function valueText(found, gene) {
   if (!found) return "no prediction here";
   const { value, foreign } = found;
   const half = gene.half_width;
-  const interval = half ? ` (90 % interval ${(value - half).toFixed(2)} to ${(value + half).toFixed(2)})` : "";
+  const low = Math.max(0, value - half); // there is no expression below none
+  const interval = half ? ` (90 % interval ${low.toFixed(2)} to ${(value + half).toFixed(2)})` : "";
   return `${value.toFixed(3)}${interval}${foreign ? ", unlike the training tissue" : ""}`;
 }
