@@ -30,7 +30,7 @@ def start() -> None:
 
 def _sample() -> None:
     st.subheader("1 · Try it")
-    st.markdown("A drawn section with known expression, made on this machine.")
+    st.markdown("A phantom: a section drawn on this machine, with known expression.")
     if st.button("Try the sample", type="primary", icon=":material/play_arrow:"):
         with st.spinner("Drawing the sample section…"):
             slide = add_phantom(get_context())

@@ -120,9 +120,13 @@ def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
     wanted = st.query_params.get("run")
     if wanted and wanted not in {run.id for run in runs}:
         st.warning("The run of this link is not finished or was deleted; here is the newest one.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    if beside is None:
         run = pick("Run", "run", runs, run_text)
-        if beside is not None:
+    else:
+        field, more = st.columns([4, 1], vertical_alignment="bottom")
+        with field:
+            run = pick("Run", "run", runs, run_text)
+        with more:
             beside(run)
     sample_note(run.slide)
     return run

@@ -26,10 +26,11 @@ _COLUMNS = {
     "effect_size": "effect, SD",
     "p_value": "p",
     "q_value": "q",
-    "naive_p_value": "p if tiles were independent",
+    "naive_p_value": "naive p",
     "held_out_pearson": "held-out r (mean profile 0)",
     "reliable": "reliable",
 }
+_HELP = {"naive p": "p if neighbouring tiles were independent, which they are not."}
 
 
 def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene: str) -> None:
@@ -74,7 +75,9 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
             hide_index=True,
             height=420,
             column_config={
-                c: st.column_config.NumberColumn(format="%.2g" if c in small else "%.3f")
+                c: st.column_config.NumberColumn(
+                    format="%.2g" if c in small else "%.3f", help=_HELP.get(c)
+                )
                 for c in shown.columns
                 if pd.api.types.is_float_dtype(shown[c])
             },

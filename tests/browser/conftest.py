@@ -23,6 +23,7 @@ from histospace_core.settings import PROJECT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
 CHROMIUM = shutil.which("chromium")
+SECTION = "her2st/ST-imgs/C/C5/5714_HE_BT_E1.jpg"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -164,9 +165,22 @@ def large_run(
         return steps.predict_new(page)
 
 
-@pytest.fixture(params=["sample", "large"])
+@pytest.fixture(scope="session")
+def section_run(app: App, chromium: "sync_api.Browser", shared: Path) -> str:
+    """A real section, uploaded and predicted through the pages."""
+    with _visitor(app, chromium) as page:
+        page.goto("/slides")
+        steps.upload(page, "Upload H&E slides", shared / SECTION)
+        page.get_by_text(steps.ARRIVED).wait_for()
+        assert steps.pixel_size(page).input_value() == "", "never a guess"
+        steps.state_pixel_size(page, 0.69)
+        page.get_by_text("0.69 µm per px, given by you").wait_for()
+        return steps.predict_new(page)
+
+
+@pytest.fixture(params=[pytest.param("section", marks=pytest.mark.shared), "large"])
 def any_run(request: pytest.FixtureRequest) -> str:
-    """A run of a small slide, and one of a large slide."""
+    """A run of a real section, and one of a slide of 61,440 px a side."""
     return str(request.getfixturevalue(f"{request.param}_run"))
 
 
