@@ -215,7 +215,7 @@ async def measure(store: Path, ids: tuple[str, str], n_switches: int, n_requests
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             views: list[float] = []
-            for _ in range(3):
+            for _ in range(7):
                 page = await visitor(browser)
                 views.append(await first_view(page, url))
                 await page.context.close()

@@ -4,7 +4,7 @@ import { showMix } from "./mix.js";
 import { bytes, layerAddress, layerSource, limitsOf, partsOf, slideSource } from "./sources.js";
 import { readGrid, readValues, valueAt } from "./values.js";
 import { Outlines } from "./regions.js";
-import { showSpread } from "./spread.js";
+import { coloured, showSpread } from "./spread.js";
 import { lengthText, roundLength, shortNumber, valueText } from "./units.js";
 
 const HTML = `
@@ -186,11 +186,12 @@ export class Panel {
     this.showSpread(looks);
   }
 
+  // Until a new gene's values are there, the former ones stay, like the former map.
   showSpread(looks) {
-    if (this.gene.parts) return;
-    const known = this.values?.layer === this.gene.layer ? this.values : null;
-    const layer = known && { grid: known.grid, values: known.values[0] };
-    showSpread(this.at("spread"), this.gene.name, layer, limitsOf(this.gene, looks), looks.grey);
+    const { gene, values } = this;
+    if (gene.parts || values?.layer !== gene.layer) return;
+    if (values.grey !== looks.grey) Object.assign(values, { grey: looks.grey, sorted: coloured(values, looks.grey) });
+    showSpread(this.at("spread"), gene.name, values.sorted, limitsOf(gene, looks));
   }
 
   setLimits() {

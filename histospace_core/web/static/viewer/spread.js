@@ -4,8 +4,12 @@ import { shortNumber } from "./units.js";
 const BARS = 64;
 
 // The values that are coloured, rising.
-function coloured({ grid, values }, grey) {
-  return values.filter((value, i) => value === value && !(grey && grid.foreign[i])).sort();
+export function coloured({ grid, values: [values] }, grey) {
+  const known = new Float32Array(values.length);
+  let n = 0;
+  for (let i = 0; i < values.length; i++)
+    if (values[i] === values[i] && !(grey && grid.foreign[i])) known[n++] = values[i];
+  return known.subarray(0, n).sort();
 }
 
 // How many of `sorted` lie in each of `n` equal bins from `low` to `high`, and outside them.
@@ -19,9 +23,8 @@ function count(sorted, [low, high], n) {
   return { bins, outside };
 }
 
-// Draw into `svg`, whose box is as wide as the colours; say in words what is to be seen.
-export function showSpread(svg, name, layer, limits, grey) {
-  const sorted = layer ? coloured(layer, grey) : [];
+// Draw `sorted` values into `svg`, whose box is as wide as the colours; say in words what is to be seen.
+export function showSpread(svg, name, sorted, limits) {
   svg.toggleAttribute("hidden", !sorted.length);
   if (!sorted.length) return;
   const { bins, outside } = count(sorted, limits, BARS);
