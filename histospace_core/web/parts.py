@@ -123,7 +123,7 @@ def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
     if beside is None:
         run = pick("Run", "run", runs, run_text)
     else:
-        field, more = st.columns([4, 1], vertical_alignment="bottom")
+        field, more = st.columns([3, 1], vertical_alignment="bottom")
         with field:
             run = pick("Run", "run", runs, run_text)
         with more:
