@@ -24,7 +24,7 @@ export function valueText(found, gene) {
   if (!found) return "no prediction here";
   const { value, foreign } = found;
   const half = gene.half_width;
-  const low = Math.max(0, value - half); // there is no expression below none
-  const interval = half ? ` (90 % interval ${low.toFixed(2)} to ${(value + half).toFixed(2)})` : "";
+  const ends = [value - half, value + half].map((end) => Math.max(0, end).toFixed(2)); // none is below none
+  const interval = half ? ` (90 % interval ${ends.join(" to ")})` : "";
   return `${value.toFixed(3)}${interval}${foreign ? ", unlike the training tissue" : ""}`;
 }
