@@ -5,7 +5,8 @@ ENV PYTHONUNBUFFERED=1 \
     HISTOSPACE_STORE=/data
 
 # Pango sets the type of PDF reports.
-RUN apt-get update && apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 \
+RUN apt-get update && apt-get install -y --no-install-recommends libpango-1.0-0 \
+    libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 10001 histospace \
     && mkdir /data && chown histospace /data

@@ -8,8 +8,8 @@ JOURNAL = "unfinished"
 RECORD = "run.json"
 OVERVIEW = "overview.jpg"
 UNS_KEY = "histospace"
-ROWS_PER_SHARD = 8_192
-"""Tiles a shard file holds; within it each gene is a chunk of its own."""
+ROWS_PER_SHARD, GENES_PER_SHARD = 8_192, 512
+"""About what a shard file holds; within it each gene is a chunk of its own."""
 
 
 def store_path(run_dir: Path) -> Path:

@@ -104,17 +104,18 @@ def predict_slide(
 
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
-        give_back_memory()
         obs = _obs(slide, plan, journal.columns())
+        give_back_memory()
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)
         record = provenance(slide, model, plan, normalise, predict, obs)
-        record["timings"] = {
-            "seconds": round(time.perf_counter() - started, 2),
-            "tiles_from_earlier_attempt": earlier,
-        }
-        write_tables(run_dir, obs, _var(model, predict), plan.centres, record)
+        var = _var(model, predict)
+    record["timings"] = {
+        "seconds": round(time.perf_counter() - started, 2),
+        "tiles_from_earlier_attempt": earlier,
+    }
+    write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
 

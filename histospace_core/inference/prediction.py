@@ -3,9 +3,8 @@
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anndata
 import numpy as np
 import pandas as pd
 import zarr
@@ -14,6 +13,9 @@ from PIL import Image
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.layout import UNS_KEY, overview_path, record_path, store_path
+
+if TYPE_CHECKING:
+    import anndata  # at run time only where it is used: it takes half a second to load
 
 
 class Prediction:
@@ -32,17 +34,17 @@ class Prediction:
     @property
     def stored_provenance(self) -> dict[str, Any]:
         """The same as the store has it, in types that AnnData can write."""
-        return anndata.io.read_elem(self._group[f"uns/{UNS_KEY}"])
+        return self._element(f"uns/{UNS_KEY}")
 
     @cached_property
     def obs(self) -> pd.DataFrame:
         """One row a tile: `qc` ("ok" or why not), quality measures, `domain_score`."""
-        return anndata.io.read_elem(self._group["obs"])
+        return self._element("obs")
 
     @cached_property
     def var(self) -> pd.DataFrame:
         """One row a gene: id, held-out scores, `reliable`, `training_mean`."""
-        return anndata.io.read_elem(self._group["var"])
+        return self._element("var")
 
     @cached_property
     def centres(self) -> NDArray[np.float64]:
@@ -59,6 +61,11 @@ class Prediction:
         table: Any = self._group["var"]
         names = np.asarray(table[table.attrs["_index"]])
         return {str(name): i for i, name in enumerate(names)}
+
+    def _element(self, key: str) -> Any:
+        import anndata
+
+        return anndata.io.read_elem(self._group[key])
 
     @property
     def n_tiles(self) -> int:
@@ -111,8 +118,10 @@ class Prediction:
             return np.asarray(self._matrix[rows], np.float32)
         return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :], np.float32)
 
-    def to_anndata(self) -> anndata.AnnData:
+    def to_anndata(self) -> "anndata.AnnData":
         """Load everything, tiles x genes, in fp32, which other tools expect."""
+        import anndata
+
         loaded = anndata.read_zarr(store_path(self.run_dir))
         loaded.X = self.matrix()
         return loaded

@@ -16,6 +16,7 @@ from zarr.codecs import Crc32cCodec
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.layout import (
+    GENES_PER_SHARD,
     ROWS_PER_SHARD,
     UNS_KEY,
     overview_path,
@@ -29,6 +30,8 @@ Rows = Callable[[slice], NDArray[np.float32]]
 _ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _PIECE = 512
 """Rows that are held in fp32 at a time."""
+_QUICKLY = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": True}
+"""Left to itself, zarr takes a chunk at a time and looks whether it is empty: twice the time."""
 
 
 def write_matrix(
@@ -36,8 +39,8 @@ def write_matrix(
 ) -> None:
     """Begin a run's store with the matrix, tiles x genes.
 
-    A shard is `ROWS_PER_SHARD` tiles x all genes in one file, in which every gene is a chunk of its
-    own with a checksum of its own.
+    A shard is a file of about `ROWS_PER_SHARD` tiles x `GENES_PER_SHARD` genes, in which every gene
+    is a chunk of its own with a checksum of its own.
 
     Parameters
     ----------
@@ -51,26 +54,33 @@ def write_matrix(
         "float16", which rounds a logarithmic expression by 0.002 at most, or "float32".
     """
     n, genes = shape
-    tall = min(ROWS_PER_SHARD, n)
-    with disk_errors(run_dir):
+    tall, wide = _alike(n, ROWS_PER_SHARD), _alike(genes, GENES_PER_SHARD)
+    with disk_errors(run_dir), zarr.config.set(_QUICKLY):
         group = zarr.open_group(partial_path(run_dir), mode="w", zarr_format=3)
         matrix = group.create_array(
             "X",
             shape=shape,
             dtype=dtype,
-            shards=(tall, genes),
+            shards=(tall, wide),
             chunks=(tall, 1),
             compressors=[Crc32cCodec()],  # floats that vary from tile to tile hardly compress
             fill_value=float("nan"),
             attributes=_ELEMENT,
         )
+        held = np.empty((genes, tall), dtype)  # gene by gene, as the chunks lie
         for start in range(0, n, tall):
             stop = min(start + tall, n)
-            shard = np.empty((genes, stop - start), dtype)  # gene by gene, as the chunks lie
             for first in range(start, stop, _PIECE):
                 last = min(first + _PIECE, stop)
-                shard[:, first - start : last - start] = rows(slice(first, last)).T
-            matrix[start:stop] = shard.T
+                held[:, first - start : last - start] = rows(slice(first, last)).T
+            for left in range(0, genes, wide):  # zarr copies what it writes, several times
+                shard = held[left : left + wide, : stop - start]
+                matrix[start:stop, left : left + wide] = shard.T
+
+
+def _alike(n: int, most: int) -> int:
+    """Return the size of about `most` that parts n evenly; a small part costs no less."""
+    return max(1, -(-n // max(1, round(n / most))))
 
 
 def write_tables(
@@ -93,7 +103,7 @@ def write_tables(
     provenance
         What becomes `run.json` and `uns["histospace"]`.
     """
-    import anndata  # only here: it takes a second to load
+    import anndata  # only here: it takes half a second to load
 
     with disk_errors(run_dir):
         group = zarr.open_group(partial_path(run_dir), mode="r+")

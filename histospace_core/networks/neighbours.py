@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 _AT_ONCE = 2048
 
@@ -29,6 +28,8 @@ def blend_with_neighbours(
     -------
     float32 (n, c), a new array.
     """
+    from scipy.spatial import cKDTree  # only here: it takes a fifth of a second to load
+
     blended = codes.astype(np.float32)
     known = np.flatnonzero(np.isfinite(codes).all(1))
     if len(known) < 2:

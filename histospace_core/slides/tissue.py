@@ -1,6 +1,7 @@
 """Where the tissue lies."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import closing, disk, opening
 
 from histospace_core.errors import TissueError
+from histospace_core.slides.ahead import in_order
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.quality import fold_mask, pen_mask
 
@@ -123,14 +125,16 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
     shrink = mpp / max(um_per_px, least)
     w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
     image = slide.read(0, 0, slide.width, slide.height, w, h)
-    mask = tissue_mask(image, mpp / shrink)
+    with ThreadPoolExecutor(1) as beside:
+        pen = beside.submit(pen_mask, image)
+        mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
         raise TissueError(
             f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
             f"tissue on it and that {mpp:g} um/px is right."
         )
     artefacts = {
-        "pen": pen_mask(image) & mask,
+        "pen": pen.result() & mask,
         "fold": fold_mask(image, mask, mpp / shrink),
     }
     return Tissue(mask, slide.width / w, slide.height / h, mpp / shrink, artefacts, image)
@@ -186,12 +190,13 @@ def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
 def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     """Return the local standard deviation of the optical density, over the three channels."""
     density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
-    variance = np.zeros(image.shape[:2], dtype=np.float32)
-    for channel in range(3):
+
+    def variance(channel: int) -> npt.NDArray[np.float32]:
         plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
-        variance += np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
-    return np.sqrt(variance)
+        return np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
+
+    return np.sqrt(sum(in_order(variance, range(3), 3)))
 
 
 def _otsu(values: npt.NDArray[np.float32], floor: float, cap: float) -> float:
