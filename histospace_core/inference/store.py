@@ -12,7 +12,9 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 from PIL import Image
+from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec
+from zarr.storage import MemoryStore
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.layout import (
@@ -105,17 +107,22 @@ def write_tables(
     """
     import anndata  # only here: it takes half a second to load
 
+    # AnnData writes everything but the matrix, which is there already
+    shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
+    shell.uns[UNS_KEY] = _plain(provenance)
+    files: dict[str, Buffer] = {}  # zarr takes twice as long to write each value to the disk itself
+    group = zarr.open_group(MemoryStore(files), mode="w", zarr_format=3)
+    with anndata.settings.override(auto_shard_zarr_v3=False):
+        for name in ("obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
+            element = getattr(shell, name)
+            table = isinstance(element, pd.DataFrame)
+            anndata.io.write_elem(group, name, element if table else dict(element))
+    group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
     with disk_errors(run_dir):
-        group = zarr.open_group(partial_path(run_dir), mode="r+")
-        # AnnData writes everything but the matrix, which is there already
-        shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
-        shell.uns[UNS_KEY] = _plain(provenance)
-        with anndata.settings.override(auto_shard_zarr_v3=False):
-            for name in ("obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
-                element = getattr(shell, name)
-                table = isinstance(element, pd.DataFrame)
-                anndata.io.write_elem(group, name, element if table else dict(element))
-        group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for key, content in files.items():
+            file = partial_path(run_dir) / key
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.to_bytes())
         write_json(record_path(run_dir), provenance)
         partial_path(run_dir).rename(store_path(run_dir))
 
