@@ -104,6 +104,7 @@ def predict_slide(
 
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
+        give_back_memory()  # what two threads freed lies in heaps of their own
         obs = _obs(slide, plan, journal.columns())
         give_back_memory()
         expression = _expression(journal, predict, obs, plan)
