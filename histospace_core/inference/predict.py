@@ -104,9 +104,9 @@ def predict_slide(
 
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
-        give_back_memory()  # what two threads freed lies in heaps of their own
-        obs = _obs(slide, plan, journal.columns())
         give_back_memory()
+        obs = _obs(slide, plan, journal.columns())
+        give_back_memory()  # the tables' scraps, before the matrix needs as much
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)

@@ -33,7 +33,7 @@ _ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0
 _PIECE = 512
 """Rows that are held in fp32 at a time."""
 _QUICKLY = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": True}
-"""Left to itself, zarr takes a chunk at a time and looks whether it is empty: twice the time."""
+"""By default zarr takes one chunk at a time and looks whether it is empty: twice the time."""
 
 
 def write_matrix(
@@ -81,7 +81,7 @@ def write_matrix(
 
 
 def _alike(n: int, most: int) -> int:
-    """Return the size of about `most` that parts n evenly; a small part costs no less."""
+    """Return the size, about `most`, of parts of n that are alike: a small one costs no less."""
     return max(1, -(-n // max(1, round(n / most))))
 
 
