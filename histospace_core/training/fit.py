@@ -189,7 +189,8 @@ def _fit_head(
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
         seen = _encode(network, train.pixels[spots]) if features is None else features[spots]
-        with torch.autocast(seen.device.type, torch.bfloat16):
+        # for a head this small a CPU loses more in converting to bf16 than it gains
+        with torch.autocast(seen.device.type, torch.bfloat16, enabled=seen.is_cuda):
             predicted = network.decode(seen)
         return mse_loss(predicted.float(), train.truth[spots])
 
@@ -229,7 +230,8 @@ def _encode(network: HistoSPACE, pixels: Tensor) -> Tensor:
 def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
     """Encoder features of every tile, computed once: the encoder never changes (n, 128, 16, 16)."""
     network.eval()
-    return torch.cat([_encode(network, part) for part in pixels.split(64)])
+    features = torch.cat([_encode(network, part) for part in pixels.split(64)])
+    return features.contiguous(memory_format=torch.channels_last)
 
 
 def _pooled_features(network: HistoSPACE, pixels: Tensor) -> NDArray[np.float32]:
