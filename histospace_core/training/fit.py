@@ -230,8 +230,7 @@ def _encode(network: HistoSPACE, pixels: Tensor) -> Tensor:
 def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
     """Encoder features of every tile, computed once: the encoder never changes (n, 128, 16, 16)."""
     network.eval()
-    features = torch.cat([_encode(network, part) for part in pixels.split(64)])
-    return features.contiguous(memory_format=torch.channels_last)
+    return torch.cat([_encode(network, part) for part in pixels.split(64)])
 
 
 def _pooled_features(network: HistoSPACE, pixels: Tensor) -> NDArray[np.float32]:

@@ -71,7 +71,8 @@ class Step:
         parts = self._parts_of(n)
         exact = torch.float64 if len(parts) > 2 else torch.float32
         zero = self._weights[0].new_zeros((), dtype=exact)
-        sums = [torch.zeros_like(t, dtype=exact) for t in (*self._weights, *statistics)]
+        learnt = (*self._weights, *statistics)
+        sums: list[Tensor | None] = [None] * len(learnt)
         total, lacking = zero.clone(), zero.clone()
         try:
             for rows in processes().mine(parts):
@@ -82,19 +83,22 @@ class Step:
                 loss.backward()
                 total += loss.detach()
                 found = [w.grad for w in self._weights] + [s * share for s in statistics]
-                for so_far, more in zip(sums, found, strict=True):
-                    so_far += 0 if more is None else more
+                sums = [_added(*pair, exact) for pair in zip(sums, found, strict=True)]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             lacking += 1
-        *sums, total, lacking = processes().add([*sums, total, lacking])
+        mine = [
+            torch.zeros_like(t, dtype=exact) if s is None else s
+            for t, s in zip(learnt, sums, strict=True)
+        ]
+        *added, total, lacking = processes().add([*mine, total, lacking])
         if bool(lacking):
             _set(statistics, before)
             return None
-        for weight, gradient in zip(self._weights, sums, strict=False):
+        for weight, gradient in zip(self._weights, added, strict=False):
             weight.grad = gradient.to(weight.dtype)
-        _set(statistics, sums[len(self._weights) :])
+        _set(statistics, added[len(self._weights) :])
         return total.float()
 
     def _parts_of(self, n: int) -> list[slice]:
@@ -105,6 +109,13 @@ class Step:
         """Running statistics of the batch norms that learn."""
         layers = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [buffer for layer in layers for buffer in layer.buffers()]
+
+
+def _added(so_far: Tensor | None, more: Tensor | None, exact: torch.dtype) -> Tensor | None:
+    """Add in place; the first of them is taken as it is, for it may be most of the memory."""
+    if so_far is None or more is None:
+        return so_far if more is None else more.to(exact)
+    return so_far.add_(more)
 
 
 def _set(tensors: list[Tensor], values: list[Tensor]) -> None:
