@@ -71,8 +71,7 @@ class Step:
         parts = self._parts_of(n)
         exact = torch.float64 if len(parts) > 2 else torch.float32
         zero = self._weights[0].new_zeros((), dtype=exact)
-        learnt = (*self._weights, *statistics)
-        sums: list[Tensor | None] = [None] * len(learnt)
+        sums: list[Tensor] = []
         total, lacking = zero.clone(), zero.clone()
         try:
             for rows in processes().mine(parts):
@@ -82,23 +81,25 @@ class Step:
                 loss = loss_of(rows) * share
                 loss.backward()
                 total += loss.detach()
-                found = [w.grad for w in self._weights] + [s * share for s in statistics]
-                sums = [_added(*pair, exact) for pair in zip(sums, found, strict=True)]
+                found = [torch.zeros_like(w) if w.grad is None else w.grad for w in self._weights]
+                found += [s * share for s in statistics]
+                if sums:
+                    sums = [s.add_(f) for s, f in zip(sums, found, strict=True)]
+                else:  # taken as they are: to add them to zeros is to go through all weights once more
+                    sums = [f.to(exact) for f in found]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             lacking += 1
-        mine = [
-            torch.zeros_like(t, dtype=exact) if s is None else s
-            for t, s in zip(learnt, sums, strict=True)
-        ]
-        *added, total, lacking = processes().add([*mine, total, lacking])
+        if not sums:
+            sums = [torch.zeros_like(t, dtype=exact) for t in (*self._weights, *statistics)]
+        *sums, total, lacking = processes().add([*sums, total, lacking])
         if bool(lacking):
             _set(statistics, before)
             return None
-        for weight, gradient in zip(self._weights, added, strict=False):
+        for weight, gradient in zip(self._weights, sums, strict=False):
             weight.grad = gradient.to(weight.dtype)
-        _set(statistics, added[len(self._weights) :])
+        _set(statistics, sums[len(self._weights) :])
         return total.float()
 
     def _parts_of(self, n: int) -> list[slice]:
@@ -109,13 +110,6 @@ class Step:
         """Running statistics of the batch norms that learn."""
         layers = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [buffer for layer in layers for buffer in layer.buffers()]
-
-
-def _added(so_far: Tensor | None, more: Tensor | None, exact: torch.dtype) -> Tensor | None:
-    """Add in place; the first of them is taken as it is, for it may be most of the memory."""
-    if so_far is None or more is None:
-        return so_far if more is None else more.to(exact)
-    return so_far.add_(more)
 
 
 def _set(tensors: list[Tensor], values: list[Tensor]) -> None:
