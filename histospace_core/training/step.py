@@ -85,7 +85,7 @@ class Step:
                 found += [s * share for s in statistics]
                 if sums:
                     sums = [s.add_(f) for s, f in zip(sums, found, strict=True)]
-                else:  # taken as they are: to add them to zeros is to go through all weights once more
+                else:  # taken as they are: adding them to zeros would be one pass more
                     sums = [f.to(exact) for f in found]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
