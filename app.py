@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from histospace_core.web import lifespan, routes
+from histospace_core.server import lifespan, routes
 
 app = st.App("pages/home.py", routes=routes(), lifespan=lifespan)

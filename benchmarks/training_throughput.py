@@ -37,7 +37,7 @@ from histospace_core.training import (
 )
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.recipe import PlusRecipe
-from histospace_core.training.tuned import fit_tuned
+from histospace_core.training.tuned_branch import fit_tuned
 
 CPU = torch.device("cpu")
 Batches = DataLoader[tuple[Tensor, ...]]

@@ -25,8 +25,8 @@ import psutil
 from benchmarks.make_slide import make_slide
 from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
-from histospace_core.web.tokens import Tokens
-from histospace_core.web.upload_routes import PURPOSE, TOKEN_HEADER
+from histospace_core.server.tokens import Tokens
+from histospace_core.server.upload_routes import PURPOSE, TOKEN_HEADER
 
 PIECE = 8 << 20
 BLOCK = 64 << 20

@@ -182,8 +182,8 @@ def tile_links(
     url: str, slide_id: str, run_id: str, genes: list[str], n: int
 ) -> dict[str, list[str]]:
     """Return links of random tiles of the slide, of all levels, and of the values of genes."""
-    from histospace_core.web import close_context, get_context
-    from histospace_core.web.tile_routes import run_layer, slide_tiles
+    from histospace_core.server import close_context, get_context
+    from histospace_core.server.tile_routes import run_layer, slide_tiles
 
     pyramid = get_context().tiles.study(run_id).pyramid
     slide, layer = slide_tiles(slide_id), run_layer(run_id)

@@ -136,9 +136,9 @@ def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
     import torch
 
     from histospace_core.networks import Predictor, load_package
-    from histospace_core.slides.ahead import in_order
     from histospace_core.slides.open import open_slide
     from histospace_core.slides.plan import plan_tiles
+    from histospace_core.slides.prefetch import in_order
     from histospace_core.slides.tiles import sample_tiles, stream_blocks
     from histospace_core.slides.tissue import find_tissue
 

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from histospace_core.catalog import SlideRow
-from histospace_core.catalog.words import LONGEST_TAG, tidy_tags
-from histospace_core.web import get_context
-from histospace_core.web.parts import empty_state, guarded, plain, size_text
-from histospace_core.web.predicting import choose_model, choose_stain
+from histospace_core.catalog.tags import LONGEST_TAG, tidy_tags
+from histospace_core.server import get_context
+from histospace_core.web.widgets.model_choice import choose_model, choose_stain
+from histospace_core.web.widgets.parts import empty_state, guarded, plain, size_text
 
 
 @guarded

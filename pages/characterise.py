@@ -9,14 +9,14 @@ from histospace_core.catalog import RunRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.exports import file_name
 from histospace_core.exports.characterisation import Stored, open_characterisation
-from histospace_core.web import get_context
-from histospace_core.web.characterise_markers import markers_view
-from histospace_core.web.characterise_regions import regions_view
-from histospace_core.web.characterise_signatures import signatures_view
-from histospace_core.web.characterise_views import domains_view, headline, level_picker
-from histospace_core.web.parts import guarded, pick, plain, run_picker, when
-from histospace_core.web.progress import live_run
-from histospace_core.web.signature_lists import keep_signatures
+from histospace_core.server import get_context
+from histospace_core.server.signature_lists import keep_signatures
+from histospace_core.web.characterise.domains import domains_view, headline, level_picker
+from histospace_core.web.characterise.markers import markers_view
+from histospace_core.web.characterise.regions import regions_view
+from histospace_core.web.characterise.signatures import signatures_view
+from histospace_core.web.widgets.parts import guarded, pick, plain, run_picker, when
+from histospace_core.web.widgets.run_progress import live_run
 
 VIEWS = {
     "Domains": domains_view,

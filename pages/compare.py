@@ -8,18 +8,28 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import ComparisonRow, RunRow, new_id
+from histospace_core.comparison.compare import Comparison, compare_run, open_comparison
 from histospace_core.errors import HistospaceError
-from histospace_core.evaluation.compare import Comparison, compare_run, open_comparison
 from histospace_core.exports import file_name, genes_csv, spots_csv
 from histospace_core.expression import Placement, read_measured
-from histospace_core.web import get_context, measured_uploader
-from histospace_core.web.compare_maps import gene_maps
-from histospace_core.web.compare_placement import Source, place_by_hand, registration_facts
-from histospace_core.web.compare_table import genes_view
-from histospace_core.web.gene_box import gene_box
-from histospace_core.web.gene_picker import gene_finder
-from histospace_core.web.intake import measured_file
-from histospace_core.web.parts import chosen, guarded, keep, metric, pick, plain, run_picker, when
+from histospace_core.server import get_context
+from histospace_core.server.measured_files import measured_file
+from histospace_core.web.compare.maps import gene_maps
+from histospace_core.web.compare.placement import Source, place_by_hand, registration_facts
+from histospace_core.web.compare.table import genes_view
+from histospace_core.web.gene_map.gene_box import gene_box
+from histospace_core.web.gene_map.gene_picker import gene_finder
+from histospace_core.web.widgets.parts import (
+    chosen,
+    guarded,
+    keep,
+    metric,
+    pick,
+    plain,
+    run_picker,
+    when,
+)
+from histospace_core.web.widgets.uploader import measured_uploader
 
 
 @guarded
@@ -41,7 +51,7 @@ def compare() -> None:
     _headline(comparison)
     registration_facts(run, comparison)
     _gene(run, comparison)
-    reliable = get_context().tiles.study(run.id).prediction.var["reliable"]
+    reliable = get_context().tiles.open_run(run.id).prediction.var["reliable"]
     genes_view(comparison, reliable, partial(_choose, comparison))
 
 
@@ -166,7 +176,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
     genes, key = list(scored.index), f"gene-{comparison.directory.name}"
     wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
     st.session_state[key] = wanted if wanted in genes else genes[chosen("gene", genes)]
-    finder = gene_finder(get_context().tiles.study(run.id).prediction)
+    finder = gene_finder(get_context().tiles.open_run(run.id).prediction)
     labels = {
         g: " · ".join([f"{g}   r {here:.2f} here, {held_out:.2f} held out", *finder.other_names(g)])
         for g, here, held_out in zip(genes, scored.pearson, scored.held_out_pearson, strict=True)

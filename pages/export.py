@@ -7,15 +7,15 @@ import streamlit as st
 from histospace_core.catalog import RunRow, State
 from histospace_core.exports import FORMS
 from histospace_core.inference import Prediction, open_prediction
-from histospace_core.web import get_context, run_file_url
-from histospace_core.web.parts import (
+from histospace_core.server import get_context, run_file_url
+from histospace_core.web.widgets.parts import (
     guarded,
     plain,
     run_picker,
     state_badge,
     when,
 )
-from histospace_core.web.progress import live_run
+from histospace_core.web.widgets.run_progress import live_run
 
 OFFERS = {
     "Report (PDF)": ("report", ".pdf", "To read, print and file: slide, quality, scores, maps."),

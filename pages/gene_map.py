@@ -12,16 +12,21 @@ from histospace_core.exports import file_name, genes_csv, map_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.distribution import distribution
 from histospace_core.inference import Prediction
-from histospace_core.web import get_context, regions
-from histospace_core.web.gene_picker import gene_picker
-from histospace_core.web.parts import compare_link, guarded, plain, run_picker
-from histospace_core.web.region_panel import region_panel
-from histospace_core.web.region_statistics import region_statistics
-from histospace_core.web.regions import tiles_inside
-from histospace_core.web.signature_picker import signature_trust
-from histospace_core.web.tiles import Study
-from histospace_core.web.trust import gene_trust
-from histospace_core.web.viewer import current_looks, deep_zoom, keep_looks
+from histospace_core.server import get_context
+from histospace_core.server.tiles import OpenRun
+from histospace_core.web.gene_map import regions
+from histospace_core.web.gene_map.gene_picker import gene_picker
+from histospace_core.web.gene_map.region_panel import region_panel
+from histospace_core.web.gene_map.region_statistics import region_statistics
+from histospace_core.web.gene_map.regions import tiles_inside
+from histospace_core.web.gene_map.signature_picker import signature_trust
+from histospace_core.web.gene_map.viewer import (
+    current_display_settings,
+    deep_zoom,
+    keep_display_settings,
+)
+from histospace_core.web.widgets.gene_score import gene_trust
+from histospace_core.web.widgets.parts import compare_link, guarded, plain, run_picker
 
 
 @guarded
@@ -31,21 +36,21 @@ def gene_map() -> None:
     run = run_picker(compare_link)
     if run is None:
         return
-    study = get_context().tiles.study(run.id)
-    _warnings(study.prediction.provenance)
-    _map(run, study)
+    open_run = get_context().tiles.open_run(run.id)
+    _warnings(open_run.prediction.provenance)
+    _map(run, open_run)
 
 
 @st.fragment
 @guarded
-def _map(run: RunRow, study: Study) -> None:
+def _map(run: RunRow, open_run: OpenRun) -> None:
     """Show the maps and all that depends on the gene; a new gene runs nothing else of the page."""
-    prediction = study.prediction
+    prediction = open_run.prediction
     picked = gene_picker(run.id, prediction)
-    gene, looks = picked.gene, current_looks(run.id)
-    keep_looks(looks)
+    gene, looks = picked.gene, current_display_settings(run.id)
+    keep_display_settings(looks)
     rows = get_context().catalog.regions(run.id)
-    row = regions.picked(run.id, rows)
+    row = regions.selected_region(run.id, rows)
     if picked.panels > 1:
         figure, facts = st.container(), st.container()
     else:
@@ -53,11 +58,11 @@ def _map(run: RunRow, study: Study) -> None:
     with figure:
         deep_zoom(
             run,
-            study,
+            open_run,
             (gene, *picked.beside),
             looks,
             outlines=regions.outlines(rows, row),
-            on_drawn=partial(regions.told, run.id, regions.take_drawing),
+            on_drawn=partial(regions.report_errors, run.id, regions.take_drawing),
             mixed=picked.mixed,
             signature=picked.signature,
         )

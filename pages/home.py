@@ -1,12 +1,9 @@
 """Entry of the app: the frame around every page, and the navigation."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from histospace_core.web.parts import NOTICE
-
-STATIC = Path(__file__).parents[1] / "histospace_core" / "web" / "static"
+from histospace_core.server.assets import STATIC
+from histospace_core.web.widgets.parts import NOTICE
 
 PAGES = [
     st.Page("start.py", title="Home", icon=":material/home:", default=True),

@@ -4,8 +4,10 @@ import streamlit as st
 
 from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
 from histospace_core.errors import HistospaceError
-from histospace_core.web import get_context
-from histospace_core.web.parts import (
+from histospace_core.server import get_context
+from histospace_core.web.predict.preview import Preview, expected_seconds, preview
+from histospace_core.web.widgets.model_choice import choose_model, choose_stain
+from histospace_core.web.widgets.parts import (
     ask_pixel_size,
     compare_link,
     duration_text,
@@ -17,9 +19,7 @@ from histospace_core.web.parts import (
     slide_picker,
     state_badge,
 )
-from histospace_core.web.predicting import choose_model, choose_stain
-from histospace_core.web.preview import Preview, expected_seconds, preview
-from histospace_core.web.progress import live_run
+from histospace_core.web.widgets.run_progress import live_run
 
 
 @guarded

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
-from histospace_core.web import get_context
-from histospace_core.web.library import PROGRESS_PAGES, describe, find_bar, paged, watch, words_of
-from histospace_core.web.parts import (
+from histospace_core.server import get_context
+from histospace_core.web.library.listing import (
+    PROGRESS_PAGES,
+    describe,
+    find_bar,
+    paged,
+    show_tags_and_note,
+    watch,
+)
+from histospace_core.web.widgets.parts import (
     duration_text,
     empty_state,
     guarded,
@@ -80,7 +87,7 @@ def _card(run: RunRow, has_second: bool) -> None:
                 state_badge(run)
                 st.markdown(f"**{plain(run_text(run))}**")
             st.caption(plain(_facts(run)))
-            words_of(run)
+            show_tags_and_note(run)
             if run.error:
                 st.error(plain(run.error))
             with st.container(horizontal=True, vertical_alignment="center"):

@@ -6,16 +6,16 @@ import streamlit as st
 
 from histospace_core.catalog import ACTIVE, Kind, SlideRow, State
 from histospace_core.catalog.import_folder import MOST_LISTED, importable
-from histospace_core.web import get_context, slide_uploader
-from histospace_core.web.library import (
+from histospace_core.server import get_context
+from histospace_core.web.library.listing import (
     describe,
     find_bar,
     paged,
+    show_tags_and_note,
     warn_of_person,
     watch,
-    words_of,
 )
-from histospace_core.web.parts import (
+from histospace_core.web.widgets.parts import (
     ask_pixel_size,
     guarded,
     pixel_size_text,
@@ -25,6 +25,7 @@ from histospace_core.web.parts import (
     thumbnail,
     when,
 )
+from histospace_core.web.widgets.uploader import slide_uploader
 
 PER_PAGE, BESIDE = 12, 3
 
@@ -112,7 +113,7 @@ def _card(slide: SlideRow) -> None:
     thumbnail(slide)
     st.markdown(f"##### {plain(slide.name)}", anchors=False)
     sample_note(slide)
-    words_of(slide)
+    show_tags_and_note(slide)
     st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
     st.caption(f"Added {when(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
     warn_of_person(slide)

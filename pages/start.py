@@ -3,10 +3,10 @@
 import streamlit as st
 
 from histospace_core.catalog import SlideRow, State
-from histospace_core.web import get_context
-from histospace_core.web.parts import guarded, plain, state_badge, when
-from histospace_core.web.predicting import first_model
-from histospace_core.web.samples import add_her2st, add_phantom
+from histospace_core.server import get_context
+from histospace_core.server.samples import add_her2st, add_phantom
+from histospace_core.web.widgets.model_choice import first_model
+from histospace_core.web.widgets.parts import guarded, plain, state_badge, when
 
 
 @guarded

@@ -7,13 +7,13 @@ import streamlit as st
 
 from histospace_core.catalog import Kind, SlideRow
 from histospace_core.errors import CohortError
+from histospace_core.server import get_context
 from histospace_core.training.build import TRAINABLE
-from histospace_core.web import get_context
-from histospace_core.web.cohort import HeldOut, Member, held_out, require_sound, write_cohort
-from histospace_core.web.cohort_editor import bring_measurement, cohort_editor
-from histospace_core.web.parts import empty_state, guarded, plain, state_badge
-from histospace_core.web.section_check import SectionCheck, check_section
-from histospace_core.web.training_view import show_training, training_title
+from histospace_core.web.train.cohort import HeldOut, Member, held_out, require_sound, write_cohort
+from histospace_core.web.train.cohort_editor import bring_measurement, cohort_editor
+from histospace_core.web.train.results import show_training, training_title
+from histospace_core.web.train.section_check import SectionCheck, check_section
+from histospace_core.web.widgets.parts import empty_state, guarded, plain, state_badge
 
 
 @guarded

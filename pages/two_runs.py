@@ -8,14 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
-from histospace_core.evaluation.run_pair import RunPair, pair_runs
+from histospace_core.comparison.run_pair import RunPair, pair_runs
 from histospace_core.exports import file_name, genes_csv
 from histospace_core.figures.colours import robust_limits, unit_label
 from histospace_core.figures.overlay import overlay
 from histospace_core.inference import Prediction
-from histospace_core.web import get_context
-from histospace_core.web.links import run_canvas
-from histospace_core.web.parts import (
+from histospace_core.server import get_context
+from histospace_core.server.links import run_canvas
+from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,
     empty_state,
@@ -75,7 +75,7 @@ def _pair(first: str, second: str) -> RunPair:
 
 
 def _prediction(run_id: str) -> Prediction:
-    return get_context().tiles.study(run_id).prediction
+    return get_context().tiles.open_run(run_id).prediction
 
 
 def _headline(pair: RunPair) -> None:

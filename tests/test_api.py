@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from packages import make_package
-from sections import make_section_files
-from slidefiles import MPP
+from builders.packages import make_package
+from builders.sections import make_section_files
+from builders.slide_files import MPP
 
 import histospace_core as hs
 from histospace_core import api

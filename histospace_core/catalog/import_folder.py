@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from histospace_core.catalog.catalog import Catalog
 from histospace_core.catalog.intake import accept_slide
-from histospace_core.catalog.room import require_room
+from histospace_core.catalog.quota import require_space
 from histospace_core.catalog.tables import SlideRow
 from histospace_core.errors import SlideError
 from histospace_core.settings import Settings
@@ -95,7 +95,7 @@ def import_slide(
     try:
         linked = _link(source, here)
         used = catalog.slides_bytes()
-        require_room(settings, source.name, size, used=used, on_disk=not linked)
+        require_space(settings, source.name, size, used=used, on_disk=not linked)
         sha256 = _read(source, None if linked else here, size, on_bytes)
         return accept_slide(settings, catalog, here, source.name, sha256)
     finally:

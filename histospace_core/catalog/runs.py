@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from histospace_core.catalog.slides import remove_own_folder
 from histospace_core.catalog.states import RunStates, locked_run
 from histospace_core.catalog.tables import ACTIVE, Kind, RunRow, SlideRow, new_id
-from histospace_core.catalog.words import LONGEST_NOTE, has_tags, has_text, text_of, tidy_tags
+from histospace_core.catalog.tags import LONGEST_NOTE, has_tags, has_text, text_of, tidy_tags
 from histospace_core.errors import JobError, StoreError
 
 

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from histospace_core.catalog.names import display_name, suffix
 from histospace_core.catalog.tables import RunRow, SlideRow, new_id
-from histospace_core.catalog.words import (
+from histospace_core.catalog.tags import (
     LONGEST_NOTE,
-    Words,
+    TagTable,
     has_tags,
     has_text,
     text_of,
@@ -21,7 +21,7 @@ from histospace_core.errors import PixelSizeError, StoreError
 from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
-class SlideTable(Words):
+class SlideTable(TagTable):
     """The part of the catalog that knows slides."""
 
     def add_slide(

@@ -126,7 +126,7 @@ def domain_facts(
     level: Level,
     labels: NDArray[np.intp],
     confidence: NDArray[np.float64],
-    foreign: NDArray[np.bool_],
+    out_of_domain: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
     """What ``summary.json`` says of each domain of a level."""
     table = level.table
@@ -134,7 +134,7 @@ def domain_facts(
     for number, name in enumerate(level.names):
         inside = labels == number
         clear = table[(table["region"] == str(number)) & (table["least_effect"] >= CLEAR_EFFECT)]
-        outside = float(foreign[inside].mean())
+        outside = float(out_of_domain[inside].mean())
         sure = float(np.nanmean(confidence[inside])) if np.isfinite(confidence[inside]).any() else 0
         doubts = []
         if outside > MANY_FOREIGN:

@@ -22,8 +22,8 @@ from histospace_core.characterise.signatures import (
     read_gmt,
     score_signatures,
 )
+from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import MeasurementError
-from histospace_core.evaluation.compare import Comparison, open_comparison
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
 
 MOST_CONTROLLED = 20_000
@@ -46,7 +46,7 @@ class Characterisation:
         comparison, on this section.
     drawn : DataFrame or None
         ``Markers.table`` of the annotated regions, with their q-values.
-    foreign : bool, (n,)
+    out_of_domain : bool, (n,)
         Tiles that look unlike the training tissue.
     summary : dict
         As written to ``summary.json``.
@@ -57,7 +57,7 @@ class Characterisation:
     levels: list[Level]
     signatures: SignatureScores
     drawn: pd.DataFrame | None
-    foreign: NDArray[np.bool_]
+    out_of_domain: NDArray[np.bool_]
     summary: dict[str, Any]
 
     @property
@@ -139,14 +139,14 @@ def characterise_run(
         levels.append(
             describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
         )
-    foreign = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUTSIDE_DOMAIN
-    summary = _summary(prediction, domains, levels, scored, foreign, used, compared)
+    out_of_domain = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUTSIDE_DOMAIN
+    summary = _summary(prediction, domains, levels, scored, out_of_domain, used, compared)
     drawn = None
     if regions is not None:
         annotated = region_labels(regions, prediction.centres)
         summary["agreement"] = agreement(domains.best, annotated, prediction.centres, seed=seed)
         drawn = find_markers(table, annotated, reliable_only=not all_genes, seed=seed).table
-    return Characterisation(prediction, domains, levels, scored, drawn, foreign, summary)
+    return Characterisation(prediction, domains, levels, scored, drawn, out_of_domain, summary)
 
 
 def _comparison(folder: Path, prediction: Prediction) -> Comparison:
@@ -195,7 +195,7 @@ def _summary(
     domains: Domains,
     levels: list[Level],
     scored: SignatureScores,
-    foreign: NDArray[np.bool_],
+    out_of_domain: NDArray[np.bool_],
     used: NDArray[np.bool_],
     compared: Comparison | None,
 ) -> dict[str, Any]:
@@ -207,7 +207,9 @@ def _summary(
             "n_domains": domains.n_domains[i],
             "stability": float(domains.stability[i]),
             "stability_control": float(domains.stability_control[i]),
-            "domains": domain_facts(level, domains.labels[:, i], domains.confidence[:, i], foreign),
+            "domains": domain_facts(
+                level, domains.labels[:, i], domains.confidence[:, i], out_of_domain
+            ),
             "measured": level.measured,
         }
         for i, level in enumerate(levels)
@@ -222,7 +224,7 @@ def _summary(
         "n_genes_reliable": int(reliable.sum()),
         "share_reliable": float(reliable.mean()),
         "n_genes_used": int(used.sum()),
-        "share_outside_training_tissue": float(foreign.mean()),
+        "share_outside_training_tissue": float(out_of_domain.mean()),
         "chosen_level": domains.chosen,
         "levels": described,
         "domains": described[domains.chosen]["domains"],

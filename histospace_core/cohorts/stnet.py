@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from histospace_core.cohorts.download import RemoteFile
-from histospace_core.cohorts.grid import legacy_um, pixel_size
+from histospace_core.cohorts.pixel_size import legacy_um, pixel_size
 from histospace_core.cohorts.resume import DownloadError
 from histospace_core.cohorts.source import Fetch, PublicSection, Source, plain_name
 from histospace_core.errors import CohortError

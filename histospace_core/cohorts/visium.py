@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from histospace_core.cohorts.download import RemoteFile, exists
-from histospace_core.cohorts.grid import pixel_size, visium_um
+from histospace_core.cohorts.pixel_size import pixel_size, visium_um
 from histospace_core.cohorts.resume import DownloadError
 from histospace_core.cohorts.source import PLAIN, Fetch, PublicSection, Source
 from histospace_core.errors import CohortError

@@ -73,12 +73,12 @@ def _write(found: Characterisation, folder: Path) -> None:
             "domain": np.array([*found.names, ""])[found.domains.best],
             "confidence": np.round(found.domains.confidence[:, chosen], 3),
             "trust": np.array([*trust, ""])[found.domains.best],
-            "unlike_training_tissue": found.foreign,
+            "unlike_training_tissue": found.out_of_domain,
         }
     )
     for column, resolution in enumerate(found.domains.resolutions):
         domains[f"level_{resolution:g}"] = found.domains.labels[:, column]
-    scores = pd.DataFrame({**place, "unlike_training_tissue": found.foreign})
+    scores = pd.DataFrame({**place, "unlike_training_tissue": found.out_of_domain})
     for column, name in enumerate(found.signatures.table["signature"]):
         half = found.signatures.half_width[:, column]
         mean = found.signatures.scores[:, column]
@@ -126,7 +126,7 @@ def _draw(found: Characterisation, folder: Path, unit: str) -> None:
             names,
             tile=tiles["side_level0_px"],
             stride=tiles["stride_level0_px"],
-            foreign=found.foreign,
+            out_of_domain=found.out_of_domain,
         ),
         "markers": marker_figure(table, names, unit=unit_label(unit), clear=CLEAR_EFFECT),
         "signatures": signature_figure(

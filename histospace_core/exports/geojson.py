@@ -16,7 +16,7 @@ import numpy as np
 from histospace_core.exports.part import whole
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
 
-FOREIGN: Final = {"name": "Unlike the training tissue", "color": [154, 151, 160]}
+OUT_OF_DOMAIN: Final = {"name": "Unlike the training tissue", "color": [154, 151, 160]}
 """QuPath's class of the tiles that the model has no business predicting."""
 DOMAIN_SCORE: Final = "HistoSPACE domain score"
 
@@ -50,7 +50,7 @@ def _features(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str
     """Yield one GeoJSON feature per tile; a value that is missing is left out."""
     values = {gene: prediction.gene(gene) for gene in genes}
     values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
-    foreign = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
+    out_of_domain = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
     half = prediction.tile_level0 / 2
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * half
     slide = prediction.provenance["slide"]["sha256"]
@@ -65,8 +65,8 @@ def _features(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str
                 if np.isfinite(column[row])
             },
         }
-        if foreign[row]:
-            properties["classification"] = FOREIGN
+        if out_of_domain[row]:
+            properties["classification"] = OUT_OF_DOMAIN
         yield {
             "type": "Feature",
             "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),

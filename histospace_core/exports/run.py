@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from histospace_core.errors import StoreError
-from histospace_core.exports.choice import best_genes, known_genes
 from histospace_core.exports.csv import map_csv
+from histospace_core.exports.gene_choice import best_genes, known_genes
 from histospace_core.exports.geojson import write_geojson
 from histospace_core.exports.h5ad import write_h5ad
 from histospace_core.exports.ometiff import write_ometiff

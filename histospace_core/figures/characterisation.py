@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .canvas import MODEBAR, Canvas, slide_figure, view_box
-from .colours import FOREIGN, NEUTRAL
+from .colours import NEUTRAL, OUT_OF_DOMAIN
 from .grid import tile_grid
 
 #: Okabe and Ito (2008), the lighter and darker first, then tints: neighbours stay distinct.
@@ -27,7 +27,7 @@ def domain_map(
     *,
     tile: float,
     stride: float,
-    foreign: npt.NDArray[np.bool_] | None = None,
+    out_of_domain: npt.NDArray[np.bool_] | None = None,
     opacity: float = 0.75,
     height: int = 600,
 ) -> go.Figure:
@@ -43,14 +43,14 @@ def domain_map(
         Of domain 0, 1, ...
     tile, stride : float
         Side of a tile and distance between tiles, level-0 px.
-    foreign : bool, (n,), optional
+    out_of_domain : bool, (n,), optional
         Tiles unlike the training tissue: drawn grey.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     grid = tile_grid(centres, tile, stride)
-    grey = np.zeros(len(labels), bool) if foreign is None else foreign
+    grey = np.zeros(len(labels), bool) if out_of_domain is None else out_of_domain
     layers = [(name, (labels == i) & ~grey, domain_colour(i)) for i, name in enumerate(names)]
-    layers.append(("unlike the training tissue", (labels >= 0) & grey, FOREIGN))
+    layers.append(("unlike the training tissue", (labels >= 0) & grey, OUT_OF_DOMAIN))
     for name, shown, colour in layers:
         if not shown.any():
             continue

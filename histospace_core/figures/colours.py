@@ -32,7 +32,7 @@ UNIT_LABELS: Final[dict[str, str]] = {
 #: the blue is lighter than theirs, to be seen on a dark page too.
 INSIDE: Final = "#d55e00"
 OUTSIDE: Final = "#3a8fd0"
-FOREIGN: Final = "#9a97a0"
+OUT_OF_DOMAIN: Final = "#9a97a0"
 #: Lines that must be seen on light and dark pages.
 NEUTRAL: Final = "#8c8794"
 

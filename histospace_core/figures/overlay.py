@@ -5,7 +5,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from .canvas import Canvas, slide_figure, view_box
-from .colours import FOREIGN, robust_limits
+from .colours import OUT_OF_DOMAIN, robust_limits
 from .grid import TileGrid, tile_grid
 
 
@@ -21,7 +21,7 @@ def overlay(
     scale: str = "Viridis",
     limits: tuple[float, float] | None = None,
     opacity: float = 0.7,
-    foreign: npt.NDArray[np.bool_] | None = None,
+    out_of_domain: npt.NDArray[np.bool_] | None = None,
     height: int = 600,
 ) -> go.Figure:
     """Draw one value per tile over the slide.
@@ -44,7 +44,7 @@ def overlay(
         Ends of the colour scale; the 2nd and 98th percentile where not given.
     opacity : float
         Of the tiles, 0 to 1.
-    foreign : ndarray of bool, shape (n,), optional
+    out_of_domain : ndarray of bool, shape (n,), optional
         Tiles drawn grey, outside what the model knows; the pointer still reads their value.
     height : int
         Of the figure, screen px.
@@ -52,12 +52,12 @@ def overlay(
     Returns
     -------
     plotly.graph_objects.Figure
-        Trace 0 are the tiles; trace 1, if there are any, are the foreign ones.
+        Trace 0 are the tiles; trace 1, if there are any, are those out of domain.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     low, high = limits or robust_limits(values)
     grid = tile_grid(centres, tile, stride)
-    grey = np.zeros(len(values), bool) if foreign is None else foreign
+    grey = np.zeros(len(values), bool) if out_of_domain is None else out_of_domain
     figure.add_trace(
         go.Heatmap(
             z=grid.fill(np.where(grey, np.nan, values)),
@@ -99,7 +99,7 @@ def _foreign(
         customdata=grid.fill(np.where(grey, values, np.nan)),
         x=grid.x_edges,
         y=grid.y_edges,
-        colorscale=[(0, FOREIGN), (1, FOREIGN)],
+        colorscale=[(0, OUT_OF_DOMAIN), (1, OUT_OF_DOMAIN)],
         showscale=False,
         opacity=0.75,
         hoverongaps=False,

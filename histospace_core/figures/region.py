@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .canvas import MODEBAR
-from .colours import FOREIGN, INSIDE, OUTSIDE
+from .colours import INSIDE, OUT_OF_DOMAIN, OUTSIDE
 from .markers import gene_label
 
 CALLED = 0.1
@@ -35,7 +35,7 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
     groups = [
         (f"higher in {region}", called & raised, INSIDE, "triangle-up"),
         (f"lower in {region}", called & ~raised, OUTSIDE, "triangle-down"),
-        (f"neither: q ≥ {CALLED:g}", ~called, FOREIGN, "circle"),
+        (f"neither: q ≥ {CALLED:g}", ~called, OUT_OF_DOMAIN, "circle"),
     ]
     # Names stand at the largest differences of either side, where there is room for them.
     higher = tested.loc[called & raised, "difference"].nlargest(_NAMED)

@@ -145,10 +145,10 @@ def _expression(
     """Return what gives the expression of a slice of the tiles: NaN where a tile is left out."""
     good = (obs["qc"] == "ok").to_numpy()
     everything = slice(0, plan.n_tiles)
-    settled = predict.settle(lambda: journal.codes(everything), plan.centres_um, good)
+    smoothed = predict.smooth(lambda: journal.codes(everything), plan.centres_um, good)
 
     def rows(tiles: slice) -> NDArray[np.float32]:
-        codes = journal.codes(tiles) if settled is None else settled[tiles]
+        codes = journal.codes(tiles) if smoothed is None else smoothed[tiles]
         expression = predict.expression(codes)
         expression[~good[tiles]] = np.nan
         return expression

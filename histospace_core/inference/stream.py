@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from histospace_core.networks import Predictor
-from histospace_core.slides.ahead import in_order
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan
+from histospace_core.slides.prefetch import in_order
 from histospace_core.slides.tiles import BlockTiles, cut
 from histospace_core.slides.view import View
 

@@ -12,9 +12,9 @@ from histospace_core.catalog.states import RESUMABLE
 from histospace_core.errors import HistospaceError, JobError
 from histospace_core.jobs.bodies import Body
 from histospace_core.jobs.cluster import connect
+from histospace_core.jobs.disk_reserve import keep_reserve
 from histospace_core.jobs.identity import identity, is_gone
 from histospace_core.jobs.log import log_to
-from histospace_core.jobs.reserve import keep_reserve
 from histospace_core.jobs.submissions import Submissions
 from histospace_core.jobs.work import perform
 from histospace_core.settings import Settings
@@ -166,7 +166,7 @@ class Jobs(Submissions):
         last_beat, complaint = time.monotonic(), ""
         while not self._closed.wait(period):
             try:
-                self._settle_futures()
+                self._collect_futures()
                 if time.monotonic() - last_beat >= self._settings.heartbeat_s:
                     last_beat = time.monotonic()
                     self._catalog.beat_queued(self._identity)
@@ -178,7 +178,7 @@ class Jobs(Submissions):
                     complaint = str(error)
                     _log.warning("The watchdog could not look after the runs", exc_info=True)
 
-    def _settle_futures(self) -> None:
+    def _collect_futures(self) -> None:
         """Drop what has ended; a future that died without its row knowing interrupts the run."""
         for run_id, future in list(self._futures.items()):
             if future.done():

@@ -12,10 +12,10 @@ from typing import Any
 from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
 from histospace_core.errors import Cancelled, HistospaceError, StoreError
 from histospace_core.jobs import bodies
-from histospace_core.jobs.heart import Heart
+from histospace_core.jobs.disk_reserve import use_reserve
+from histospace_core.jobs.heartbeat import Heartbeat
 from histospace_core.jobs.identity import identity
 from histospace_core.jobs.log import log_to
-from histospace_core.jobs.reserve import use_reserve
 from histospace_core.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ def perform(values: dict[str, Any], run_id: str, body: bodies.Body | None = None
 def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) -> None:
     _log.info("Run %s (%s) begins, attempt %d", run.id, run.kind, run.attempt)
     try:
-        with Heart(catalog, run, settings.heartbeat_s) as heart:
-            outcome = body(bodies.Task(settings, catalog, run, heart.on_progress))
+        with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat:
+            outcome = body(bodies.Task(settings, catalog, run, heartbeat.on_progress))
         end = partial(catalog.finish, provenance=outcome.provenance, timings=outcome.timings)
     except Cancelled:
         cancelling = [State.CANCELLING.value]

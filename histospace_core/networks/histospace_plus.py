@@ -162,7 +162,7 @@ class HistoSPACEPlus(nn.Module):
         frozen = self.frozen(features[:, self.n_tuned :])
         return (tuned + frozen) / 2
 
-    def settle(
+    def smooth(
         self, codes: NDArray[np.float32], centres_um: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         """Return the scores (n, k) of a section's tiles, each mixed with those around it.

@@ -135,7 +135,7 @@ class Predictor:
         codes, domain = zip(*parts, strict=True)
         return np.concatenate(codes), np.concatenate(domain)
 
-    def settle(
+    def smooth(
         self, codes: Callable[[], Values], centres_um: NDArray[np.float64], good: NDArray[np.bool_]
     ) -> Values | None:
         """Return the codes of all tiles after the network's last look at them together.
@@ -151,13 +151,13 @@ class Predictor:
 
         Returns
         -------
-        None where the network has nothing to `settle`.
+        None where the network has no `smooth`.
         """
-        settle = getattr(self.network, "settle", None)
-        if settle is None:
+        smooth = getattr(self.network, "smooth", None)
+        if smooth is None:
             return None
         values = codes()
-        values[good] = settle(values[good], centres_um[good])
+        values[good] = smooth(values[good], centres_um[good])
         return values
 
     @torch.inference_mode()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from histospace_core.errors import SlideError, TissueError
-from histospace_core.slides.light import (
+from histospace_core.slides.illumination import (
     Floats,
     measure_luminosity,
     measure_white,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.color import lab2rgb, rgb2lab
 
-from histospace_core.slides.light import Floats
+from histospace_core.slides.illumination import Floats
 
 StainDescription = dict[str, Any]
 """JSON-able. Stain separation: `stains` (2, 3), rows haematoxylin and eosin, and `most` (2,), the

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from histospace_core.errors import SlideError
-from histospace_core.slides.ahead import in_order
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan, plan_tiles
+from histospace_core.slides.prefetch import in_order
 from histospace_core.slides.quality import measure
 from histospace_core.slides.view import View
 

@@ -12,8 +12,8 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import closing, disk, opening
 
 from histospace_core.errors import TissueError
-from histospace_core.slides.ahead import in_order
 from histospace_core.slides.open import RGB, Slide
+from histospace_core.slides.prefetch import in_order
 from histospace_core.slides.quality import fold_mask, pen_mask
 
 Mask = npt.NDArray[np.bool_]

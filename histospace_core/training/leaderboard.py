@@ -12,8 +12,8 @@ from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods, load_held_out
 from histospace_core.training.cohort import read_cohort
 from histospace_core.training.cross_validate import evaluate_cohort
-from histospace_core.training.entry import Entry
 from histospace_core.training.folds import make_folds
+from histospace_core.training.leaderboard_entry import Entry
 from histospace_core.training.leaderboard_table import against_lines, leaderboard_lines
 from histospace_core.training.methods import METHODS, method_named
 from histospace_core.training.recipe import Progress, no_progress

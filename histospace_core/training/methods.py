@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from histospace_core.errors import CohortError
 from histospace_core.training.fit import HISTOSPACE
+from histospace_core.training.histospace_plus import HISTOSPACE_PLUS
 from histospace_core.training.method import Method
 from histospace_core.training.peers import PEERS, PREFIX, encoder_method
-from histospace_core.training.plus import HISTOSPACE_PLUS
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {m.name: m for m in (HISTOSPACE_PLUS, HISTOSPACE, *PEERS)}

@@ -3,7 +3,7 @@
 import numpy as np
 from browser import steps
 
-from histospace_core.evaluation.compare import open_comparison
+from histospace_core.comparison.compare import open_comparison
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 
 

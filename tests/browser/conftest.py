@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser import steps
-from packages import make_package
+from builders.packages import make_package
 
 from benchmarks.make_slide import make_slide
 from histospace_core.settings import PROJECT

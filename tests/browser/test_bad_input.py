@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 from browser import steps
+from builders.slide_files import make_slide
 from PIL import Image
-from slidefiles import make_slide
 
 from histospace_core.catalog import Catalog
 

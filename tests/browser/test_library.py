@@ -13,7 +13,7 @@ from playwright.sync_api import TimeoutError
 
 from benchmarks.make_slide import make_slide
 from histospace_core.catalog import Catalog, RunRow, State
-from histospace_core.evaluation.run_pair import pair_runs
+from histospace_core.comparison.run_pair import pair_runs
 from histospace_core.inference import open_prediction
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

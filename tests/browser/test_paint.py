@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
-from histospace_core.figures.colours import FOREIGN, INKS, SCALES, colour_table, ink_table, rgb
+from histospace_core.figures.colours import (
+    INKS,
+    OUT_OF_DOMAIN,
+    SCALES,
+    colour_table,
+    ink_table,
+    rgb,
+)
 from histospace_core.figures.grid import tile_grid
 from histospace_core.settings import PROJECT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PAINTER = PROJECT / "histospace_core" / "web" / "static" / "viewer" / "paint.js"
+PAINTER = PROJECT / "histospace_core" / "server" / "static" / "viewer" / "paint.js"
 # NaN is no JSON: a missing value is null.
 CALL = """({ grid, values, box, size, look }) => Array.from(paint({
   grid, box, size, look, values: Float32Array.from(values, (v) => v ?? NaN),
@@ -32,23 +39,27 @@ def painter(chromium):
 class Layer:
     """Tiles on a grid as wide as `values` (rows, columns); NaN marks a missing value."""
 
-    def __init__(self, painter, values, *, stride=100.0, tile=100.0, foreign=()):
+    def __init__(self, painter, values, *, stride=100.0, tile=100.0, out_of_domain=()):
         values = np.asarray(values, np.float32)
         y, x = np.mgrid[: values.shape[0], : values.shape[1]]
         grid = tile_grid(np.column_stack([x.ravel(), y.ravel()]) * stride + tile / 2, tile, stride)
-        flags = np.isin(np.arange(values.size), list(foreign))
+        flags = np.isin(np.arange(values.size), list(out_of_domain))
         self.painter = painter
         self.values = grid.fill(values.ravel()).ravel()
         self.grid = {
             "x": grid.x_edges.tolist(),
             "y": grid.y_edges.tolist(),
-            "foreign": np.nan_to_num(grid.fill(flags)).ravel().astype(int).tolist(),
+            "out_of_domain": np.nan_to_num(grid.fill(flags)).ravel().astype(int).tolist(),
         }
 
     def paint(self, box, size, scale="Viridis", limits=(0.0, 1.0), grey=True):
         values = [None if np.isnan(value) else value for value in self.values.tolist()]
         table = colour_table(scale).ravel().tolist()
-        look = {"table": table, "limits": limits, "grey": list(rgb(FOREIGN)) if grey else None}
+        look = {
+            "table": table,
+            "limits": limits,
+            "grey": list(rgb(OUT_OF_DOMAIN)) if grey else None,
+        }
         asked = {"grid": self.grid, "values": values, "box": box, "size": size, "look": look}
         flat = self.painter.evaluate(CALL, asked)
         return np.array(flat, np.uint8).reshape(size[1], size[0], 4)
@@ -108,12 +119,12 @@ def test_values_beyond_the_limits_take_the_ends_of_the_scale(painter):
 
 
 def test_foreign_tiles_are_grey_unless_asked_otherwise(painter):
-    layer = Layer(painter, [[0.2, 0.8]], foreign=[1])
+    layer = Layer(painter, [[0.2, 0.8]], out_of_domain=[1])
     picture = layer.paint((0, 0, 200, 100), (2, 1))
     assert (picture[0, 0, :3] == colour(0.2)).all()
-    assert (picture[0, 1, :3] == rgb(FOREIGN)).all()
+    assert (picture[0, 1, :3] == rgb(OUT_OF_DOMAIN)).all()
     (mixed,) = layer.paint((0, 0, 200, 100), (1, 1))[0]
-    halfway = (colour(0.2).astype(float) + rgb(FOREIGN)) / 2
+    halfway = (colour(0.2).astype(float) + rgb(OUT_OF_DOMAIN)) / 2
     np.testing.assert_allclose(mixed[:3], halfway, atol=1)
     plain = layer.paint((0, 0, 200, 100), (2, 1), grey=False)
     assert (plain[0, 1, :3] == colour(0.8)).all()
@@ -125,8 +136,8 @@ def test_a_mixture_is_light_that_passed_every_ink(painter, n):
     rng = np.random.default_rng(n)
     shares = rng.random((n, 3, 4))
     shares[:, 0, 0] = 0
-    layers = [Layer(painter, share, foreign=[5]) for share in shares]
-    grey = list(rgb(FOREIGN))
+    layers = [Layer(painter, share, out_of_domain=[5]) for share in shares]
+    grey = list(rgb(OUT_OF_DOMAIN))
     parts = [
         {
             "values": layer.values.tolist(),
@@ -138,7 +149,7 @@ def test_a_mixture_is_light_that_passed_every_ink(painter, n):
     picture = np.array(painter.evaluate(MIX, asked)).reshape(3, 4, 4)
     inks = np.array([rgb(ink) for ink in INKS[n]]) / 255
     expected = 255 * np.prod(1 - shares[..., None] * (1 - inks[:, None, None]), axis=0)
-    expected[1, 1] = grey  # the sixth tile is foreign
+    expected[1, 1] = grey  # the sixth tile is out of domain
     assert (picture[..., 3] == 255).all()
     assert (picture[0, 0, :3] == 255).all()
     np.testing.assert_allclose(picture[..., :3], expected, atol=3)  # 256 steps an ink

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from browser import steps
-from sections import GENES, make_section_files
+from builders.sections import GENES, make_section_files
 
 from histospace_core.catalog import Catalog
 from histospace_core.jobs.losses import read_losses
@@ -29,14 +29,14 @@ def sections(tmp_path_factory):
     return {name: make_section_files(folder, name, i, 800) for i, name in enumerate(("s1", "s2"))}
 
 
-def settle(page):
+def smooth(page):
     page.wait_for_timeout(500)
     steps.at_rest(page)
 
 
 def attach(page, name, files):
     """Bring the measurement of a slide on the Train page."""
-    settle(page)
+    smooth(page)
     page.wait_for_timeout(1500)  # an expander that opens by itself is not clicked shut
     if not page.get_by_role("combobox", name=re.compile("^Of which slide")).is_visible():
         page.get_by_text("Bring measured expression").click()
@@ -44,14 +44,14 @@ def attach(page, name, files):
     if which.input_value() != f"{name}.png":
         steps.choose(page, "Of which slide", f"{name}.png")
         page.wait_for_timeout(1500)  # the fields of the slide before are gone
-        settle(page)
+        smooth(page)
     for label, file in (("Counts, .h5ad", files.counts), ("Spot file", files.spots)):
         steps.upload(page, label, file)
         page.get_by_text(f"{file.name} is uploaded").wait_for()
-    settle(page)
+    smooth(page)
     page.get_by_role("button", name="Check and attach").click()
     page.get_by_text(f"{name}.png: ").wait_for()
-    settle(page)
+    smooth(page)
 
 
 def write(page, row, column, text):
@@ -70,7 +70,7 @@ def write(page, row, column, text):
     editor.fill(text)
     page.keyboard.press("Enter")
     editor.wait_for(state="detached")
-    settle(page)
+    smooth(page)
 
 
 def test_own_sections_become_a_model(app, page, sections):
@@ -79,7 +79,7 @@ def test_own_sections_become_a_model(app, page, sections):
         steps.upload(page, "Upload H&E slides", files.image)
         page.get_by_text(f"{name}.png is here").wait_for()
         steps.state_pixel_size(page, 0.69)
-        settle(page)
+        smooth(page)
     page.goto("/train")
     page.get_by_text("Bring measured expression").wait_for()
     for name, files in sections.items():

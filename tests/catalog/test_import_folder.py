@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slidefiles import make_slide
+from builders.slide_files import make_slide
 
 from histospace_core.catalog import Catalog
 from histospace_core.catalog.import_folder import find_import, import_slide, importable

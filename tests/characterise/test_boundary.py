@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from heldout import PITCH, lattice
+from builders.held_out import PITCH, lattice
 
 from histospace_core.characterise import (
     Region,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from heldout import lattice, smooth_maps
+from builders.held_out import lattice, smooth_maps
 from sklearn.metrics import adjusted_rand_score
 
 from histospace_core.characterise import find_domains

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from anndata import AnnData
-from heldout import lattice, smooth_maps
+from builders.held_out import lattice, smooth_maps
 from scipy import stats
 
 from histospace_core.characterise import find_markers

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from characteriseruns import compare, make_run
+from builders.characterised_runs import compare, make_run
 from sklearn.metrics import adjusted_rand_score
 
 from histospace_core.characterise.run import characterise_run
@@ -44,7 +44,7 @@ def test_only_reliable_genes_count_and_the_share_is_said(tmp_path: Path) -> None
 def test_foreign_tiles_are_marked(tmp_path: Path) -> None:
     make_run(tmp_path / "run")
     found = characterise_run(tmp_path / "run")
-    assert found.foreign.sum() == 24
+    assert found.out_of_domain.sum() == 24
     shares = [d["share_outside_training_tissue"] for d in found.summary["domains"]]
     counts = [d["n_tiles"] for d in found.summary["domains"]]
     assert np.dot(shares, counts) == pytest.approx(24)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from characteriseruns import OTHER, STROMA, make_run
+from builders.characterised_runs import OTHER, STROMA, make_run
 
 from histospace_core.characterise import Signature, read_gmt, score_signatures
 from histospace_core.characterise.signature_map import held_out_skill, signature_map

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from heldout import make_held, smooth_maps
+from builders.held_out import make_held, smooth_maps
 
 from histospace_core.characterise import Signature, held_out_signatures
 

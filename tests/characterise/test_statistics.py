@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from heldout import lattice, smooth_maps
+from builders.held_out import lattice, smooth_maps
 
 from histospace_core.characterise import (
     local_moran,

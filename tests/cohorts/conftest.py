@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rangeserver import Files, serving
+from builders.range_server import Files, serving
 
 from histospace_core.cohorts import resume
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from rangeserver import Files
+from builders.range_server import Files
 
 from histospace_core.cohorts.download import RemoteFile, digest_of, download_files
 from histospace_core.cohorts.resume import CHUNK, DownloadError, Resuming

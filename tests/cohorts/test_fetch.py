@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from publicdata import make_stnet
-from rangeserver import Files
+from builders.public_data import make_stnet
+from builders.range_server import Files
 
 from histospace_core.cohorts import SOURCES, fetch_cohort
 from histospace_core.cohorts.fetch import COLUMNS

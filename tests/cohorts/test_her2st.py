@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rangeserver import Files, serving
+from builders.range_server import Files, serving
 
 from histospace_core.cohorts import DownloadError, fetch_cohort
 from histospace_core.cohorts.her2st import fetch_section, pinned_files

@@ -7,8 +7,8 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
-from publicdata import SIDE, make_hest
-from rangeserver import Files
+from builders.public_data import SIDE, make_hest
+from builders.range_server import Files
 
 from histospace_core.cohorts import DownloadError, fetch_cohort
 from histospace_core.cohorts.download import RemoteFile, download_files

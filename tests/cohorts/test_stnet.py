@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from publicdata import MPP, make_stnet, write_listing
-from rangeserver import Files
+from builders.public_data import MPP, make_stnet, write_listing
+from builders.range_server import Files
 
 from histospace_core.cohorts import DownloadError, FetchedCohort, fetch_cohort
 from histospace_core.cohorts.stnet import patient_id

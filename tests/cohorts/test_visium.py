@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from builders.public_data import MPP, make_image, make_visium
+from builders.range_server import Files
 from PIL import Image
-from publicdata import MPP, make_image, make_visium
-from rangeserver import Files
 
 from histospace_core.cohorts import SOURCES, DownloadError, fetch_cohort
 from histospace_core.cohorts.download import RemoteFile

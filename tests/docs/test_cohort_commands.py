@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from builders.sections import make_section_files
 from docs.commands import PAGES, commands
 from docs.test_commands import SHELL, alternatives
-from sections import make_section_files
 from typer.testing import CliRunner
 
 from histospace_core.cli import app

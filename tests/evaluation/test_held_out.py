@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heldout import lattice, make_held, smooth_maps
+from builders.held_out import lattice, make_held, smooth_maps
 from scipy import sparse
 
 from histospace_core.errors import StoreError

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from heldout import make_held
+from builders.held_out import make_held
 
 from histospace_core.errors import CohortError
 from histospace_core.evaluation import (

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from heldout import lattice, make_held, smooth_maps
+from builders.held_out import lattice, make_held, smooth_maps
 from scipy import stats
 
 from histospace_core.errors import CohortError

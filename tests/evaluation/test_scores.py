@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from heldout import make_held, smooth_maps
+from builders.held_out import make_held, smooth_maps
 from scipy import sparse
 
 from histospace_core.errors import CohortError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from heldout import PITCH, lattice, smooth_maps
+from builders.held_out import PITCH, lattice, smooth_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

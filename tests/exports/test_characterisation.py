@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from characteriseruns import TILE, make_run
+from builders.characterised_runs import TILE, make_run
 
 from histospace_core.characterise.run import Characterisation, characterise_run
 from histospace_core.errors import StoreError

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from histospace_core.cli_export import ExportKind
+from histospace_core.cli.export import ExportKind
 from histospace_core.errors import StoreError
 from histospace_core.exports import FORMS, export_run
-from histospace_core.exports.geojson import DOMAIN_SCORE, FOREIGN
+from histospace_core.exports.geojson import DOMAIN_SCORE, OUT_OF_DOMAIN
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
 from histospace_core.inference.layout import overview_path
 
@@ -43,7 +43,7 @@ def test_tiles_unlike_the_training_tissue_have_a_class_of_their_own(prediction, 
     FORMS["geojson"].write(prediction, ["ERBB2"], tmp_path / "run.geojson")
     content = json.loads((tmp_path / "run.geojson").read_text("utf-8"))
     classes = [f["properties"].get("classification") for f in content["features"]]
-    assert classes == [None, FOREIGN, None, None, None, None]
+    assert classes == [None, OUT_OF_DOMAIN, None, None, None, None]
 
 
 def test_without_named_genes_a_viewer_gets_the_best_supported(prediction, tmp_path):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import make_package
-from slidefiles import MPP, make_slide
+from builders.packages import make_package
+from builders.slide_files import MPP, make_slide
 
 from histospace_core.exports import export_run
 from histospace_core.inference import Prediction, open_prediction, predict_slide

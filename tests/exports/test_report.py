@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pypdfium2
 import pytest
-from characteriseruns import make_run
-from packages import make_package
-from sections import make_section_files
-from slidefiles import MPP
+from builders.characterised_runs import make_run
+from builders.packages import make_package
+from builders.sections import make_section_files
+from builders.slide_files import MPP
 
 import histospace_core as hs
+from histospace_core.comparison.compare import compare_run
 from histospace_core.errors import StoreError
-from histospace_core.evaluation.compare import compare_run
 from histospace_core.exports import export_run
 from histospace_core.expression import read_measured
 from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction, predict_slide

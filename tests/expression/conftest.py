@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from expression.builders import GENES, IDS, write_10x_h5, write_positions
+from builders.measured import GENES, IDS, write_10x_h5, write_positions
 from scipy import sparse
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from expression.builders import GENES, IDS
+from builders.measured import GENES, IDS
 from scipy import sparse
 
 from histospace_core.errors import MeasurementError

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from expression.builders import (
+from builders.measured import (
     BARCODES,
     GENES,
     POSITIONS,

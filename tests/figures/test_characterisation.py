@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from heldout import lattice
+from builders.held_out import lattice
 
 from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.characterisation import (
@@ -11,7 +11,7 @@ from histospace_core.figures.characterisation import (
     gradient_figure,
     signature_figure,
 )
-from histospace_core.figures.colours import FOREIGN
+from histospace_core.figures.colours import OUT_OF_DOMAIN
 
 NAMES = ["D1: Stroma", "D2"]
 
@@ -19,14 +19,20 @@ NAMES = ["D1: Stroma", "D2"]
 def test_each_domain_is_one_trace_and_foreign_tiles_are_grey() -> None:
     centres = lattice(4)
     labels = np.array([0] * 8 + [1] * 7 + [-1])
-    foreign = np.arange(16) < 2
+    out_of_domain = np.arange(16) < 2
     drawn = domain_map(
-        Canvas(2000, 2000, 0.5), centres, labels, NAMES, tile=290, stride=290, foreign=foreign
+        Canvas(2000, 2000, 0.5),
+        centres,
+        labels,
+        NAMES,
+        tile=290,
+        stride=290,
+        out_of_domain=out_of_domain,
     )
     assert [t.name for t in drawn.data] == [*NAMES, "unlike the training tissue"]
     assert [int(np.isfinite(np.asarray(t.z)).sum()) for t in drawn.data] == [6, 7, 2]
     assert drawn.data[0].colorscale[0][1] == domain_colour(0)
-    assert drawn.data[2].colorscale[0][1] == FOREIGN
+    assert drawn.data[2].colorscale[0][1] == OUT_OF_DOMAIN
 
 
 def test_a_signature_that_was_not_scored_is_bare() -> None:

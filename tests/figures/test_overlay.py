@@ -34,12 +34,14 @@ def test_foreign_tiles_are_grey_and_still_say_their_value() -> None:
     centres = np.array([[50.0, 50.0], [150.0, 50.0], [50.0, 150.0]])
     values = np.array([1.0, 2.0, 3.0], np.float32)
     draw = {"tile": 100.0, "stride": 100.0, "label": "ERBB2", "unit": "log10(CP10k+1)"}
-    foreign = np.array([False, True, False])
-    figure = overlay(Canvas(200, 200), centres, values, foreign=foreign, **draw)
+    out_of_domain = np.array([False, True, False])
+    figure = overlay(Canvas(200, 200), centres, values, out_of_domain=out_of_domain, **draw)
     coloured, grey = np.array(figure.data[0].z), figure.data[1]
     assert np.isnan(coloured[0, 1])
     assert coloured[1, 0] == 3
     assert np.array(grey.customdata)[0, 1] == 2
     assert np.isnan(np.array(grey.z)[0, 0])
-    plain = overlay(Canvas(200, 200), centres, values, foreign=~foreign & foreign, **draw)
+    plain = overlay(
+        Canvas(200, 200), centres, values, out_of_domain=np.zeros_like(out_of_domain), **draw
+    )
     assert len(plain.data) == 1

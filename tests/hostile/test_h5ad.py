@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from hostile.refusal import SECRET, refuse
+from builders.refusal import SECRET, refuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from builders.slide_files import make_slide
 from PIL import Image
-from slidefiles import make_slide
 
 from histospace_core.errors import PixelSizeError, SlideError
 from histospace_core.slides.formats import ome_pixel_size

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile.refusal import refuse
+from builders.refusal import refuse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import check_alignment, map_to_panel, read_measured

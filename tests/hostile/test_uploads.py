@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from web.serving import Server, serve
+from builders.serving import Server, serve
 
-from histospace_core.web.uploads import MOST_OPEN
+from histospace_core.server.uploads import MOST_OPEN
 
 
 @pytest.fixture

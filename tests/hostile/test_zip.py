@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from hostile.refusal import refuse
+from builders.refusal import refuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

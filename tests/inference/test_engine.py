@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from packages import make_package
+from builders.packages import make_package
 
 from benchmarks.make_slide import make_slide
 from histospace_core.errors import TissueError

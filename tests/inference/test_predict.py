@@ -7,8 +7,8 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
-from packages import GENES, make_package
-from slidefiles import MPP, make_slide
+from builders.packages import GENES, make_package
+from builders.slide_files import MPP, make_slide
 
 from histospace_core.errors import Cancelled, StoreError
 from histospace_core.inference import layout, open_prediction, predict_slide

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from builders.packages import make_package
+from builders.sections import make_section_files
+from builders.slide_files import MPP
 from jobs.conftest import Workshop
-from packages import make_package
-from sections import make_section_files
-from slidefiles import MPP
 
 from histospace_core.catalog import State
 from histospace_core.errors import JobError

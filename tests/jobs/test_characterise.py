@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from characteriseruns import compare, make_run
+from builders.characterised_runs import compare, make_run
 from jobs.conftest import Workshop
 
 from histospace_core.catalog import Kind, RunRow, State

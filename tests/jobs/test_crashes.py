@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jobs import work_bodies
+from builders import work_bodies
 from jobs.conftest import Workshop
 
 from histospace_core.catalog import Catalog, State
@@ -21,7 +21,7 @@ APP = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from jobs import work_bodies
+from builders import work_bodies
 from jobs.conftest import Workshop
 if __name__ == "__main__":
     shop = Workshop(Path(sys.argv[1]))
@@ -65,7 +65,7 @@ def test_kill_9_of_a_worker(own_shop: Workshop) -> None:
 def test_kill_9_of_the_app(tmp_path: Path) -> None:
     script = tmp_path / "run_app.py"
     script.write_text(APP)
-    store, tests = tmp_path / "store", Path(__file__).resolve().parents[1]
+    store, tests = tmp_path / "store", Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}"}
     app = subprocess.Popen(
         [sys.executable, str(script), str(store), str(tests)],

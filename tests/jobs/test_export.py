@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from builders.packages import make_package
+from builders.slide_files import MPP, make_slide
 from jobs.conftest import Workshop
-from packages import make_package
-from slidefiles import MPP, make_slide
 
 from histospace_core.catalog import State
 from histospace_core.errors import JobError

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from builders.slide_files import make_slide
 from jobs.conftest import Workshop
-from slidefiles import make_slide
 
 from histospace_core.catalog import Kind, State
 

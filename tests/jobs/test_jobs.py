@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from jobs import work_bodies
+from builders import work_bodies
 
 from histospace_core.catalog import State
 from histospace_core.errors import JobError, StoreError

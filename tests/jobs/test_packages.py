@@ -1,7 +1,7 @@
 """A new model's name, and its way among the models of the installation."""
 
 import pytest
-from packages import make_package
+from builders.packages import make_package
 
 from histospace_core.catalog import Catalog, Kind
 from histospace_core.errors import JobError, ModelError

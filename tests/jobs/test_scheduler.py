@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from builders import work_bodies
 from distributed import LocalCluster
-from jobs import work_bodies
 from jobs.conftest import Workshop
 
 from histospace_core.catalog import State

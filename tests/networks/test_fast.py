@@ -71,12 +71,12 @@ def test_genes_that_do_not_vary_do_not_count() -> None:
 
 
 def test_a_last_look_at_all_tiles_together() -> None:
-    """A network with `settle` is given the good tiles only; one without is left alone."""
+    """A network with `smooth` is given the good tiles only; one without is left alone."""
     with Predictor(load_package(PROJECT / "models" / "histospace-her2st"), "cpu") as predict:
         codes = np.arange(6, dtype=np.float32).reshape(3, 2)
         good = np.array([True, False, True])
-        assert predict.settle(codes.copy, np.zeros((3, 2)), good) is None
-        predict.network.__dict__["settle"] = lambda c, centres: np.broadcast_to(c.mean(0), c.shape)
-        settled = predict.settle(codes.copy, np.zeros((3, 2)), good)
-    assert settled is not None
-    assert settled.tolist() == [[2, 3], [2, 3], [2, 3]]
+        assert predict.smooth(codes.copy, np.zeros((3, 2)), good) is None
+        predict.network.__dict__["smooth"] = lambda c, centres: np.broadcast_to(c.mean(0), c.shape)
+        smoothed = predict.smooth(codes.copy, np.zeros((3, 2)), good)
+    assert smoothed is not None
+    assert smoothed.tolist() == [[2, 3], [2, 3], [2, 3]]

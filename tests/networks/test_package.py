@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from packages import GENES, make_package
+from builders.packages import GENES, make_package
 from safetensors.torch import load_file, save_file
 
 from histospace_core.errors import ModelError

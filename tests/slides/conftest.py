@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from builders.slide_files import MPP, make_slide
 from PIL import Image
-from slidefiles import MPP, make_slide
 
 from histospace_core.slides.open import RGB
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cohorts import N_GENES, make_section
-from heldout import make_held, smooth_maps
+from builders.cohorts import N_GENES, make_section
+from builders.held_out import make_held, smooth_maps
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cohorts import make_section
+from builders.cohorts import make_section
 
 from histospace_core.errors import Cancelled
 from histospace_core.evaluation import per_gene_pearson

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cohorts import make_section
+from builders.cohorts import make_section
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
-from histospace_core.training.entry import Entry
 from histospace_core.training.leaderboard import make_leaderboard
+from histospace_core.training.leaderboard_entry import Entry
 
 pytestmark = pytest.mark.slow  # measures each network in a process of its own
 SPLIT = {"train": ["A1", "A2"], "test": ["B1"]}

@@ -4,7 +4,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from cohorts import make_section
+from builders.cohorts import make_section
 from scipy import sparse
 
 from histospace_core.errors import CohortError

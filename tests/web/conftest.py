@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web.serving import Server, serve
+from builders.serving import Server, serve
 
 
 @pytest.fixture

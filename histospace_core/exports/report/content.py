@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from histospace_core.evaluation.compare import Comparison, open_comparison
+from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.figures.colours import unit_label
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
 
@@ -76,8 +76,10 @@ def tile_rows(prediction: Prediction) -> Rows:
     for reason, n in sorted(tiles.get("excluded", {}).items()):
         if n:
             rows.append((f"not tiled: {QC_WORDS.get(reason, reason)}", f"{n:,}"))
-    foreign = prediction.obs["domain_score"] > OUTSIDE_DOMAIN
-    rows.append(("unlike the training tissue", f"{foreign.sum():,} ({foreign.mean():.1%})"))
+    out_of_domain = prediction.obs["domain_score"] > OUTSIDE_DOMAIN
+    rows.append(
+        ("unlike the training tissue", f"{out_of_domain.sum():,} ({out_of_domain.mean():.1%})")
+    )
     return [(name, value) for name, value in rows]
 
 

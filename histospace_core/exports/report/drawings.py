@@ -13,9 +13,9 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 
-from histospace_core.evaluation.compare import Comparison
+from histospace_core.comparison.compare import Comparison
 from histospace_core.figures.canvas import Canvas, bar_length_um, length_label, view_box
-from histospace_core.figures.colours import FOREIGN, INSIDE, NEUTRAL, OUTSIDE, robust_limits
+from histospace_core.figures.colours import INSIDE, NEUTRAL, OUT_OF_DOMAIN, OUTSIDE, robust_limits
 from histospace_core.figures.comparison import shared_limits
 from histospace_core.figures.grid import tile_grid
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
@@ -44,13 +44,17 @@ def overview(prediction: Prediction) -> bytes | None:
 def gene_map(prediction: Prediction, gene: str, unit: str) -> bytes:
     """Draw one gene in tiles of true size; tiles unlike the training tissue are grey."""
     values = prediction.gene(gene).astype(np.float64)
-    foreign = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
+    out_of_domain = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
     figure, axes = _axes(3.3, _view(prediction), foot=0.62)
     _lay_slide(axes, prediction)
     low, high = robust_limits(values)
-    shown = _lay_tiles(axes, prediction, np.where(foreign, np.nan, values), "viridis", low, high)
-    if foreign.any():
-        _lay_tiles(axes, prediction, np.where(foreign, 0.0, np.nan), ListedColormap([FOREIGN]))
+    shown = _lay_tiles(
+        axes, prediction, np.where(out_of_domain, np.nan, values), "viridis", low, high
+    )
+    if out_of_domain.any():
+        _lay_tiles(
+            axes, prediction, np.where(out_of_domain, 0.0, np.nan), ListedColormap([OUT_OF_DOMAIN])
+        )
     _scale_bar(axes, prediction.mpp)
     _colour_bar(figure, axes, shown, f"{gene}, {unit}")
     return _jpeg(figure)

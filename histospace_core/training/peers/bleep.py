@@ -10,7 +10,7 @@ the mean expression of the 50 training spots whose expression embedding is neare
 Recipes. `published` as above, where ResNet-50's ImageNet weights are on this machine; `random` the
 same from random weights; `offline`, the default, on EfficientNet-lite0 with its ImageNet weights,
 tiles averaged to 112 px, batch 128 and 40 epochs: a contrastive batch has to fit into memory, and
-150 epochs of a small cohort only sharpen what it knows by heart.
+150 epochs of a small cohort only sharpen what it knows by heartbeat.
 
 Departures, all recipes: all genes of the panel and not the highly variable ones; no Harmony batch
 correction between the sections. Expression profiles kept for the look-up are not counted as

@@ -27,7 +27,7 @@ from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.descent import FittedNetwork, checkpoint_of, descend
-from histospace_core.training.peers.lattice import lattice_positions
+from histospace_core.training.peers.spot_lattice import lattice_positions
 from histospace_core.training.peers.symmetry import drawn
 from histospace_core.training.recipe import Progress, Recipe, no_progress
 

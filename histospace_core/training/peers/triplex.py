@@ -43,7 +43,7 @@ from histospace_core.training.peers.descent import (
     picked,
     shrink,
 )
-from histospace_core.training.peers.lattice import lattice_positions
+from histospace_core.training.peers.spot_lattice import lattice_positions
 from histospace_core.training.peers.symmetry import drawn
 from histospace_core.training.peers.triplex_network import AROUND, TRIPLEX
 from histospace_core.training.recipe import Progress, Recipe, no_progress

@@ -6,8 +6,8 @@ import torch
 
 from histospace_core.training.peers.colour import colour_statistics
 from histospace_core.training.peers.descent import shrink
-from histospace_core.training.peers.lattice import lattice_positions
 from histospace_core.training.peers.ridge import PENALTIES, fit_ridge
+from histospace_core.training.peers.spot_lattice import lattice_positions
 from histospace_core.training.peers.symmetry import N_SYMMETRIES, drawn, symmetric
 from histospace_core.training.peers.triplex_network import _relative_offsets
 
@@ -78,7 +78,7 @@ def test_shrinking_averages_whole_pixels() -> None:
 
 
 def test_colour_statistics_of_a_flat_tile_are_its_density() -> None:
-    from cohorts import make_section
+    from builders.cohorts import make_section
 
     section = make_section("A1", "A", n=2)
     section.views[0][:] = 99  # (99 + 1) / 256

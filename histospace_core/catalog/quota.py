@@ -1,0 +1,56 @@
+"""Whether the store has room for a file, asked before its first byte is written."""
+
+import shutil
+from pathlib import Path
+
+from histospace_core.errors import StoreError
+from histospace_core.settings import Settings
+
+RESERVE_BYTES = 256 << 20
+"""Disk space that new files leave to the rest of the program."""
+
+
+def disk_full(name: str) -> str:
+    """Return the sentence that says of a file that the disk has no room for it."""
+    return f"There is not enough disk space for {name}: free some in the store, then try again."
+
+
+def require_space(
+    settings: Settings,
+    name: str,
+    n_bytes: int,
+    *,
+    used: int = 0,
+    promised: int = 0,
+    reserve_bytes: int = RESERVE_BYTES,
+    on_disk: bool = True,
+) -> None:
+    """Refuse a file that the store has no room for.
+
+    Parameters
+    ----------
+    used
+        Bytes that the store has of slides, whole or in part.
+    promised
+        Bytes that unfinished uploads have still to write.
+    on_disk
+        Whether it will take room on the disk; a link does not.
+
+    Raises
+    ------
+    StoreError
+        The quota of the slides or the disk would be exceeded.
+    """
+    quota = settings.slides_quota_gb
+    if quota is not None and used + promised + n_bytes > quota * 1e9:
+        raise StoreError(
+            f"{name} does not fit: the slides take {(used + promised) / 1e9:.1f} of {quota:g} GB. "
+            "Delete slides, or ask your operator to raise HISTOSPACE_SLIDES_QUOTA_GB."
+        )
+    free = shutil.disk_usage(_existing(settings.store)).free - promised - reserve_bytes
+    if on_disk and free < n_bytes:
+        raise StoreError(disk_full(name))
+
+
+def _existing(folder: Path) -> Path:
+    return next(f for f in (folder, *folder.absolute().parents) if f.exists())

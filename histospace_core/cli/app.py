@@ -1,0 +1,214 @@
+"""The command line: one verb a function, each a few lines over the core.
+
+Exit codes: 0 done, 2 bad input (one line on stderr), 1 a fault of ours.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from histospace_core import __version__
+from histospace_core.cli.characterise import characterise
+from histospace_core.cli.data import data
+from histospace_core.cli.export import export
+from histospace_core.cli.leaderboard import leaderboard
+from histospace_core.cli.terminal import Device, Out, out, progress_bar
+from histospace_core.cli.training import evaluate, train
+from histospace_core.errors import HistospaceError
+from histospace_core.settings import get_settings
+
+if TYPE_CHECKING:
+    from histospace_core.networks import ModelPackage
+
+app = typer.Typer(
+    name="histospace",
+    help="Spatial gene expression from an H&E slide, with how far to trust it. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data, name="data")
+app.command()(train)
+app.command()(evaluate)
+app.command()(leaderboard)
+app.command()(export)
+app.command()(characterise)
+
+
+class Stain(StrEnum):
+    """Stain normalisation."""
+
+    none = "none"
+    vahadane = "vahadane"
+    macenko = "macenko"
+    reinhard = "reinhard"
+
+
+@app.command()
+def predict(
+    slide: Annotated[Path, typer.Argument(help="Slide file.")],
+    model: Annotated[str, typer.Option(help="Name or folder of a model package.")],
+    to: Out,
+    mpp: Annotated[
+        float | None, typer.Option(help="Pixel size, um/px, if not in the file.")
+    ] = None,
+    stride_um: Annotated[float | None, typer.Option(help="Distance between tiles, um.")] = None,
+    device: Device = Device.auto,
+    stain: Stain = Stain.none,
+    no_compile: Annotated[
+        bool, typer.Option("--no-compile", help="Plain fp32: the reference.")
+    ] = False,
+) -> None:
+    """Predict gene expression for every tissue tile of SLIDE."""
+    from histospace_core.inference import predict_slide
+    from histospace_core.slides.open import open_slide
+    from histospace_core.slides.probe import probe_slide
+
+    package = _package(model)
+    probe_slide(slide, mpp)
+    with open_slide(slide, mpp) as opened, progress_bar("tiles") as report:
+        summary = predict_slide(
+            opened,
+            package,
+            to,
+            stain=stain.value,
+            stride_um=stride_um,
+            device=device.value,
+            quick=not no_compile,
+            on_progress=lambda done, total: report(done, total, "predicting"),
+        )
+    tiles, record = summary.record["tiles"], summary.record
+    out.print(
+        f"{tiles['total']:,} tiles x {len(package.genes):,} genes in "
+        f"{record['timings']['seconds']:.0f} s: {to}"
+    )
+    left_out = [f"{n:,} {reason}" for reason, n in tiles["by_reason"].items() if reason != "ok"]
+    if left_out:
+        out.print(f"left out: {', '.join(left_out)}")
+    for line in [*record["notes"], record["domain"]["warning"]]:
+        if line:
+            out.print(f"[yellow]{line}[/yellow]")
+
+
+@app.command()
+def compare(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    measured: Annotated[Path, typer.Option(help="Counts: TSV, Space Ranger folder or zip, h5ad.")],
+    to: Out,
+    spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
+) -> None:
+    """Compare a run with measured spatial transcriptomics of the same section."""
+    from histospace_core.comparison.compare import compare_run
+    from histospace_core.expression import read_measured
+
+    summary = compare_run(run_dir, read_measured(measured, spots), to).summary
+    table = Table("", "prediction", "mean profile, no image")
+    table.add_row("per-gene r", f"{summary['per_gene_pearson']:.3f}", "0")
+    table.add_row("MSE ratio (below 1 is better)", f"{summary['mse_ratio_to_mean']:.3f}", "1")
+    table.add_row(
+        "per-spot r (misleading alone)",
+        f"{summary['per_spot_pearson']:.3f}",
+        f"{summary['mean_profile_per_spot_pearson']:.3f}",
+    )
+    out.print(table)
+    out.print(f"{summary['n_spots']} spots, {summary['n_genes_scored']:,} genes: {to}")
+    out.print(summary["alignment"]["message"])
+    for warning in (summary["training_warning"], summary["domain_warning"]):
+        if warning:
+            out.print(f"[yellow]{warning}[/yellow]")
+
+
+@app.command()
+def models() -> None:
+    """List the models that are installed, with their held-out scores."""
+    from histospace_core.networks import list_packages
+
+    settings = get_settings()
+    table = Table("model", "genes", "reliable", "held-out per-gene r", "MSE ratio to mean profile")
+    for package in list_packages([settings.models, settings.trained_dir]):
+        m = package.config.get("metrics", {})
+        cells = (m.get(k) for k in ("n_genes_reliable", "per_gene_pearson", "mse_ratio_to_mean"))
+        table.add_row(package.name, str(len(package.genes)), *map(str, cells))
+    out.print(table)
+
+
+@app.command()
+def runs() -> None:
+    """List the runs of the catalog."""
+    from histospace_core.catalog import Catalog
+
+    catalog = Catalog(get_settings().catalog_url)
+    catalog.migrate()
+    table = Table("run", "kind", "state", "model", "created")
+    for run in catalog.runs():
+        table.add_row(
+            run.id, run.kind, run.state, run.model_name, f"{run.created_at:%Y-%m-%d %H:%M}"
+        )
+    out.print(table)
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
+    """Serve the app on this machine."""
+    from streamlit.web import cli as streamlit_cli
+
+    from histospace_core.settings import PROJECT
+
+    sys.argv = ["streamlit", "run", str(PROJECT / "app.py"), "--server.port", str(port)]
+    streamlit_cli.main()
+
+
+@app.command()
+def worker(scheduler: Annotated[str, typer.Argument(help="Address, e.g. tcp://host:8786")]) -> None:
+    """Work for a Dask scheduler elsewhere."""
+    import os
+
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1"]
+    # in place of this process: whoever ends it ends the worker
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: libraries, device, store, models."""
+    from histospace_core.cli.doctor import check_installation
+
+    checks = check_installation(get_settings())
+    table = Table("check", "", "finding")
+    for check in checks:
+        table.add_row(check.name, "ok" if check.ok else "[red]no[/red]", check.finding)
+    out.print(table)
+    raise typer.Exit(0 if all(c.ok for c in checks) else 2)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Spatial gene expression from an H&E slide. Research use only, not for diagnosis."""
+    if show:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def _package(model: str) -> "ModelPackage":
+    from histospace_core.networks import load_package
+
+    settings = get_settings()
+    return load_package(model, [settings.models, settings.trained_dir])
+
+
+def main() -> None:
+    """Run the command line; a user's error is one line on stderr and exit code 2."""
+    try:
+        app()
+    except HistospaceError as error:
+        Console(stderr=True).print(
+            f"histospace: {error}", style="red", markup=False, soft_wrap=True
+        )
+        sys.exit(2)

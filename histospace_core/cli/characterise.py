@@ -1,0 +1,78 @@
+"""`histospace characterise`: which regions are there, what marks them, how sure are we."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from histospace_core.cli.terminal import Out, out
+
+
+def characterise(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    to: Out,
+    signatures: Annotated[
+        Path | None, typer.Option(help="GMT file instead of the signatures that ship.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="GeoJSON of drawn regions to compare the domains with.")
+    ] = None,
+    comparison: Annotated[
+        Path | None,
+        typer.Option(help="What 'histospace compare' wrote of this run: is it in the tissue too?"),
+    ] = None,
+    all_genes: Annotated[
+        bool, typer.Option("--all-genes", help="Use genes that are not reliable too.")
+    ] = False,
+    seed: int = 0,
+) -> None:
+    """Find the domains of a run, what marks them, and where each signature runs."""
+    from histospace_core.characterise.run import characterise_run
+    from histospace_core.exports.characterisation import require_new, write_characterisation
+
+    require_new(to)
+    found = characterise_run(
+        run_dir,
+        signatures=signatures,
+        annotations=annotations,
+        comparison=comparison,
+        all_genes=all_genes,
+        seed=seed,
+    )
+    write_characterisation(found, to)
+    table = Table("domain", "tiles", "confidence", "clearest markers", "trust")
+    for domain in found.summary["domains"]:
+        table.add_row(
+            domain["domain"],
+            f"{domain['n_tiles']:,}",
+            f"{domain['confidence']:.2f}",
+            ", ".join(domain["top_markers"]) or "none clear",
+            domain["trust"],
+        )
+    out.print(table)
+    summary = found.summary
+    out.print(
+        f"{summary['n_genes_used']:,} of {summary['n_genes']:,} genes used "
+        f"({summary['share_reliable']:.0%} are reliable): {to}"
+    )
+    level = summary["levels"][summary["chosen_level"]]
+    out.print(
+        f"stability {level['stability']:.2f}; of noise without domains "
+        f"{level['stability_control']:.2f}"
+    )
+    if level["measured"] and "ari" in level["measured"]:
+        scores = level["measured"]
+        out.print(
+            f"agreement with {scores['n_measured_domains']} measured domains: ARI "
+            f"{scores['ari']:.3f}; of domains laid elsewhere {scores['ari_shuffled_mean']:.3f} "
+            f"(p = {scores['p_value']:.3f})"
+        )
+    if "agreement" in summary:
+        scores = summary["agreement"]
+        out.print(
+            f"agreement with the annotations: ARI {scores['ari']:.3f}; of domains laid elsewhere "
+            f"{scores['ari_shuffled_mean']:.3f} (p = {scores['p_value']:.3f})"
+        )
+    for warning in summary["warnings"]:
+        out.print(warning, style="yellow", markup=False)

@@ -1,0 +1,1 @@
+"""Compare a prediction with measured expression, or two predictions with each other."""

@@ -1,0 +1,204 @@
+"""Compare a stored prediction with measured expression of the same section."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from histospace_core.comparison.matching import MIN_COVER, tile_mask, tile_weights
+from histospace_core.errors import MeasurementError, StoreError
+from histospace_core.evaluation.gene_scores import score_all, score_genes
+from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.expression import map_to_panel, normalise
+from histospace_core.expression.align import Alignment, check_alignment, lies_on
+from histospace_core.expression.placement import Placement, moved
+from histospace_core.inference.prediction import Prediction, open_prediction
+from histospace_core.inference.provenance import RESEARCH_USE
+from histospace_core.inference.store import disk_errors, write_json
+
+MIN_SPOTS = 10
+"""Fewer matched spots than this cannot be scored."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison on disk.
+
+    Attributes
+    ----------
+    genes : DataFrame
+        One row a gene of the panel, columns `gene_scores.COLUMNS`.
+    spots : AnnData
+        Matched spots x common genes, layers "measured" and "predicted" in the model's unit;
+        `obsm["spatial"]` where they were placed; `var["noise_ceiling"]`.
+    """
+
+    directory: Path
+    genes: pd.DataFrame
+    summary: dict[str, Any]
+    spots: anndata.AnnData
+
+
+def registration(
+    prediction: Prediction, centres: NDArray[np.float64]
+) -> tuple[Alignment, NDArray[np.bool_]]:
+    """Say which spots lie on predicted tissue, and how many would in each of eight orientations.
+
+    Parameters
+    ----------
+    centres : (n, 2)
+        Spot centres, level-0 px.
+    """
+    facts = prediction.provenance
+    size = (facts["slide"]["width"], facts["slide"]["height"])
+    stride = float(facts["tiles"]["stride_level0_px"])
+    mask = tile_mask(prediction.centres, stride, size)
+    return (
+        check_alignment(centres, mask, (stride, stride), size),
+        lies_on(centres, mask, (stride, stride)),
+    )
+
+
+def placed(
+    prediction: Prediction, centres: NDArray[np.float64], placement: Placement
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return spot centres (n, 2) where a placement puts them on a run's slide, and its matrix."""
+    slide = prediction.provenance["slide"]
+    matrix = placement.matrix(centres, (slide["width"], slide["height"]), prediction.mpp)
+    return moved(centres, matrix), matrix
+
+
+def compare_run(
+    run_dir: Path, measured: anndata.AnnData, out: Path, *, placement: Placement | None = None
+) -> Comparison:
+    """Score a run against measured counts and write `genes.csv`, `summary.json`, `spots.h5ad`.
+
+    Parameters
+    ----------
+    measured
+        Raw counts with positions, as `read_measured` returns them.
+    out
+        A new folder.
+    placement
+        Where a person has moved the spots; recorded in `summary.json`. As given where None.
+
+    Raises
+    ------
+    MeasurementError
+        The measurement shares no gene with the model, or its spots do not lie on the tissue.
+    StoreError
+        `run_dir` holds no finished run, or `out` exists.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise StoreError(f"'{out.name}' is not empty; choose another folder for the comparison.")
+    prediction = open_prediction(run_dir)
+    facts = prediction.provenance
+    unit = facts["model"]["expression_unit"]
+    stride = float(facts["tiles"]["stride_level0_px"])
+    centres, matrix = placed(prediction, measured.obsm["spatial"], placement or Placement())
+    alignment, _ = registration(prediction, centres)
+    alignment.require(placed_by_hand=placement is not None)
+    common, match = map_to_panel(measured, prediction.genes, prediction.var["gene_id"].tolist())
+    truth = normalise(common, unit)
+    estimate, matched = _at_spots(prediction, common.var_names, centres, stride)
+    if matched.sum() < MIN_SPOTS:
+        raise MeasurementError(
+            f"Only {matched.sum()} measured spots lie on predicted tissue and at least {MIN_SPOTS} "
+            "are needed; check that slide and measurement are of one section."
+        )
+    spots = anndata.AnnData(
+        obs=common.obs[["total_counts"]][matched].copy(),
+        var=prediction.var.loc[common.var_names, ["gene_id", "held_out_pearson", "training_mean"]],
+        obsm={"spatial": centres[matched]},
+        layers={"measured": truth[matched], "predicted": estimate[matched]},
+    )
+    spots.var["noise_ceiling"] = _ceiling(common[matched], unit)
+    genes = score_genes(spots, prediction.var)
+    summary = {
+        "notice": RESEARCH_USE,
+        "run": prediction.run_dir.name,
+        "slide": facts["slide"]["name"],
+        "model": facts["model"]["name"],
+        "trained_on": facts["model"]["training_sections"],
+        "training_warning": _training_warning(prediction),
+        "expression_unit": unit,
+        "n_spots_measured": measured.n_obs,
+        "n_spots": spots.n_obs,
+        "n_genes": spots.n_vars,
+        **score_all(spots),
+        "domain_warning": facts["domain"]["warning"],
+        "alignment": alignment.to_json(),
+        "placement": {
+            "by_hand": placement is not None,
+            **(placement or Placement()).to_json(),
+            "affine_level0_px": matrix.tolist(),
+        },
+        "genes": match.message,
+        "matching": "tiles weighted by the area they share with a tile centred on the spot",
+        "p_values": "Student's t on the effective number of spots (Clifford et al. 1989)",
+    }
+    _write(out, genes, summary, spots)
+    return Comparison(out, genes, summary, spots)
+
+
+def open_comparison(directory: Path) -> Comparison:
+    """Read what `compare_run` wrote."""
+    try:
+        return Comparison(
+            directory,
+            pd.read_csv(directory / "genes.csv", keep_default_na=True, dtype={"gene": str}),
+            json.loads((directory / "summary.json").read_text("utf-8")),
+            anndata.read_h5ad(directory / "spots.h5ad"),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"The comparison '{directory.name}' is missing or damaged; compare again."
+        ) from error
+
+
+def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
+    """Noise ceiling of each gene over the matched spots."""
+    library = counts.obs["total_counts"].to_numpy(np.float64)
+    return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
+
+
+def _at_spots(
+    prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Predicted expression (spots, genes) at the spots, and which spots are covered."""
+    good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
+    weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
+    used = np.unique(weights.indices)
+    columns = prediction.var.index.get_indexer(genes)
+    values = prediction.matrix(good[used])[:, columns]
+    estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)
+    return estimate, cover >= MIN_COVER
+
+
+def _training_warning(prediction: Prediction) -> str:
+    if not prediction.provenance["model"].get("slide_was_trained_on"):
+        return ""
+    return (
+        "The model was trained on this very slide: these scores do not say how well it does on a "
+        "new patient; the held-out scores do."
+    )
+
+
+def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any], spots: anndata.AnnData) -> None:
+    """Write into a folder beside `out` and rename it: whole or not at all."""
+    partial = out.with_name(out.name + ".partial")
+    with disk_errors(out):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        genes.to_csv(partial / "genes.csv", index=False, float_format="%.6g")
+        write_json(partial / "summary.json", summary)
+        spots.write_h5ad(partial / "spots.h5ad", compression="gzip")
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)

@@ -1,0 +1,48 @@
+"""The scripts that the viewer loads: ours and OpenSeadragon, from this server and no other."""
+
+import hashlib
+import mimetypes
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+STATIC = Path(__file__).parent / "static"
+_SERVED = (".js", ".txt")
+
+
+def asset_url(path: str) -> str:
+    """Return the address of a file of `static`; it changes with any of them, so it may be cached.
+
+    Scripts import each other by relative paths, and so stay within one version.
+    """
+    return f"/api/assets/{_version()}/{path}"
+
+
+@lru_cache
+def _files() -> dict[str, Path]:
+    files = sorted(f for f in STATIC.rglob("*") if f.suffix in _SERVED)
+    return {file.relative_to(STATIC).as_posix(): file for file in files}
+
+
+@lru_cache
+def _version() -> str:
+    digest = hashlib.sha256()
+    for file in _files().values():
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+async def asset(request: Request) -> Response:
+    """Serve one of the files; an old version's address leads nowhere."""
+    file = _files().get(request.path_params["path"])
+    if file is None or request.path_params["version"] != _version():
+        raise HTTPException(404)
+    kind = "text/javascript" if file.suffix == ".js" else mimetypes.types_map[file.suffix]
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return FileResponse(file, media_type=kind, headers=headers)

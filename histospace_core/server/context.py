@@ -1,0 +1,60 @@
+"""What every page and route of this process shares: settings, catalog, jobs, uploads, tokens."""
+
+import threading
+from dataclasses import dataclass
+
+from histospace_core.catalog import Catalog
+from histospace_core.jobs import Jobs
+from histospace_core.server.tiles import Tiles
+from histospace_core.server.tokens import Tokens
+from histospace_core.server.uploads import Uploads
+from histospace_core.settings import Settings, get_settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of a running app."""
+
+    settings: Settings
+    catalog: Catalog
+    jobs: Jobs
+    uploads: Uploads
+    tokens: Tokens
+    tiles: Tiles
+
+
+_lock = threading.Lock()
+_context: Context | None = None
+
+
+def get_context() -> Context:
+    """Return this process's context; the first call migrates the catalog and recovers runs.
+
+    Raises
+    ------
+    StoreError
+        The store or the catalog cannot be used; pages show the sentence.
+    """
+    global _context
+    with _lock:
+        if _context is None:
+            settings = get_settings()
+            catalog = Catalog(settings.catalog_url)
+            catalog.migrate()
+            jobs = Jobs(settings, catalog)
+            jobs.recover()
+            uploads = Uploads(settings, catalog)
+            tokens = Tokens(settings.store)
+            _context = Context(settings, catalog, jobs, uploads, tokens, Tiles(catalog))
+        return _context
+
+
+def close_context() -> None:
+    """Stop the jobs' processes and let go of the catalog."""
+    global _context
+    with _lock:
+        if _context is not None:
+            _context.tiles.close()
+            _context.jobs.close()
+            _context.catalog.close()
+            _context = None

@@ -1,0 +1,75 @@
+"""What the browser may fetch: slide overviews and named exports, by signed links only."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from histospace_core.catalog import SlideRow, new_id
+from histospace_core.errors import HistospaceError
+from histospace_core.server.context import Context, get_context
+from histospace_core.settings import Settings
+from histospace_core.slides.open import open_slide
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+_one_at_a_time = asyncio.Semaphore(1)  # an overview may take a large part of the memory
+
+
+def _checked(request: Request) -> Context:
+    """Return the context for a link that we signed; all else is simply not there."""
+    context = get_context()
+    if not context.tokens.verify(request.url.path, request.query_params):
+        raise HTTPException(404)
+    return context
+
+
+async def slide_image(request: Request) -> Response:
+    """Serve a slide's overview as JPEG, made once and kept beside the slide."""
+    context = _checked(request)
+    max_px = int(request.query_params["max"])
+    try:
+        slide = await asyncio.to_thread(context.catalog.slide, request.path_params["slide_id"])
+        etag = f'"{slide.sha256[:16]}-{max_px}"'
+        headers = {"ETag": etag, "Cache-Control": "private, max-age=86400"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        async with _one_at_a_time:
+            file = await asyncio.to_thread(overview_file, context.settings, slide, max_px)
+    except HistospaceError as error:
+        raise HTTPException(404) from error
+    return FileResponse(file, media_type="image/jpeg", headers=headers)
+
+
+def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
+    """Return the JPEG of a slide's overview, its longer side at most `max_px` px."""
+    file = settings.slides_dir / slide.id / f"overview-{max_px}.jpg"
+    if not file.exists():
+        with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
+            image = Image.fromarray(opened.thumbnail(max_px))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f"{new_id()}.part")
+        try:
+            image.save(part, format="JPEG", quality=88)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    return file
+
+
+async def run_file(request: Request) -> Response:
+    """Serve `run.json` or a file of the run's folder `exports`, as a download."""
+    context = _checked(request)
+    name = request.path_params["name"]
+    try:
+        run = await asyncio.to_thread(context.catalog.run, request.path_params["run_id"])
+    except HistospaceError as error:
+        raise HTTPException(404) from error
+    file = run.directory / name if name == "run.json" else run.directory / "exports" / name
+    if not _NAME.match(name) or file.is_symlink() or not file.is_file():
+        raise HTTPException(404)
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+    return FileResponse(file, filename=name, headers=headers)

@@ -1,0 +1,114 @@
+"""What happens when the app starts and stops."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from histospace_core.errors import HistospaceError
+from histospace_core.server.context import Context, close_context, get_context
+from histospace_core.server.uploads import KEEP_S
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Prepare the store, start the workers in the background, tidy up hourly; stop all at the end.
+
+    A store that cannot be used does not keep the app from starting: its pages say what is wrong.
+    """
+    answer_at_once()
+    try:
+        context = await asyncio.to_thread(get_context)
+    except HistospaceError:
+        _log.exception("The store cannot be used")
+        yield {}
+        return
+    threading.Thread(target=_prepare, args=(context,), name="prepare", daemon=True).start()
+    tidying = asyncio.create_task(_tidy_hourly(context))
+    try:
+        yield {"context": context}
+    finally:
+        tidying.cancel()
+        await asyncio.to_thread(close_context)
+
+
+def answer_at_once() -> None:
+    """Let no answer wait for the browser to acknowledge the one before.
+
+    Streamlit opens its port so that asyncio does not recognise TCP, which leaves Nagle's algorithm
+    on: an answer in two packets, as all are, then takes 40 ms. Connections inherit the option from
+    the port that they were accepted at.
+    """
+    for port in psutil.Process().net_connections("tcp"):
+        if port.status == psutil.CONN_LISTEN and port.fd >= 0:
+            with socket.socket(fileno=os.dup(port.fd)) as listening:
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def load_early() -> None:
+    """Load what the first gene map needs, so that its reader does not wait for it."""
+    from histospace_core.expression.genes import SPECIES, load_gene_table
+    from histospace_core.figures.colours import SCALES, colour_table
+
+    for species in SPECIES:
+        load_gene_table(species)
+    for scale in SCALES:
+        colour_table(scale)
+
+
+def _prepare(context: Context) -> None:
+    for step in (context.jobs.start, load_early, partial(register_models, context)):
+        try:
+            step()
+        except HistospaceError:
+            _log.exception("A step of the start failed; the pages say so where it matters")
+    # Streamlit collects garbage after each run of a page: let it pass over what stays for good
+    gc.collect()
+    gc.freeze()
+
+
+def register_models(context: Context) -> None:
+    """Enter the model packages that ship and those trained here; forget what has been removed."""
+    from histospace_core.networks import list_packages  # loads torch: seconds, in the background
+
+    for package in list_packages([context.settings.models, context.settings.trained_dir]):
+        context.catalog.register(package)
+    for model in context.catalog.models():
+        if not Path(model.folder).is_dir():
+            context.catalog.forget_model(model.name)
+
+
+async def _tidy_hourly(context: Context) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(tidy, context)
+        except (OSError, HistospaceError):
+            _log.exception("Tidying up failed; it is tried again in an hour")
+        await asyncio.sleep(3600)
+
+
+def tidy(context: Context, keep_s: float = KEEP_S) -> None:
+    """Remove abandoned uploads, and measured expression that belongs to no slide, after a day."""
+    context.uploads.sweep(keep_s)
+    kept = {
+        Path(path).parent.name
+        for slide in context.catalog.slides()
+        for path in (slide.counts_path, slide.spots_path)
+        if path
+    }
+    for folder in (context.settings.store / "measured").glob("*"):
+        if folder.name not in kept and time.time() - folder.stat().st_mtime > keep_s:
+            shutil.rmtree(folder, ignore_errors=True)

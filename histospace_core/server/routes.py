@@ -1,0 +1,22 @@
+"""Routes on the app's own port, beside the pages."""
+
+from starlette.routing import BaseRoute, Route
+
+from histospace_core.server import assets, downloads, tile_routes, upload_routes
+
+
+def routes() -> list[BaseRoute]:
+    """Return the routes that `app.py` mounts; no data is answered without a signed token."""
+    return [
+        Route("/api/uploads", upload_routes.create, methods=["POST"]),
+        Route("/api/uploads/{upload_id}", upload_routes.offset, methods=["GET"]),
+        Route("/api/uploads/{upload_id}", upload_routes.append, methods=["PUT"]),
+        Route("/api/uploads/{upload_id}", upload_routes.cancel, methods=["DELETE"]),
+        Route("/api/uploads/{upload_id}/finish", upload_routes.finish, methods=["POST"]),
+        Route("/api/slides/{slide_id}/image.jpg", downloads.slide_image, methods=["GET"]),
+        Route("/api/slides/{slide_id}/tiles/{level}/{tile}.jpg", tile_routes.slide_tile),
+        Route("/api/runs/{run_id}/layer/grid.json", tile_routes.grid),
+        Route("/api/runs/{run_id}/layer/values.bin", tile_routes.values),
+        Route("/api/assets/{version}/{path:path}", assets.asset),
+        Route("/api/runs/{run_id}/files/{name}", downloads.run_file, methods=["GET"]),
+    ]

@@ -1,0 +1,56 @@
+"""Sample sections, entered in the catalog as an upload would be, their measurement attached."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from histospace_core.catalog import SlideRow, new_id
+from histospace_core.catalog.intake import accept_slide
+from histospace_core.server.context import Context
+
+Progress = Callable[[int, int], None]
+
+
+def add_phantom(context: Context) -> SlideRow:
+    """Make the procedural section (no network) or return the one that is there already."""
+    from histospace_core.sample import make_phantom
+
+    phantom = make_phantom(context.settings.store / "samples" / "phantom")
+    return _add(context, phantom.image, phantom.counts, phantom.spots, mpp=None)
+
+
+def add_her2st(context: Context, section: str, on_progress: Progress | None = None) -> SlideRow:
+    """Download a real section of the public her2st data; its hashes are pinned.
+
+    Raises
+    ------
+    HistospaceError
+        No network, or another file than the pinned one came.
+    """
+    from histospace_core.cohorts.her2st import fetch_section
+
+    folder = context.settings.store / "samples" / "her2st"
+    real = fetch_section(section, folder, context.settings.her2st_url, on_progress)
+    files = (folder / path for path in (real.image, real.counts, real.spots))
+    return _add(context, *files, mpp=real.mpp)
+
+
+def _add(
+    context: Context, image: Path, counts: Path, spots: Path, *, mpp: float | None
+) -> SlideRow:
+    """Enter a copy of the files; the originals stay, so that a deleted sample comes back fast."""
+    settings, catalog = context.settings, context.catalog
+    settings.uploads_dir.mkdir(parents=True, exist_ok=True)
+    copy = settings.uploads_dir / f"{new_id()}.sample"
+    try:
+        shutil.copyfile(image, copy)
+        with copy.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        slide = accept_slide(settings, catalog, copy, image.name, sha256, mpp=mpp, is_sample=True)
+    finally:
+        copy.unlink(missing_ok=True)
+    if slide.counts_path is None:
+        attached = [Path(shutil.copy(source, slide.file.parent)) for source in (counts, spots)]
+        slide = catalog.attach_measured(slide.id, *attached)
+    return slide

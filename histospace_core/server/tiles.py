@@ -1,0 +1,156 @@
+"""Tiles of slides, genes on their grid: made when asked for, kept while there is room."""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import attrgetter
+from threading import Condition
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache, cachedmethod
+from PIL import Image
+
+from histospace_core.catalog import Catalog
+from histospace_core.characterise.signature_map import SignatureMap, signature_map
+from histospace_core.errors import StoreError
+from histospace_core.figures.colours import robust_limits
+from histospace_core.figures.grid import TileGrid, tile_grid
+from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
+from histospace_core.server.signature_lists import key_of, run_signature
+from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
+
+PICTURE_BYTES = 128 << 20
+"""Most memory that finished tiles, and genes on their grid, are kept in."""
+MOST_OPEN = 8
+"""Slides and runs that are kept open; each slide has one handle a worker at most."""
+_JPEG_QUALITY = 85
+_FEW_TILES = 20
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A finished run as the viewer needs it: read once, then shared."""
+
+    prediction: Prediction
+    grid: TileGrid
+    out_of_domain: npt.NDArray[np.bool_]
+    pyramid: Pyramid
+
+    def limits(self, values: npt.NDArray[np.float32]) -> tuple[float, float]:
+        """Return colour limits for values on the grid, from the tissue that the model knows.
+
+        Where that is hardly any, all tissue counts.
+        """
+        known = values[self.grid.rows[~self.out_of_domain], self.grid.columns[~self.out_of_domain]]
+        return robust_limits(known if known.size >= _FEW_TILES else values)
+
+
+def _cache(size: int, weigh: Any = None) -> tuple[LRUCache, Condition]:
+    return LRUCache(size, weigh), Condition()
+
+
+class Tiles:
+    """What the tile routes serve.
+
+    Every method may be called from any thread; what two ask for at once is made once.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._slides, self._slides_ready = _cache(MOST_OPEN)
+        self._studies, self._studies_ready = _cache(MOST_OPEN)
+        self._layers, self._layers_ready = _cache(PICTURE_BYTES, attrgetter("nbytes"))
+        self._signatures, self._signatures_ready = _cache(MOST_OPEN)
+        self.jpegs, self._jpegs_ready = _cache(PICTURE_BYTES, len)
+        #: Where tiles are made: few at a time, so that memory and open files stay bounded.
+        self.workers = ThreadPoolExecutor(min(8, 1 + (os.cpu_count() or 1)), "tiles")
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.workers.shutdown(cancel_futures=True)
+        for cache in (self._slides, self._studies, self._layers, self._signatures, self.jpegs):
+            cache.clear()
+
+    def slide(self, slide_id: str) -> DeepZoomSlide:
+        """Return an open slide of the catalog.
+
+        Raises
+        ------
+        HistospaceError
+            It is not there (any more), or cannot be opened.
+        """
+        slide = self._opened(slide_id)
+        if not slide.path.exists():
+            with self._slides_ready:
+                self._slides.pop(slide_id, None)
+            raise StoreError("The file of this slide is not there any more.")
+        return slide
+
+    def open_run(self, run_id: str) -> OpenRun:
+        """Return a finished run.
+
+        Raises
+        ------
+        HistospaceError
+            It is not there (any more), or not finished.
+        """
+        open_run = self._read(run_id)
+        if not open_run.prediction.exists():
+            with self._studies_ready:
+                self._studies.pop(run_id, None)
+            raise StoreError("This run is not there any more.")
+        return open_run
+
+    @cachedmethod(attrgetter("_slides"), condition=attrgetter("_slides_ready"))
+    def _opened(self, slide_id: str) -> DeepZoomSlide:
+        return DeepZoomSlide(self._catalog.slide(slide_id).file)
+
+    @cachedmethod(attrgetter("_studies"), condition=attrgetter("_studies_ready"))
+    def _read(self, run_id: str) -> OpenRun:
+        prediction = open_prediction(self._catalog.run(run_id).directory)
+        about = prediction.provenance
+        grid = tile_grid(
+            prediction.centres, prediction.tile_level0, about["tiles"]["stride_level0_px"]
+        )
+        out_of_domain = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
+        return OpenRun(prediction, grid, out_of_domain, Pyramid(*_size(about["slide"])))
+
+    @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
+    def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
+        """Return a gene of a run on its grid (rows, columns), NaN where there is no value.
+
+        `gene` may be a signature, as `signature_lists.layer_of` names it.
+        """
+        open_run, key = self.open_run(run_id), key_of(gene)
+        if key is not None:
+            return open_run.grid.fill(self.signature(run_id, key).values)
+        return open_run.grid.fill(open_run.prediction.gene(gene))
+
+    @cachedmethod(attrgetter("_signatures"), condition=attrgetter("_signatures_ready"))
+    def signature(self, run_id: str, key: str) -> SignatureMap:
+        """Return a signature on the tiles of a run; `key` as `signature_lists` gives it."""
+        prediction = self.open_run(run_id).prediction
+        return signature_map(prediction, run_signature(prediction.run_dir, key))
+
+    @cachedmethod(attrgetter("jpegs"), condition=attrgetter("_jpegs_ready"))
+    def slide_tile(self, slide_id: str, level: int, column: int, row: int) -> bytes:
+        """Return a tile of a slide as JPEG."""
+        pixels = self.slide(slide_id).tile(level, column, row)
+        return _encoded(pixels, format="JPEG", quality=_JPEG_QUALITY)
+
+
+def _size(slide: dict[str, Any]) -> tuple[int, int]:
+    return int(slide["width"]), int(slide["height"])
+
+
+def _encoded(pixels: npt.NDArray[np.uint8], **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, **options)
+    return out.getvalue()

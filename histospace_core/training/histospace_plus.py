@@ -1,0 +1,193 @@
+"""Train HistoSPACE+: autoencoders at three scales, tuned; a frozen trunk with ridges."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from histospace_core.networks import Domain, n_parameters
+from histospace_core.networks.encoders import OFFLINE, load_encoder
+from histospace_core.networks.histospace_plus import (
+    FROZEN,
+    PLUS_VIEWS,
+    HistoSPACEPlus,
+    Trunk,
+)
+from histospace_core.training.augment import Draw, augmented
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.programmes import decompose, fit_ridges
+from histospace_core.training.recipe import PLUS, PlusRecipe, Progress, Recipe, no_progress
+from histospace_core.training.tuned_branch import fit_tuned
+
+SHIFT_UM = 19.3
+"""Training moves a centre by up to this in x and in y."""
+_PROFILES = "log10_cp1k_of_section"
+"""Programmes are found in counts that keep what a spot's depth says of its cells."""
+_BATCH = 128
+_STAINED = 4
+"""Differently stained copies of each training spot that the domain is learned from."""
+_STAIN = 0.25
+"""Standard deviation of their gain of optical density."""
+_LOOKS = [(s, (math.cos(2.4 * s), math.sin(2.4 * s))) for s in range(8)]
+"""Eight looks at a spot: a symmetry each, its centre moved around the spot."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedPlus:
+    """A trained HistoSPACE+ with what is needed to use and to judge it."""
+
+    network: HistoSPACEPlus
+    domain: Domain
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"n_genes": self.network.n_genes, "n_programmes": self.network.n_programmes}
+
+    def to(self, device: torch.device) -> Self:
+        """Move the network; predictions come back to the CPU."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def predict(self, section: SectionData) -> NDArray[np.float32]:
+        """Expression of the panel at each spot, (spots, panel)."""
+        network = self.network
+        device = network.mean_profile.device
+        views = [torch.from_numpy(v).to(device) for v in section.views]
+        rows = torch.arange(section.n_spots).split(_BATCH)
+        parts = [
+            network.codes(network.encode(*augmented(views, section.margins, b, Draw.none(len(b)))))
+            for b in rows
+        ]
+        codes = network.smooth(torch.cat(parts).cpu().numpy(), section.centres_um)
+        return network.expression(torch.from_numpy(codes).to(device)).cpu().numpy()
+
+
+def fit_plus(
+    train: TrainingSet,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    test: Sequence[SectionData] = (),
+    work: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> TrainedPlus:
+    """Train both branches on a fold's training sections; `test` is never looked at.
+
+    Parameters
+    ----------
+    work
+        Folder for checkpoints; None keeps none.
+    """
+    if not isinstance(recipe, PlusRecipe):
+        raise TypeError(f"HistoSPACE+ needs a PlusRecipe, not {recipe!r}")
+    torch.manual_seed(recipe.seed)
+    profiles = [train.panel.expression(s.measured, _PROFILES) for s in train.sections]
+    parts = decompose(
+        np.concatenate(profiles), train.targets, min(recipe.n_programmes, len(train.targets) - 1)
+    )
+    network = HistoSPACEPlus(len(train.panel), len(parts.programmes))
+    network.trunk.load_state_dict(_trunk_weights())
+    network.mean_profile.copy_(torch.from_numpy(train.mean_profile))
+    network.programmes.copy_(torch.from_numpy(parts.programmes))
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
+    total = recipe.all_epochs + 1
+    _fit_frozen(network, train, parts.scores)
+    on_progress(1, total, "frozen branch")
+    fit_tuned(
+        network,
+        train,
+        torch.from_numpy(parts.scores).to(device),
+        recipe,
+        work,
+        lambda done, message: on_progress(1 + done, total, message),
+    )
+    network.eval()
+    return TrainedPlus(network.cpu(), _fit_domain(network, train, recipe.seed))
+
+
+def _trunk_weights() -> dict[str, Tensor]:
+    whole: Any = load_encoder(OFFLINE)
+    trunk = Trunk()
+    trunk.stem = torch.nn.Sequential(whole.conv_stem, whole.bn1)
+    trunk.blocks = whole.blocks
+    return trunk.state_dict()
+
+
+_LOOKED_AT: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDictionary()
+
+
+def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.float32]) -> None:
+    """Fit the ridges in place."""
+    looks = np.concatenate([_look(network, s) for s in train.sections])
+    group = np.repeat(np.arange(len(train.sections)), [s.n_spots for s in train.sections])
+    views = np.split(looks, len(FROZEN), axis=2)
+    fitted = fit_ridges(views, scores, group)
+    network.frozen.centre.copy_(torch.from_numpy(fitted.centre))
+    network.frozen.spread.copy_(torch.from_numpy(fitted.spread))
+    with torch.no_grad():
+        network.frozen.linear.weight.copy_(torch.from_numpy(fitted.weight))
+        network.frozen.linear.bias.zero_()
+
+
+@torch.no_grad()
+def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domain:
+    """Learn the training tissue's colour and texture, stained a little stronger or weaker.
+
+    Stain differs between patients and laboratories more than within the few training sections:
+    without the varied copies every other patient's slide would look out of domain.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    views = [torch.from_numpy(train.view(i)).to(device) for i in range(2)]
+    margins = train.sections[0].margins[:2]
+    features = []
+    for _ in range(_STAINED):
+        for rows in torch.arange(len(train.targets)).split(_BATCH):
+            draw = Draw.random(len(rows), generator, _STAIN)
+            features.append(network.pool_views(*augmented(views, margins, rows, draw)))
+    return Domain.fit(torch.cat(features).cpu().numpy())
+
+
+@torch.no_grad()
+def _look(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
+    """Frozen features of the eight looks (spots, 8, f): the same in every fold and seed."""
+    if section not in _LOOKED_AT:
+        device = network.mean_profile.device
+        views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]
+        margins = [section.margins[i] for i in FROZEN]
+        looks = []
+        for symmetry, shift in [(0, (0.0, 0.0)), *_LOOKS[1:]]:
+            with torch.autocast(device.type, torch.bfloat16):
+                parts = [
+                    network.encode_frozen(
+                        *augmented(views, margins, b, Draw.none(len(b), symmetry, shift))
+                    )
+                    for b in torch.arange(section.n_spots).split(_BATCH)
+                ]
+            looks.append(torch.cat(parts).float().cpu().numpy())
+        _LOOKED_AT[section] = np.stack(looks, 1)
+    return _LOOKED_AT[section]
+
+
+HISTOSPACE_PLUS = Method(
+    name="histospace-plus",
+    source="this project: docs/method.md",
+    views=PLUS_VIEWS,
+    recipes={"default": PLUS},
+    fit=fit_plus,
+    margin_um=SHIFT_UM,
+)

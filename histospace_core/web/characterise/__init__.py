@@ -1,0 +1,1 @@
+"""Characterise: domains, markers and signatures of a run."""

@@ -1,0 +1,1 @@
+"""Compare: predicted and measured expression side by side."""

@@ -1,0 +1,129 @@
+"""One gene of a comparison: measured, predicted and their difference; swipe; scatter."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+import streamlit as st
+
+from histospace_core.catalog import RunRow
+from histospace_core.comparison.compare import Comparison
+from histospace_core.figures.colours import DIVERGING, SCALES, robust_limits, unit_label
+from histospace_core.figures.comparison import balanced_limits, scatter, shared_limits, spot_map
+from histospace_core.server.links import run_canvas
+from histospace_core.web.widgets import selection
+from histospace_core.web.widgets.parts import CHART_CONFIG, plain
+from histospace_core.web.widgets.swipe import swipe
+
+VIEWS = {"side": "Side by side", "swipe": "Swipe"}
+LIMITS = {"shared": "One scale for both", "own": "A scale for each"}
+Values = npt.NDArray[np.float32]
+
+
+def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
+    """Show a gene's maps and the scatter; a selection in one shows in all."""
+    spots, scope = comparison.spots, comparison.directory.name
+    column = spots.var_names.get_loc(gene)
+    measured, predicted = (
+        np.asarray(spots.layers[name][:, column]).ravel() for name in ("measured", "predicted")
+    )
+    unit = unit_label(comparison.summary["expression_unit"])
+    with st.container(horizontal=True):
+        view = _choice("View", "view", VIEWS, scope)
+        shared = _choice("Colour limits", "colours", LIMITS, scope) == "shared"
+    limits = shared_limits(measured, predicted)
+    ends = [limits if shared else robust_limits(values) for values in (measured, predicted)]
+    rows = selection.selected(scope)
+    look: dict[str, Any] = {"unit": unit, "selected": rows}
+    place: dict[str, Any] = {
+        "diameter": run.provenance["tiles"]["side_level0_px"],
+        "canvas": run_canvas(run),
+        "centres": spots.obsm["spatial"],
+    }
+    mean = float(spots.var["training_mean"].iloc[column])
+    points = scatter(measured, predicted, gene=gene, mean_profile=mean, **look)
+    if view == "swipe":
+        pair = [("measured", measured, ends[0]), ("predicted", predicted, ends[1])]
+        _swipe(f"swipe-{scope}", place, pair, gene, unit)
+        charts = {"scatter": points}
+    else:
+        maps = {"measured": (measured, ends[0]), "predicted": (predicted, ends[1])}
+        charts = {
+            name: spot_map(**place, values=values, label=f"{gene} {name}", limits=end, **look)
+            for name, (values, end) in maps.items()
+        }
+        residual = predicted - measured
+        charts["residual"] = spot_map(
+            **place,
+            values=residual,
+            label=f"{gene} predicted − measured",
+            limits=balanced_limits(residual),
+            scale=DIVERGING,
+            **look,
+        )
+        charts["scatter"] = points
+    _charts(charts, scope, f"{gene}, {len(spots)} spots, {unit}")
+    _selected(rows, {"measured": measured, "predicted": predicted}, unit, scope)
+
+
+def _choice(label: str, name: str, options: dict[str, str], scope: str) -> str:
+    """Let the user choose; the address names what is not the first of the options."""
+    usual, wanted = next(iter(options)), st.query_params.get(name)
+    picked = st.segmented_control(
+        label,
+        list(options),
+        default=wanted if wanted in options else usual,
+        format_func=options.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        key=f"{name}-{scope}",
+    )
+    if picked != usual:
+        st.query_params[name] = picked
+    elif wanted:
+        del st.query_params[name]
+    return picked
+
+
+def _swipe(
+    key: str,
+    place: dict[str, Any],
+    pair: list[tuple[str, Values, tuple[float, float]]],
+    gene: str,
+    unit: str,
+) -> None:
+    swipe(key, **place, halves=(pair[0], pair[1]), label=gene, unit=unit, scale=SCALES[0])
+    st.caption(
+        "Draw the divider across the tissue, or move it with the arrow keys. The difference map is "
+        "in the view side by side."
+    )
+
+
+def _charts(charts: dict[str, go.Figure], scope: str, text: str) -> None:
+    columns = st.columns(2) * 2 if len(charts) > 1 else [st.container()]
+    for (name, figure), column in zip(charts.items(), columns, strict=True):
+        chart = f"{name}-{scope}"
+        column.plotly_chart(
+            figure,
+            key=chart,
+            config=CHART_CONFIG,
+            on_select=partial(selection.keep, scope, chart),
+            selection_mode=["box", "lasso"],
+            alt=f"{name}: {text}",
+        )
+
+
+def _selected(rows: list[int], layers: dict[str, Values], unit: str, scope: str) -> None:
+    if rows:
+        means = " · ".join(f"{name} mean {v[rows].mean():.2f}" for name, v in layers.items())
+        st.markdown(f"**{len(rows)} spots selected** · {means} {plain(unit)}")
+        st.button("Clear selection", on_click=selection.clear, args=(scope,))
+    else:
+        st.caption(
+            "Select with box or lasso in one figure: the same spots stand out in all. In the "
+            "scatter, brighter points are more crowded; on the dotted line the prediction equals "
+            "the measurement. Predictions vary less than measurements: what cannot be seen in the "
+            "image, noise included, stays near the mean."
+        )

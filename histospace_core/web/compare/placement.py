@@ -1,0 +1,147 @@
+"""Where measured spots lie on a run's slide: what was checked, and a nudge by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from histospace_core.catalog import RunRow
+from histospace_core.comparison.compare import Comparison, placed, registration
+from histospace_core.expression import Placement, read_measured
+from histospace_core.expression.align import AS_GIVEN, ORIENTATIONS
+from histospace_core.expression.placement import SCALES
+from histospace_core.figures.placement import placement_map
+from histospace_core.server.context import get_context
+from histospace_core.server.links import run_canvas
+from histospace_core.web.widgets.parts import CHART_CONFIG, guarded, metric, plain
+
+
+@dataclass(frozen=True)
+class Source:
+    """Measured expression that a run can be compared with."""
+
+    counts: Path
+    spots: Path | None
+    name: str
+
+
+def registration_facts(run: RunRow, comparison: Comparison) -> None:
+    """Say how the spots of a comparison lie on the tissue, and what each was compared with."""
+    summary = comparison.summary
+    shares = summary["alignment"].get("share_on_tissue_by_orientation", {})
+    with st.expander("Registration and resolution"):
+        if shares:
+            percent = [100 * share for share in shares.values()]
+            st.dataframe(
+                pd.DataFrame({"orientation": list(shares), "on tissue": percent}),
+                hide_index=True,
+                width=480,
+                height="content",
+                column_config={
+                    "on tissue": st.column_config.ProgressColumn(
+                        "spots on tissue", format="%.0f %%", min_value=0, max_value=100
+                    )
+                },
+                alt="Share of the spots that lie on tissue, in each of eight orientations",
+            )
+        st.markdown(plain(placement_text(summary.get("placement", {}))))
+        st.markdown(plain(resolution_text(run, summary)))
+
+
+def placement_text(placement: dict) -> str:
+    """Say whether and how the spots were moved before they were compared."""
+    if not placement.get("by_hand"):
+        return "The spots lie where the measurement puts them; nobody moved them."
+    right, down = placement["shift_um"]
+    return (
+        f"Placed by hand: {placement['orientation']}, turned by {placement['turn_degrees']:g}° "
+        f"clockwise, spread {placement['scale']:g}-fold, shifted by {right:g} µm to the right and "
+        f"{down:g} µm downwards."
+    )
+
+
+def resolution_text(run: RunRow, summary: dict) -> str:
+    """Say what of the prediction a measured spot is held against."""
+    tiles, mpp = run.provenance["tiles"], run.provenance["slide"]["mpp"]
+    side, stride = (tiles[f"{name}_level0_px"] * mpp for name in ("side", "stride"))
+    left_out = summary["n_spots_measured"] - summary["n_spots"]
+    return (
+        f"A spot is held against the mean of the predicted tiles under a square of {side:.0f} µm "
+        "centred on it, each weighted by the area it shares: the area that the model was trained "
+        f"to read one spot from. Tiles lie {stride:.0f} µm apart. {left_out:,} of "
+        f"{summary['n_spots_measured']:,} spots have less than half of their square predicted and "
+        "are left out."
+    )
+
+
+@st.fragment
+@guarded
+def place_by_hand(run: RunRow, source: Source, compare: Callable[[Placement], None]) -> None:
+    """Let the user move the spots over the slide, look, and compare them as they then lie."""
+    if not st.toggle("Place the spots by hand", key=f"place-{run.id}"):
+        return
+    prediction = get_context().tiles.open_run(run.id).prediction
+    given = _positions(str(source.counts), str(source.spots) if source.spots else None)
+    as_given, _ = registration(prediction, given)
+    inputs, picture = st.columns([2, 3], gap="medium")
+    with inputs:
+        placement = _inputs(run.id, as_given.shares)
+        centres, _ = placed(prediction, given, placement)
+        now, on_tissue = registration(prediction, centres)
+        metric(
+            "Spots on tissue",
+            f"{now.on_tissue:.1%}",
+            f"as given: {as_given.on_tissue:.1%}",
+        )
+        st.caption(
+            "Place the spots by the tissue, not by the scores: a placement chosen for its scores "
+            "proves nothing. It is recorded with the comparison."
+        )
+        with st.container(horizontal=True):
+            if st.button("Compare as placed", type="primary"):
+                compare(placement)
+            st.button("Back to as given", on_click=_reset, args=(run.id,))
+    with picture:
+        st.plotly_chart(
+            placement_map(run_canvas(run), centres, on_tissue),
+            key=f"placement-{run.id}",
+            config=CHART_CONFIG,
+            alt=f"{len(centres):,} measured spots over the slide, {now.on_tissue:.0%} on tissue",
+        )
+
+
+def _inputs(run_id: str, shares: dict[str, float]) -> Placement:
+    orientation = st.selectbox(
+        "Orientation",
+        list(ORIENTATIONS),
+        format_func=lambda name: f"{name}: {shares[name]:.0%} on tissue",
+        key=_key(run_id, "orientation"),
+    )
+    left, right = st.columns(2)
+    shift_x = left.number_input("Shift right, µm", step=50.0, key=_key(run_id, "x"))
+    shift_y = right.number_input("Shift down, µm", step=50.0, key=_key(run_id, "y"))
+    turn = left.number_input(
+        "Turn clockwise, degrees", -180.0, 180.0, 0.0, step=1.0, key=_key(run_id, "turn")
+    )
+    scale = right.number_input(
+        "Spread, factor", *SCALES, 1.0, step=0.01, format="%.3f", key=_key(run_id, "scale")
+    )
+    return Placement(orientation or AS_GIVEN, turn, scale, (shift_x, shift_y))
+
+
+def _reset(run_id: str) -> None:
+    for name in ("orientation", "x", "y", "turn", "scale"):
+        st.session_state.pop(_key(run_id, name), None)
+
+
+def _key(run_id: str, name: str) -> str:
+    return f"place-{name}-{run_id}"
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the measurement…")
+def _positions(counts: str, spots: str | None) -> npt.NDArray[np.float64]:
+    return np.asarray(read_measured(counts, spots).obsm["spatial"], np.float64)

@@ -1,0 +1,124 @@
+"""All genes of a comparison: their distribution beside baseline and ceiling, table, reasons."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from histospace_core.comparison.compare import Comparison
+from histospace_core.figures.scores import score_spread
+from histospace_core.web.widgets.parts import CHART_CONFIG, plain
+
+ALL, SCORED, BEATS = "all genes", "scored", "beat the mean profile"
+SIGNIFICANT, UNSCORED = "q below 0.05", "cannot be scored"
+KINDS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    ALL: lambda table: pd.Series(True, table.index),
+    SCORED: lambda table: table["pearson"].notna(),
+    BEATS: lambda table: table["mse_ratio_to_mean"] < 1,
+    SIGNIFICANT: lambda table: table["q_value"] < 0.05,
+    UNSCORED: lambda table: table["pearson"].isna(),
+}
+_COLUMNS = {
+    "gene": "gene", "pearson": "r", "noise_ceiling": "noise ceiling",
+    "mse_ratio_to_mean": "error ratio (mean profile: 1)", "held_out_pearson": "held-out r",
+    "reliable": "reliable", "spearman": "Spearman", "rmse": "RMSE", "p_value": "p", "q_value": "q",
+    "n_spots": "spots", "note": "note",
+}  # fmt: skip
+
+
+def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
+    """Return the scores of a comparison with each gene's ceiling and its reliability.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    reliable : Series of bool
+        Of every gene of the model, by its name.
+    """
+    table = comparison.genes
+    ceiling = comparison.spots.var.get("noise_ceiling", pd.Series(dtype=np.float64))
+    return table.assign(
+        noise_ceiling=table["gene"].map(ceiling).where(table["pearson"].notna()),
+        reliable=table["gene"].map(reliable).fillna(False).astype(bool),
+        note=table["note"].fillna(""),
+    )
+
+
+def filtered(
+    table: pd.DataFrame, kind: str = ALL, text: str = "", *, reliable_only: bool = False
+) -> pd.DataFrame:
+    """Return the genes of a kind whose name holds one of the words of `text`."""
+    keep = KINDS[kind](table)
+    words = text.upper().replace(",", " ").split()
+    if words:
+        names = table["gene"].str.upper()
+        keep &= pd.concat([names.str.contains(w, regex=False) for w in words], axis=1).any(axis=1)
+    if reliable_only:
+        keep &= table["reliable"]
+    return table[keep]
+
+
+def reasons(table: pd.DataFrame) -> str:
+    """Say why genes have no score, in one sentence; "" where all have one."""
+    notes = table.loc[table["pearson"].isna(), "note"].value_counts()
+    if notes.empty:
+        return ""
+    why = "; ".join(f"{n:,} {note.removeprefix('not evaluable: ')}" for note, n in notes.items())
+    return f"{notes.sum():,} genes cannot be scored: {why}."
+
+
+def genes_view(comparison: Comparison, reliable: pd.Series, choose: Callable[[str], None]) -> None:
+    """Show how the scores are spread, and the table; a chosen row becomes the gene on the maps."""
+    table = gene_table(comparison, reliable)
+    st.subheader("All genes", anchor=False)
+    if table["pearson"].notna().any():
+        st.plotly_chart(
+            score_spread(table["pearson"], ceiling=table["noise_ceiling"]),
+            key=f"spread-{comparison.directory.name}",
+            config=CHART_CONFIG,
+            alt="Per-gene r on this section beside the mean profile and the noise ceiling",
+        )
+        st.caption(
+            "Noise ceiling: the highest r that counts this shallow allow, by thinning them into "
+            "halves. At a few hundred molecules a spot the estimate is itself too high."
+        )
+    _table(comparison, table, choose)
+
+
+@st.fragment
+def _table(comparison: Comparison, table: pd.DataFrame, choose: Callable[[str], None]) -> None:
+    scope = comparison.directory.name
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Find genes", placeholder="ERBB2, KRT", width=240, key=f"find-{scope}")
+        kind = st.selectbox("Show", list(KINDS), width=240, key=f"kind-{scope}")
+        reliable_only = st.toggle("Only genes reliable on held-out patients", key=f"rel-{scope}")
+    rows = filtered(table, kind, text, reliable_only=reliable_only)
+    names = list(rows["gene"])
+    numbers = {
+        c: st.column_config.NumberColumn(
+            _COLUMNS[c], format="%.2g" if c in ("p_value", "q_value") else "%.3f"
+        )
+        for c in _COLUMNS
+        if pd.api.types.is_float_dtype(rows[c])
+    }
+    titles = {c: title for c, title in _COLUMNS.items() if c not in numbers}
+    event = st.dataframe(
+        rows[list(_COLUMNS)],
+        column_config={**titles, **numbers},
+        hide_index=True,
+        height=320,
+        key=f"table-{scope}-{kind}-{text}-{reliable_only}",  # other rows: nothing is chosen
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Scores of {len(rows):,} genes",
+    )
+    said = [f"{len(rows):,} of {len(table):,} genes.", reasons(table)]
+    said.append(f"p by {comparison.summary['p_values']}; q after Benjamini and Hochberg.")
+    said.append("A click on a column's head sorts; a chosen row's gene is shown on the maps.")
+    st.caption(plain(" ".join(part for part in said if part)))
+    picked = [names[row] for row in event["selection"]["rows"]]
+    last = st.session_state.get(f"row-{scope}", [])
+    st.session_state[f"row-{scope}"] = picked
+    if picked and picked != last:
+        choose(picked[0])

@@ -1,0 +1,1 @@
+"""Gene map: the slide under predicted expression, regions and their statistics."""

@@ -1,0 +1,119 @@
+"""Lists of genes that a reader pastes or uploads: shown side by side, or as one signature."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from histospace_core.characterise.gene_lists import read_gene_lists, to_gmt
+from histospace_core.characterise.signatures import FEWEST_GENES, Signature
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.search import Found, GeneFinder
+from histospace_core.server.signature_lists import keep_signatures, signature_key
+from histospace_core.web.gene_map.viewer import MOST_GENES
+from histospace_core.web.widgets.parts import plain
+
+
+def gene_lists(run_id: str, run_dir: Path, finder: GeneFinder) -> None:
+    """Let the user bring genes by name."""
+    st.text_area(
+        "Paste genes: symbols, other names or Ensembl ids",
+        key=f"paste-{run_id}",
+        height=100,
+        placeholder="ERBB2, HER2, ENSG00000141736 …",
+    )
+    chosen = _uploaded(run_id)
+    found = _found(run_id, finder, chosen)
+    with st.container(horizontal=True):
+        if st.button(
+            "Show side by side",
+            disabled=not found.genes,
+            on_click=_show,
+            args=(run_id, finder, chosen),
+        ):
+            st.toast(f"Shown: {', '.join(found.genes[:MOST_GENES])}")
+        st.button(
+            "Show as one signature",
+            disabled=len(found.genes) < FEWEST_GENES,
+            on_click=_show_signature,
+            args=(run_id, run_dir, finder, chosen),
+            help="The mean z-score of the list's reliable genes, as a map of its own.",
+        )
+    if chosen or st.session_state[f"paste-{run_id}"].strip():
+        st.caption("  \n".join(sentences(found)))
+
+
+def _uploaded(run_id: str) -> Signature | None:
+    """Return the list that the user chose from a file."""
+    file = st.file_uploader(
+        "Or upload a list: text, CSV or GMT",
+        type=["txt", "csv", "gmt"],
+        max_upload_size=1,
+        key=f"list-{run_id}",
+    )
+    if file is None:
+        return None
+    try:
+        lists = read_gene_lists(file.name, file.getvalue())
+    except MeasurementError as error:
+        st.error(plain(error))
+        return None
+    if len(lists) == 1:
+        return lists[0]
+    return st.selectbox(
+        f"List, of {len(lists)}",
+        lists,
+        format_func=lambda one: f"{one.name}: {len(one.genes)} genes",
+        key=f"which-list-{run_id}",
+    )
+
+
+def sentences(found: Found) -> list[str]:
+    """Say what became of a list: how many were found, under which name, and who was left out."""
+    said = [f"{len(found.genes):,} found."]
+    if len(found.genes) > MOST_GENES:
+        said.append(f"Side by side, the first {MOST_GENES} are shown.")
+    if found.renamed:
+        pairs = [f"{plain(old)} is {plain(new)}" for old, new in list(found.renamed.items())[:6]]
+        said.append("; ".join(pairs) + ".")
+    strangers = []
+    if found.absent:
+        strangers.append(f"not predicted by this model: {_some(found.absent)}")
+    if found.unknown:
+        strangers.append(f"no gene has this name: {_some(found.unknown)}")
+    if found.ambiguous:
+        names = [f"{name} ({' or '.join(genes)})" for name, genes in found.ambiguous.items()]
+        strangers.append(f"more than one gene has this name: {_some(names)}")
+    if strangers:
+        said.append(f"Left out: {'; '.join(strangers)}.")
+    return said
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    listed = ", ".join(plain(name[:40]) for name in names[:most])
+    return listed + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def _found(run_id: str, finder: GeneFinder, chosen: Signature | None) -> Found:
+    """Return what a list comes to; the pasted one as it stands in its field by now."""
+    if chosen:
+        return finder.find_names(chosen.genes)
+    return finder.find(st.session_state[f"paste-{run_id}"])
+
+
+def _show(run_id: str, finder: GeneFinder, chosen: Signature | None) -> None:
+    genes = _found(run_id, finder, chosen).genes
+    if genes:
+        st.session_state[f"gene-{run_id}"] = genes[0]
+        st.session_state[f"beside-{run_id}"] = list(genes[1:MOST_GENES])
+
+
+def _show_signature(
+    run_id: str, run_dir: Path, finder: GeneFinder, chosen: Signature | None
+) -> None:
+    names = _found(run_id, finder, chosen).names
+    if len(names) >= FEWEST_GENES:
+        name = chosen.name if chosen else "pasted list"
+        signature = Signature(name, "a reader's list", names)
+        file = keep_signatures(run_dir, to_gmt([signature]))
+        st.session_state[f"signature-{run_id}"] = signature_key(file, signature)

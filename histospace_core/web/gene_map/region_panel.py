@@ -1,0 +1,140 @@
+"""What a reader does with regions beside the map: pick, name, redraw, delete, undo, QuPath."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from histospace_core.catalog import Change, RegionRow, RunRow
+from histospace_core.exports import file_name
+from histospace_core.exports.regions_geojson import regions_geojson
+from histospace_core.inference import Prediction
+from histospace_core.server.context import get_context
+from histospace_core.web.gene_map import regions
+from histospace_core.web.widgets.parts import plain
+
+_DONE = {
+    "draw": "drawing",
+    "redraw": "redrawing",
+    "rename": "renaming",
+    "recolour": "recolouring",
+    "delete": "deleting",
+    "import": "import of",
+}
+
+
+def region_panel(
+    run: RunRow, prediction: Prediction, rows: Sequence[RegionRow], row: RegionRow | None
+) -> None:
+    """Let the reader pick a region and change it.
+
+    Parameters
+    ----------
+    rows : sequence of RegionRow
+        Those of the run.
+    row : RegionRow or None
+        The one that is looked at, as `regions.selected_region` gives it.
+    """
+    for sentence, refused in regions.said(run.id):
+        (st.error if refused else st.success)(plain(sentence))
+    names = {regions.ALL: "All tiles", **{r.region_id: r.name for r in rows}}
+    key = f"picker-{run.id}"
+    # Told anew at each run: a field knows its options by their names, and these change.
+    st.session_state[key] = regions.ALL if row is None else row.region_id
+    st.selectbox(
+        f"Region, of {len(rows):,}" if rows else "Region",
+        list(names),
+        key=key,
+        on_change=lambda: regions.pick(run.id, st.session_state[key]),
+        format_func=names.__getitem__,
+        help="Draw on the map with Rectangle, Polygon or Lasso, or bring annotations from QuPath.",
+    )
+    if not rows:
+        st.caption("Draw a region on the map to hold it against the rest of the tissue.")
+    if row is not None:
+        inside = regions.tiles_inside(row, prediction)
+        st.caption(
+            f"{inside.sum():,} of {prediction.n_tiles:,} tiles have their centre in this region."
+        )
+    redrawn = regions.redrawn(run.id)
+    if redrawn is not None:
+        st.info(
+            f"Draw the new outline of {plain(redrawn.name)} on the map.", icon=":material/draw:"
+        )
+        st.button("Keep its outline", on_click=regions.begin_redrawing, args=(run.id, None))
+    with st.container(horizontal=True):
+        if row is not None:
+            _changes(run, row)
+        _undo(run)
+        _exchange(run, prediction, rows)
+
+
+def _changes(run: RunRow, row: RegionRow) -> None:
+    with st.popover("Name and colour", icon=":material/edit:"):
+        # A new state has new fields: what stands in them is what it says.
+        save = partial(_save, run.id, row)
+        st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}", on_change=save)
+        st.color_picker("Colour", row.colour, key=f"colour-{row.id}", on_change=save)
+    st.button(
+        "Redraw", icon=":material/draw:", on_click=regions.begin_redrawing, args=(run.id, row)
+    )
+    st.button(
+        "Delete",
+        icon=":material/delete:",
+        on_click=regions.report_errors,
+        args=(run.id, regions.delete, row),
+    )
+
+
+def _save(run_id: str, row: RegionRow) -> None:
+    words = (st.session_state[f"{field}-{row.id}"] for field in ("name", "colour"))
+    regions.report_errors(run_id, regions.edit, row, *words)
+
+
+def _undo(run: RunRow) -> None:
+    change = get_context().catalog.last_change(run.id)
+    if change is not None:
+        st.button(
+            f"Undo {_words(change)}",
+            icon=":material/undo:",
+            on_click=regions.report_errors,
+            args=(run.id, regions.undo, change.id),
+        )
+
+
+def _words(change: Change) -> str:
+    first, *others = change.names
+    more = f" and {len(others):,} more" if others else ""
+    return f"{_DONE[change.action]} {plain(first)}{more}"
+
+
+def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) -> None:
+    """Bring annotations from QuPath, and take regions there."""
+    times = f"brought-{run.id}"  # a field of its own for each file: it is empty afterwards
+    key = f"annotations-{run.id}-{st.session_state.get(times, 0)}"
+    slide = prediction.provenance["slide"]
+
+    def bring() -> None:
+        file = st.session_state[key]
+        if file is not None:
+            st.session_state[times] = st.session_state.get(times, 0) + 1
+            size = (slide["width"], slide["height"])
+            regions.report_errors(run.id, regions.bring, file.getvalue(), file.name, size)
+
+    with st.popover("QuPath", icon=":material/swap_horiz:"):
+        st.file_uploader(
+            "Annotations as GeoJSON, in full-resolution pixels",
+            type=["geojson", "json"],
+            max_upload_size=64,
+            key=key,
+            on_change=bring,
+        )
+        if rows:
+            st.download_button(
+                "Regions as GeoJSON",
+                lambda: regions_geojson({r.region_id: regions.as_region(r) for r in rows}),
+                file_name("regions", run.id[:8], suffix=".geojson"),
+                "application/geo+json",
+                on_click="ignore",
+                icon=":material/download:",
+            )

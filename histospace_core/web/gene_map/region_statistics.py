@@ -1,0 +1,154 @@
+"""A region against the rest of the tissue: one gene, then every gene."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from histospace_core.catalog import RegionRow, RunRow
+from histospace_core.characterise.against_rest import AgainstRest, against_rest, require_tiles
+from histospace_core.errors import HistospaceError
+from histospace_core.exports import file_name
+from histospace_core.exports.csv import to_csv
+from histospace_core.figures.colours import unit_label
+from histospace_core.figures.region import CALLED, volcano
+from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
+from histospace_core.web.gene_map.regions import tiles_inside
+from histospace_core.web.widgets.parts import CHART_CONFIG, plain
+
+_COLUMNS = {
+    "gene": "gene",
+    "difference": "difference",
+    "ci_low": "from",
+    "ci_high": "to",
+    "effect_size": "effect, SD",
+    "p_value": "p",
+    "q_value": "q",
+    "naive_p_value": "naive p",
+    "held_out_pearson": "held-out r (mean profile 0)",
+    "reliable": "reliable",
+}
+_HELP = {"naive p": "p if neighbouring tiles were independent, which they are not."}
+
+
+def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene: str) -> None:
+    """Show which genes differ between a region and the rest, and by how much.
+
+    Parameters
+    ----------
+    gene : str
+        The one on the map.
+    """
+    st.subheader(f"{plain(row.name)} against the rest of the tissue", anchor=False)
+    every = st.toggle(
+        "Test the unreliable genes too",
+        key=f"every-{run.id}",
+        help="By default only genes count that pass the model's reliability rule.",
+    )
+    inside = tiles_inside(row, prediction)
+    try:
+        # Known before the expression is read, which takes a moment.
+        predicted = (prediction.obs["qc"] == "ok").to_numpy()
+        require_tiles(int((inside & predicted).sum()), int((~inside & predicted).sum()))
+        found = _tested(str(run.directory), row.id, every, inside)
+    except HistospaceError as error:
+        st.info(plain(error))
+        return
+    unit = unit_label(prediction.provenance["model"]["expression_unit"])
+    _headline(found, gene, unit)
+    _foreign(prediction, inside & predicted)
+    picture, table = st.columns(2, gap="medium")
+    with picture:
+        st.plotly_chart(
+            volcano(found.table, region=row.name, unit=unit),
+            key=f"volcano-{run.id}",
+            config=CHART_CONFIG,
+            alt=f"Difference of each gene between {row.name} and the rest against its p-value",
+        )
+    with table:
+        shown = found.table[[c for c in _COLUMNS if c in found.table]].rename(columns=_COLUMNS)
+        small = {_COLUMNS[c] for c in ("p_value", "q_value", "naive_p_value")}
+        st.dataframe(
+            shown,
+            hide_index=True,
+            height=420,
+            column_config={
+                c: st.column_config.NumberColumn(
+                    format="%.2g" if c in small else "%.3f", help=_HELP.get(c)
+                )
+                for c in shown.columns
+                if pd.api.types.is_float_dtype(shown[c])
+            },
+            alt=f"Genes tested between {row.name} and the rest",
+        )
+    st.caption(
+        "Difference of the mean predicted expression, with its 95 % interval. p, q and interval "
+        "come from the same shape laid elsewhere on this tissue, since neighbouring tiles "
+        "repeat each other; a test that takes them for independent calls most genes on noise. "
+        "Draw the region from the histology: for one that was drawn around what a gene's map "
+        "shows, that gene's q tests nothing."
+    )
+    st.download_button(
+        "Statistics as CSV",
+        lambda: _csv(found, prediction, row),
+        file_name("region", row.name, run.id[:8]),
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+@st.cache_data(show_spinner="Testing the genes…", max_entries=16)
+def _tested(folder: str, state: int, every: bool, _inside: npt.NDArray[np.bool_]) -> AgainstRest:
+    table = open_prediction(Path(folder)).to_anndata()
+    return against_rest(table, _inside, reliable_only=not every)
+
+
+def _headline(found: AgainstRest, gene: str, unit: str) -> None:
+    """Say what the test rests on, and what it says of the gene on the map."""
+    called = int((found.table["q_value"] < CALLED).sum())
+    what = "tested" if found.n_tested == found.n_genes else "reliable and tested"
+    st.markdown(
+        f"{found.n_inside:,} tiles inside, {found.n_outside:,} outside. {found.n_tested:,} of "
+        f"{found.n_genes:,} genes ({found.n_tested / found.n_genes:.0%}) are {what}; "
+        f"**{called:,} differ at q < {CALLED:g}**."
+    )
+    one = found.table[found.table["gene"] == gene]
+    if one.empty:
+        st.markdown(f"{plain(gene)} is unreliable and was not tested.")
+        return
+    (score,) = one.itertuples()
+    if np.isnan(score.q_value):
+        st.markdown(f"{plain(gene)} does not vary enough to be tested.")
+        return
+    st.markdown(
+        f"**{plain(gene)}**: {score.difference:+.3f} {plain(unit)} "
+        f"({score.ci_low:+.3f} to {score.ci_high:+.3f}), q = {score.q_value:.2g}; "
+        f"if tiles were independent, p = {score.naive_p_value:.2g}."
+    )
+
+
+def _foreign(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
+    """Say how much of the region the model has no business predicting."""
+    n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUTSIDE_DOMAIN).sum())
+    if n:
+        st.warning(
+            f"{n:,} of the {inside.sum():,} tiles inside are unlike the training tissue (grey on "
+            "the map). They count here: what is said of the region rests on them, too."
+        )
+
+
+def _csv(found: AgainstRest, prediction: Prediction, row: RegionRow) -> bytes:
+    facts = prediction.provenance
+    table = found.table.assign(
+        n_inside=found.n_inside,
+        n_outside=found.n_outside,
+        unit=facts["model"]["expression_unit"],
+        model=facts["model"]["name"],
+        slide_sha256=facts["slide"]["sha256"],
+        use=RESEARCH_USE,
+    )
+    table.insert(0, "region", row.name)
+    return to_csv(table)

@@ -1,0 +1,214 @@
+"""The deep-zoom viewer: a slide and up to six gene maps over it, moved together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from histospace_core.catalog import RunRow
+from histospace_core.characterise.signature_map import held_out_skill
+from histospace_core.figures.canvas import Canvas, view_box
+from histospace_core.figures.colours import (
+    INKS,
+    OUT_OF_DOMAIN,
+    SCALES,
+    colour_table,
+    ink_table,
+    unit_label,
+)
+from histospace_core.server.context import get_context
+from histospace_core.server.signature_lists import layer_of, run_signature
+from histospace_core.server.tile_routes import run_layer, slide_tiles
+from histospace_core.server.tiles import OpenRun
+from histospace_core.web.gene_map.display_settings import QUERY, DisplaySettings
+from histospace_core.web.widgets.components import component
+
+MOST_GENES = 6
+
+
+def current_display_settings(run_id: str) -> DisplaySettings:
+    """Return the colours of a run's maps: as set in this session, else by the address."""
+    key = _display_settings_key(run_id)
+    if key not in st.session_state:
+        st.session_state[key] = DisplaySettings.from_query(st.query_params.to_dict())
+    return st.session_state[key]
+
+
+def keep_display_settings(looks: DisplaySettings) -> None:
+    """Name in the address what differs from the default."""
+    wanted = looks.to_query()
+    for name in QUERY:
+        if name in wanted:
+            st.query_params[name] = wanted[name]
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def deep_zoom(
+    run: RunRow,
+    open_run: OpenRun,
+    genes: Sequence[str],
+    looks: DisplaySettings,
+    *,
+    outlines: Sequence[Mapping[str, Any]],
+    on_drawn: Callable[[Any], None],
+    mixed: int = 0,
+    signature: str | None = None,
+) -> None:
+    """Show genes of a run over its slide, and let the reader draw on it.
+
+    The viewer goes on while the page's script runs: where the reader looks stays, and a gene that
+    is exchanged does not load the slide again. What the reader sets is kept by
+    `current_display_settings`.
+
+    Parameters
+    ----------
+    run : RunRow
+        A finished run.
+    open_run : OpenRun
+        The same, as `Tiles.study` gives it.
+    genes : sequence of str
+        One to `MOST_GENES`.
+    looks : DisplaySettings
+        What the colours are at first; then the viewer's own controls count.
+    outlines : sequence of mapping
+        Regions, as `regions.outlines` gives them.
+    on_drawn : callable
+        Told the corners of what was drawn, as the browser sent them.
+    mixed : int
+        How many of the genes, from the first, are mixed into one picture: 0, 2 or 3.
+    signature : str, optional
+        Key of a signature to show after them, in place of the last where there are too many.
+    """
+    key = f"viewer-{run.id}"
+
+    def take_over() -> None:
+        state = st.session_state.get(key) or {}
+        st.session_state[_display_settings_key(run.id)] = DisplaySettings.read(state.get("looks"))
+
+    def hand_over() -> None:
+        on_drawn((st.session_state.get(key) or {}).get("drawn"))
+
+    data = viewer_data(run, open_run, _layers(run, open_run, genes, mixed, signature), looks)
+    component("viewer/viewer", module="viewer/viewer.js")(
+        key=key,
+        data={**data, "regions": outlines},
+        on_looks_change=take_over,
+        on_drawn_change=hand_over,
+    )
+
+
+def viewer_data(
+    run: RunRow, open_run: OpenRun, layers: Sequence[dict[str, Any]], looks: DisplaySettings
+) -> dict[str, Any]:
+    """Return what the viewer's script is told; all of it may be seen by the reader."""
+    prediction, pyramid = open_run.prediction, open_run.pyramid
+    canvas = Canvas(pyramid.width, pyramid.height)
+    layer, token = run_layer(run.id)
+    return {
+        "run": run.id,
+        "slide": _slide(run),
+        "layer": {"url": layer, "token": token},
+        "pyramid": {
+            "width": pyramid.width,
+            "height": pyramid.height,
+            "tile": pyramid.tile,
+            "first": pyramid.first,
+            "last": pyramid.last,
+        },
+        "home": view_box(canvas, prediction.centres, prediction.tile_level0),
+        "mpp": prediction.mpp,
+        "unit": unit_label(prediction.provenance["model"]["expression_unit"]),
+        "n_out_of_domain": int(open_run.out_of_domain.sum()),
+        "scales": {name: colour_table(name).tobytes().hex() for name in SCALES},
+        "out_of_domain": OUT_OF_DOMAIN.removeprefix("#"),
+        "looks": looks.to_json(),
+        "genes": list(layers),
+    }
+
+
+def _layers(
+    run: RunRow, open_run: OpenRun, genes: Sequence[str], mixed: int, signature: str | None
+) -> list[dict[str, Any]]:
+    """Return what each panel shows."""
+    shown = [_gene(open_run, run.id, gene) for gene in genes[:MOST_GENES]]
+    if mixed:
+        shown = [_mix(open_run, shown[:mixed]), *shown[mixed:]]
+    if signature:
+        shown = [*shown[: MOST_GENES - 1], _signature(open_run, run.id, signature)]
+    return shown
+
+
+def _slide(run: RunRow) -> Mapping[str, str] | None:
+    if run.slide is None or not run.slide.file.exists():
+        return None
+    url, token = slide_tiles(run.slide.id)
+    return {"url": url, "token": token}
+
+
+def _gene(open_run: OpenRun, run_id: str, gene: str) -> dict[str, Any]:
+    row = open_run.prediction.var.loc[gene]
+    half = row.get("interval_half_width")
+    values = get_context().tiles.layer(run_id, gene)
+    return {
+        "name": gene,
+        "layer": gene,
+        "limits": open_run.limits(values),
+        "half_width": float(half) if pd.notna(half) else None,
+        "reliable": bool(row.reliable),
+        "score": score_text(row),
+    }
+
+
+def _mix(open_run: OpenRun, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Print genes over each other, each in an ink."""
+    genes = [part["name"] for part in parts]
+    rows = open_run.prediction.var.loc[genes]
+    scores = ", ".join("none" if pd.isna(r) else f"{r:.2f}" for r in rows["held_out_pearson"])
+    doubtful = [gene for gene, reliable in rows["reliable"].items() if not reliable]
+    warning = f"unreliable: {', '.join(map(str, doubtful))}; " if doubtful else ""
+    return {
+        "name": " + ".join(genes),
+        "layer": " + ".join(genes),
+        "parts": [
+            {**part, "ink": ink, "inks": ink_table(ink).tobytes().hex()}
+            for part, ink in zip(parts, INKS[len(parts)], strict=True)
+        ],
+        "reliable": not doubtful,
+        "score": f"{warning}held-out r {scores}, mean profile 0",
+    }
+
+
+def _signature(open_run: OpenRun, run_id: str, key: str) -> dict[str, Any]:
+    tiles, signature = get_context().tiles, run_signature(open_run.prediction.run_dir, key)
+    skill = held_out_skill(open_run.prediction, signature)
+    own = tiles.signature(run_id, key).facts["mean_gene_pearson"]
+    return {
+        "name": f"{signature.name} (signature)",
+        "layer": layer_of(key),
+        "unit": "mean z",
+        "limits": open_run.limits(tiles.layer(run_id, layer_of(key))),
+        "half_width": None,
+        "reliable": skill is not None and skill["held_out_pearson"] > skill["random_p95"],
+        "score": skill_text(skill, own),
+    }
+
+
+def skill_text(skill: Mapping[str, float] | None, mean_gene_pearson: float) -> str:
+    """Return how far to trust a signature's map in a few words."""
+    if skill is None:
+        return f"no held-out score of its own; mean r of its genes {mean_gene_pearson:.2f}"
+    return f"held-out r {skill['held_out_pearson']:.2f}, random lists {skill['random_pearson']:.2f}"
+
+
+def score_text(row: pd.Series) -> str:
+    """Return a gene's held-out score in a few words."""
+    if pd.isna(row.held_out_pearson):
+        return "no held-out score"
+    text = f"held-out r {row.held_out_pearson:.2f}, mean profile 0"
+    return text if row.reliable else f"unreliable: {text}"
+
+
+def _display_settings_key(run_id: str) -> str:
+    return f"looks-{run_id}"

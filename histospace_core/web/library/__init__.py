@@ -1,0 +1,1 @@
+"""Slides, runs, models and evaluations, as lists to search."""

@@ -1,0 +1,1 @@
+"""Predict: what a run would do, before it starts."""

@@ -1,0 +1,1 @@
+"""Train: a cohort, its checks, and the results of training on it."""

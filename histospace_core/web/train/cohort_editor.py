@@ -1,0 +1,155 @@
+"""Fields of the Train page: which slides are sections of which patients, and their measurements."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from histospace_core.catalog import SlideRow
+from histospace_core.errors import HistospaceError, MeasurementError
+from histospace_core.expression import read_measured
+from histospace_core.server.context import get_context
+from histospace_core.server.measured_files import measured_file
+from histospace_core.web.train.cohort import Member, suggested_section
+from histospace_core.web.train.section_check import lay_on
+from histospace_core.web.widgets.parts import guarded, plain
+from histospace_core.web.widgets.uploader import measured_uploader
+
+_KEPT, _BASE, _ATTACHED = "cohort-kept", "cohort-base", "cohort-attached"
+
+
+def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
+    """Let the user tick the slides to train on, and name section and patient of each.
+
+    What was typed stays when the user goes to another page and comes back.
+    """
+    key = f"cohort-{hash(tuple((s.id, s.mpp, s.counts_path) for s in slides))}"
+    if key not in st.session_state:  # just come to this page, or the slides have changed
+        st.session_state[_BASE] = _table(slides, st.session_state.get(_KEPT, {}))
+    edited = st.data_editor(
+        st.session_state[_BASE],
+        key=key,
+        hide_index=True,
+        disabled=["slide", "mpp", "measured"],
+        column_config={
+            "use": st.column_config.CheckboxColumn("train on", width="small"),
+            "section": st.column_config.TextColumn(max_chars=40, help="Its name in the scores."),
+            "patient": st.column_config.TextColumn(
+                max_chars=40,
+                help="A pseudonym. Sections of one patient must have the same: they are held out "
+                "together, so that a model is never scored on a patient it has seen.",
+            ),
+            "mpp": st.column_config.NumberColumn("µm per px", format="%.4g"),
+            "measured": st.column_config.TextColumn("measured expression"),
+        },
+    )
+    st.session_state[_KEPT] = edited[["use", "section", "patient"]].to_dict("index")
+    by_id = {slide.id: slide for slide in slides}
+    return [
+        Member(by_id[str(row.Index)], _text(row.section), _text(row.patient))
+        for row in edited.itertuples()
+        if row.use
+    ]
+
+
+def _table(slides: Sequence[SlideRow], kept: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    rows = []
+    for slide in slides:
+        before = kept.get(slide.id, {})
+        fit = slide.mpp is not None and slide.counts_path is not None
+        rows.append(
+            {
+                "use": bool(before.get("use", False) or (fit and "use" not in before)),
+                "section": before.get("section") or suggested_section(slide.name),
+                "patient": before.get("patient") or "",
+                "slide": slide.name,
+                "mpp": slide.mpp,
+                "measured": "attached" if slide.counts_path else "none yet",
+            }
+        )
+    return pd.DataFrame(rows, index=[slide.id for slide in slides])
+
+
+def _text(value: object) -> str:
+    """Return what a cell holds; an emptied cell holds None."""
+    return " ".join(str(value or "").split())
+
+
+@guarded
+def bring_measurement(slides: Sequence[SlideRow]) -> None:
+    """Let the user attach measured expression to a slide, once it lies on its tissue."""
+    attached = st.session_state.get(_ATTACHED)  # the latest; stays in sight while going on
+    if attached is not None:
+        _say(*attached)
+    by_id = {slide.id: slide for slide in sorted(slides, key=lambda s: s.counts_path is not None)}
+    lacking = sum(slide.counts_path is None for slide in slides)
+    state = f"{lacking} of {len(slides)} slides have none" if lacking else "every slide has its own"
+    label = f"Bring measured expression ({state})"
+    goes_on = lacking > 0 and attached is not None
+    with st.expander(label, expanded=goes_on or lacking == len(slides)):
+        picked = st.selectbox(
+            "Of which slide", list(by_id), format_func=lambda key: by_id[key].name
+        )
+        slide = by_id[picked]
+        if slide.counts_path:
+            st.caption("This slide has a measurement; a new one takes its place.")
+        st.markdown(
+            "A table of counts (TSV) with its spot file; or one `.h5ad`; or a zip of a Space "
+            "Ranger folder. Raw counts, positions in full-resolution pixels of this slide."
+        )
+        counts = measured_uploader(f"train-counts-{slide.id}", "Counts, .h5ad or zip")
+        spots = measured_uploader(
+            f"train-spots-{slide.id}", "Spot file (only for a table of counts)"
+        )
+        ready = counts is not None and "measured_id" in counts
+        if st.button("Check and attach", disabled=not ready) and counts is not None:
+            _attach(slide, counts, spots)
+
+
+@guarded
+def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | None) -> None:
+    if slide.mpp is None:
+        raise MeasurementError(
+            f"The pixel size of {slide.name} is not known: state it under Slides, then attach."
+        )
+    with st.spinner("Laying the spots on the tissue…"):
+        file, spot_file = _file(counts), _file(spots)
+        if file is None:
+            return
+        try:
+            measured = read_measured(file, spot_file)
+        except HistospaceError as error:
+            raise _in_the_users_words(error, {file: counts, spot_file: spots}) from error
+        alignment, _ = lay_on(slide, measured)
+        alignment.require()
+        get_context().catalog.attach_measured(slide.id, file, spot_file)
+    st.session_state.get(_KEPT, {}).get(slide.id, {}).pop("use", None)  # now it can be trained on
+    facts = f"{slide.name}: {measured.n_obs:,} spots, {measured.n_vars:,} genes."
+    st.session_state[_ATTACHED] = (alignment.verdict, f"{facts} {alignment.message}")
+    st.rerun()
+
+
+def _say(verdict: str, sentence: str) -> None:
+    if verdict == "aligned":
+        st.success(plain(sentence), icon=":material/check:")
+    else:
+        st.warning(plain(sentence))
+
+
+def _file(answer: dict[str, Any] | None) -> Path | None:
+    if answer is None or "measured_id" not in answer:
+        return None
+    return measured_file(get_context().settings, answer["measured_id"])
+
+
+def _in_the_users_words(
+    error: HistospaceError, files: Mapping[Path | None, dict[str, Any] | None]
+) -> HistospaceError:
+    """Call the files what their user calls them, and the spot file by its field."""
+    sentence = str(error).replace("name its spot file with --spots", "bring its spot file too")
+    for file, answer in files.items():
+        if file is not None and answer is not None:
+            sentence = sentence.replace(file.name, answer["name"])
+    return type(error)(sentence)

@@ -1,0 +1,132 @@
+"""A training or evaluation on the page: progress, loss curves, what came out of it."""
+
+from itertools import cycle
+
+import streamlit as st
+
+from histospace_core.catalog import Kind, RunRow, State
+from histospace_core.catalog.tables import utc_now
+from histospace_core.errors import JobError
+from histospace_core.figures.training import loss_curves
+from histospace_core.jobs.losses import read_losses
+from histospace_core.networks import load_package
+from histospace_core.server.context import get_context
+from histospace_core.web.library.listing.model_cards import package_zip, reservation
+from histospace_core.web.widgets.parts import (
+    CHART_CONFIG,
+    duration_text,
+    guarded,
+    model_card,
+    plain,
+    state_badge,
+    when,
+)
+from histospace_core.web.widgets.run_progress import live_progress
+
+WORDS = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
+
+
+def training_title(run: RunRow) -> str:
+    """Return a training or evaluation in one line, as plain text."""
+    name = run.settings.get("name") or run.model_name
+    return f"{WORDS[Kind(run.kind)]} of {name} · {when(run.created_at)}"
+
+
+def show_training(run: RunRow) -> None:
+    """Show where a training or evaluation stands, its loss curves, and what it made."""
+    if run.kind not in WORDS:
+        raise JobError("This run is no training: find it under Runs.")
+    st.markdown(f"**{plain(training_title(run))}**")
+    if run.is_active:
+        _live(run.id)
+    else:
+        state_badge(run)
+        _ended(run)
+        _curves(run)
+    st.page_link("train.py", label="New training", icon=":material/add:")
+
+
+@st.fragment(run_every=2.0)
+@guarded
+def _live(run_id: str) -> None:
+    """Progress and curves; read from the catalog and the run's folder, a reload loses nothing."""
+    run = get_context().catalog.run(run_id)
+    if not run.is_active:
+        st.rerun()
+    live_progress(run, "reading the sections", _time_left(run), "below the form of Train")
+    _curves(run)
+
+
+def _time_left(run: RunRow) -> str:
+    """Say how long it will still take, once enough of a run in one piece is done to tell."""
+    if run.started_at is None or run.attempt > 1 or not 0.03 < run.progress < 1:
+        return ""
+    spent = (utc_now() - run.started_at).total_seconds()
+    left = duration_text(spent * (1 / run.progress - 1))
+    return f" · about {left} left"
+
+
+def _curves(run: RunRow) -> None:
+    points = read_losses(run.directory)
+    if points.empty:
+        return
+    stages = list(dict.fromkeys(points["stage"]))
+    columns = st.columns(min(2, len(stages)), gap="medium")
+    for stage, place in zip(stages, cycle(columns), strict=False):
+        place.markdown(f"**Loss of the {plain(stage)}**")
+        mine = points[points["stage"] == stage]
+        last = mine.iloc[-1]
+        place.plotly_chart(
+            loss_curves(mine),
+            key=f"loss-{stage}-{run.id}",
+            config=CHART_CONFIG,
+            alt=f"Loss of the {stage}, by epoch; the latest is {last['loss']:.4f}",
+        )
+
+
+def _ended(run: RunRow) -> None:
+    if run.state == State.DONE:
+        _done(run)
+        return
+    if run.error:
+        st.error(plain(run.error))
+    elif run.state == State.INTERRUPTED:
+        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
+    else:
+        st.info("This run was cancelled.")
+    if st.button("Resume", type="primary", icon=":material/resume:"):
+        get_context().jobs.resume(run.id)
+        st.rerun()
+
+
+def _done(run: RunRow) -> None:
+    took = duration_text(float(run.timings.get("seconds", 0)))
+    st.success(f"Done in {took}.", icon=":material/check:")
+    if run.kind == Kind.EVALUATE:
+        st.page_link(
+            "scores.py",
+            label="See the scores",
+            icon=":material/analytics:",
+            query_params={"evaluation": run.id},
+        )
+        return
+    row = get_context().catalog.model(run.provenance["model"])
+    link = {"model": row.name}
+    model_card(row)
+    if words := reservation(row):
+        st.warning(plain(words))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Predict with it", type="primary", icon=":material/play_circle:"):
+            st.switch_page("predict.py", query_params=link)
+        package = load_package(row.folder)
+        st.download_button(
+            "Model package as zip",
+            lambda: package_zip(package),
+            f"{row.name}.zip",
+            "application/zip",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.page_link(
+            "models.py", label="Its card and genes", icon=":material/badge:", query_params=link
+        )

@@ -1,0 +1,267 @@
+"""Parts that several pages share: safe text, error sentences, pickers, empty states."""
+
+import functools
+import html
+import logging
+import math
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
+from histospace_core.errors import HistospaceError
+from histospace_core.sample.phantom import IMAGE, LABEL
+from histospace_core.server.context import get_context
+from histospace_core.server.links import slide_image_url
+
+NOTICE: Final = "Research use only. Not for diagnosis."
+CHART_CONFIG: Final = {"displaylogo": False, "scrollZoom": True, "displayModeBar": True}
+_log = logging.getLogger(__name__)
+_MARKUP = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all that Markdown may act on
+_STATE_COLOURS: Final = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.INTERRUPTED: "orange",
+    State.CANCELLED: "gray",
+}
+
+
+def plain(text: object) -> str:
+    """Return text that Streamlit's Markdown shows letter by letter: no HTML, link or formula."""
+    return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def guarded(body: Callable[..., None]) -> Callable[..., None]:
+    """Make a page, fragment or dialog show its errors as one sentence, never as a traceback."""
+
+    @functools.wraps(body)
+    def shown(*args: Any, **kwargs: Any) -> None:
+        try:
+            body(*args, **kwargs)
+        except HistospaceError as error:
+            st.error(plain(error))
+        except Exception:  # Streamlit's own rerun and stop are no Exceptions
+            reference = uuid.uuid4().hex[:8]
+            _log.exception("Unexpected error on a page, reference %s", reference)
+            st.error(
+                "Something went wrong on our side; reload the page, and if it comes back, tell "
+                f"the operator this reference: {reference}."
+            )
+
+    return shown
+
+
+def empty_state(sentence: str, page: str, label: str) -> None:
+    """Say why there is nothing here yet, and link to the page that changes it."""
+    with st.container(border=True):
+        st.markdown(sentence)
+        st.page_link(page, label=label, icon=":material/arrow_forward:")
+
+
+def chosen(name: str, ids: Sequence[str]) -> int:
+    """Return the place in `ids` of what the URL names, else of the last one looked at, else 0."""
+    for wanted in (st.query_params.get(name), st.session_state.get(f"last-{name}")):
+        if wanted in ids:
+            return ids.index(wanted)
+    return 0
+
+
+def keep(name: str, picked: str) -> None:
+    """Name a choice in the URL, and remember it for the pages that are visited next."""
+    st.query_params[name] = picked
+    st.session_state[f"last-{name}"] = picked
+
+
+def choose(label: str, name: str, ids: Sequence[str], words: Callable[[str], str] = str) -> str:
+    """Let the user choose one of `ids`; the address names it by the parameter `name`."""
+    key = f"chosen-{name}"
+    # Told anew at each run: a field whose default moved with the address would be another field,
+    # and deaf to what was chosen in the one before.
+    st.session_state[key] = ids[chosen(name, ids)]
+    picked = st.selectbox(
+        label,
+        ids,
+        key=key,
+        on_change=lambda: keep(name, st.session_state[key]),
+        format_func=words,
+    )
+    keep(name, picked)
+    return picked
+
+
+def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
+    """Let the user choose a slide; the URL names it."""
+    by_id = {slide.id: slide for slide in slides}
+    picked = choose(
+        "Slide", "slide", list(by_id), lambda key: f"{by_id[key].name} · {size_text(by_id[key])}"
+    )
+    sample_note(by_id[picked])
+    return by_id[picked]
+
+
+def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
+    """Let the user choose a finished prediction; the URL names it. None when there is none.
+
+    `beside` shows what can be done with it next to the field.
+    """
+    runs = get_context().catalog.runs(states=[State.DONE], kinds=["predict"])
+    if not runs:
+        empty_state(
+            "No slide has been predicted yet: a map appears here once a prediction is done.",
+            "predict.py",
+            "Go to Predict",
+        )
+        return None
+    wanted = st.query_params.get("run")
+    if wanted and wanted not in {run.id for run in runs}:
+        st.warning("The run of this link is not finished or was deleted; here is the newest one.")
+    if beside is None:
+        run = pick("Run", "run", runs, run_text)
+    else:
+        field, more = st.columns([3, 1], vertical_alignment="bottom")
+        with field:
+            run = pick("Run", "run", runs, run_text)
+        with more:
+            beside(run)
+    sample_note(run.slide)
+    return run
+
+
+def compare_link(run: RunRow) -> None:
+    """Offer to compare a run; what was measured with its slide is compared without a question."""
+    measured = run.slide is not None and run.slide.counts_path is not None
+    st.page_link(
+        "compare.py",
+        label="Compare with its measurement" if measured else "Compare with measured",
+        icon=":material/compare:",
+        query_params={"run": run.id} | ({"measured": "slide"} if measured else {}),
+    )
+
+
+def sample_note(slide: SlideRow | None) -> None:
+    """Say of a sample that it is one, wherever it is shown."""
+    if slide is not None and slide.is_sample:
+        what = LABEL if slide.name == IMAGE else "public research data"
+        st.badge(f"sample: {what}", icon=":material/science:", color="blue")
+
+
+def run_text(run: RunRow) -> str:
+    """Return a run in one line, as plain text."""
+    name = run.slide.name if run.slide else run.settings.get("file", run.kind)
+    return " · ".join(part for part in (name, run.model_name, when(run.created_at)) if part)
+
+
+def size_text(slide: SlideRow) -> str:
+    """Return a slide's size in words, in mm where its pixel size is known."""
+    pixels = f"{slide.width:,} × {slide.height:,} px"
+    if not slide.mpp:
+        return pixels
+    width, height = (side * slide.mpp / 1000 for side in (slide.width, slide.height))
+    return f"{pixels}, {width:.1f} × {height:.1f} mm"
+
+
+def pixel_size_text(slide: SlideRow) -> str:
+    """Return a slide's pixel size and where it came from."""
+    if slide.mpp is None:
+        return "pixel size not known"
+    source = "from the file" if slide.mpp_source == "file" else "given by you"
+    return f"{slide.mpp:.4g} µm per px, {source}"
+
+
+def when(moment: datetime) -> str:
+    """Return a moment in the reader's time zone."""
+    return f"{moment.astimezone(ZoneInfo(st.context.timezone or 'UTC')):%Y-%m-%d %H:%M}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as people say it."""
+    if seconds < 90:
+        return f"{max(1, math.ceil(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def state_badge(run: RunRow) -> None:
+    """Show where a run stands; in words, so that the colour is not needed."""
+    st.badge(run.state, color=_STATE_COLOURS.get(State(run.state), "blue"))  # type: ignore[arg-type]
+
+
+def thumbnail(slide: SlideRow, max_px: int = 256) -> None:
+    """Show a slide's overview from its signed link."""
+    source = html.escape(slide_image_url(slide.id, max_px))
+    alt = html.escape(f"Overview of {slide.name}")
+    st.html(
+        f'<img src="{source}" alt="{alt}" loading="lazy" '
+        'style="max-width:100%;max-height:180px;border-radius:6px;display:block">'
+    )
+
+
+def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
+    """Ask for the pixel size of a slide that states none, and keep it. Nothing is guessed.
+
+    `place` tells two such questions on one page apart.
+    """
+    with st.form(f"mpp-{slide.id}-{place}", border=False):
+        st.markdown(f"**{plain(slide.name)} does not state its pixel size.**")
+        mpp = st.number_input(
+            "Pixel size, µm per px",
+            min_value=0.05,
+            max_value=4.0,
+            value=None,
+            step=0.01,
+            format="%.4f",
+            placeholder="not known yet",
+            help="The scanner's software or the scan protocol states it. Typical: 0.25 (40×), "
+            "0.5 (20×). A wrong value shifts the scale at which the model sees the tissue, and "
+            "the prediction becomes meaningless.",
+        )
+        if st.form_submit_button("Save pixel size"):
+            if mpp is None:
+                st.error("Give the pixel size in µm per px first.")
+            else:
+                get_context().catalog.set_pixel_size(slide.id, mpp)
+                st.rerun()
+
+
+def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow], str]) -> RunRow:
+    """Let the user choose one of some rows; the address names it by the parameter `name`."""
+    by_id = {row.id: row for row in rows}
+    return by_id[choose(label, name, list(by_id), lambda key: words(by_id[key]))]
+
+
+def metric(label: str, value: str, beside: str | None, help: str | None = None) -> None:
+    """Show a number, beside it what it has to be measured by, and where its making is told."""
+    help = help and f"{help} [How the scores are made](about_scores)"
+    st.metric(label, value, beside, "off", delta_arrow="off", width="content", help=help)
+
+
+def model_card(model: ModelRow) -> None:
+    """Show what a model was trained on and how it does on patients that it never saw."""
+    facts, metrics = model.summary, model.summary.get("metrics", {})
+    sections = facts.get("training_sections", [])
+    names = ", ".join(str(s.get("section", s)) if isinstance(s, dict) else str(s) for s in sections)
+    of = f"Trained on sections {names}." if names else "Training sections are not stated."
+    st.caption(plain(f"{of} {facts.get('data_note', '')}".replace("**", "")))
+    reliable = metrics.get("n_genes_reliable")
+    score, ratio = metrics.get("per_gene_pearson"), metrics.get("mse_ratio_to_mean")
+    with st.container(horizontal=True):
+        st.metric("Genes", f"{facts.get('n_genes', 0):,}", width="content")
+        if reliable is not None:
+            st.metric("of them reliable", f"{reliable:,}", width="content")
+        metric(
+            "Held-out per-gene r",
+            "not scored" if score is None else f"{score:.2f}",
+            "mean profile: 0",
+            help="Mean correlation over the spots of sections that the model did not train on.",
+        )
+        metric(
+            "Error ratio",
+            "not scored" if ratio is None else f"{ratio:.2f}",
+            "mean profile: 1",
+            help="Squared error divided by that of predicting the training mean everywhere, "
+            "without an image. Below 1 is better than the mean profile.",
+        )

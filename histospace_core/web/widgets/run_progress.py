@@ -1,0 +1,39 @@
+"""How far a run is, shown while it goes on."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from histospace_core.catalog import RunRow, State
+from histospace_core.server.context import get_context
+from histospace_core.web.widgets.parts import guarded, plain
+
+
+def live_progress(run: RunRow, reading: str, more: str, listed: str) -> None:
+    """Show how far a run is, and let the user cancel it; called inside a page's fragment.
+
+    Parameters
+    ----------
+    reading
+        What it does before it has said anything.
+    more
+        Added to what it says.
+    listed
+        Where the run is found again.
+    """
+    words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
+    st.progress(run.progress, plain(words.get(State(run.state), run.stage or reading)) + more)
+    st.caption(f"You may close this page; the run goes on. It is listed {listed}.")
+    if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
+        get_context().jobs.cancel(run.id)
+        st.rerun(scope="fragment")
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def live_run(run_id: str, reading: str, more: Callable[[RunRow], str] = lambda run: "") -> None:
+    """Show progress once a second; it is read from the catalog, so a reload loses nothing."""
+    run = get_context().catalog.run(run_id)
+    if not run.is_active:
+        st.rerun()
+    live_progress(run, reading, more(run), "under Runs")

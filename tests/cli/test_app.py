@@ -1,0 +1,70 @@
+"""The command line as a shell sees it: exit codes, one line of error, files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from builders.packages import make_package
+from builders.slide_files import make_slide
+
+
+def histospace(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "histospace_core", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_predict_then_export(tmp_path: Path) -> None:
+    slide = make_slide(tmp_path / "slide.png")
+    model = make_package(tmp_path).directory
+    done = histospace("predict", slide, "--mpp", 0.69, "--model", model, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["tiles"]["total"] > 10
+    done = histospace("export", tmp_path / "run", "--to", "csv", "--out", tmp_path / "map.csv")
+    assert done.returncode == 0, done.stderr
+    assert "ERBB2" in pd.read_csv(tmp_path / "map.csv").columns
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("predict", "{slide}", "--model", "{model}", "--out", "{out}"), "pixel size"),
+        (("predict", "{slide}", "--mpp", "nan", "--model", "{model}", "--out", "{out}"), "um/px"),
+        (("predict", "{text}", "--mpp", "1", "--model", "{model}", "--out", "{out}"), "notes.svs"),
+        (("predict", "{slide}", "--mpp", "0.69", "--model", "none", "--out", "{out}"), "no model"),
+        (("predict", "absent.svs", "--model", "{model}", "--out", "{out}"), "absent.svs"),
+        (("compare", "{tmp}", "--measured", "absent.tsv", "--out", "{out}"), "absent.tsv"),
+        (("evaluate", "absent.csv", "--out", "{out}"), "absent.csv"),
+        (("train", "absent.csv", "--out", "{out}"), "absent.csv"),
+        (("export", "{tmp}", "--to", "csv", "--out", "{out}"), "no finished prediction"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "notes.svs").write_text("not a slide")
+    names = {
+        "slide": make_slide(tmp_path / "slide.png"),
+        "model": make_package(tmp_path).directory,
+        "text": tmp_path / "notes.svs",
+        "out": tmp_path / "out",
+        "tmp": tmp_path,
+    }
+    done = histospace(*(a.format(**names) for a in arguments))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_usage_errors_are_exit_2_too() -> None:
+    assert histospace("predict").returncode == 2
+    assert histospace("predict", "x.svs", "--device", "abacus").returncode == 2
+
+
+def test_version() -> None:
+    assert histospace("--version").stdout.strip() == "0.1.0"
