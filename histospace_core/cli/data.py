@@ -25,7 +25,7 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch a public cohort into a folder with its cohort.csv; a broken fetch goes on."""
-    from histospace_core.cohorts import fetch_cohort
+    from histospace_core.public_cohorts import fetch_cohort
 
     if name.partition(":")[0] == "her2st":
         base_url = base_url or get_settings().her2st_url
@@ -62,7 +62,7 @@ def sample(
 @data.command(name="list")
 def list_sources() -> None:
     """List the public cohorts that can be fetched."""
-    from histospace_core.cohorts import SOURCES
+    from histospace_core.public_cohorts import SOURCES
 
     for source in SOURCES.values():
         out.print(f"[bold]{source.example}[/bold]")

@@ -28,7 +28,7 @@ def add_her2st(context: Context, section: str, on_progress: Progress | None = No
     HistospaceError
         No network, or another file than the pinned one came.
     """
-    from histospace_core.cohorts.her2st import fetch_section
+    from histospace_core.public_cohorts.her2st import fetch_section
 
     folder = context.settings.store / "samples" / "her2st"
     real = fetch_section(section, folder, context.settings.her2st_url, on_progress)

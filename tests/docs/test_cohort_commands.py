@@ -15,7 +15,7 @@ from histospace_core.cli import app
 ELSEWHERE = {
     "serve": "tests/browser, in which it never ends",
     "worker": "tests/jobs, beside a scheduler",
-    "data fetch": "tests/cohorts, from a server of their own",
+    "data fetch": "tests/public_cohorts, from a server of their own",
     "torchrun": "tests/training, in two processes",
     "$slide": "a loop of the shell",
 }

@@ -8,10 +8,10 @@ import pytest
 from builders.public_data import MPP, make_stnet, write_listing
 from builders.range_server import Files
 
-from histospace_core.cohorts import DownloadError, FetchedCohort, fetch_cohort
-from histospace_core.cohorts.stnet import patient_id
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
+from histospace_core.public_cohorts import DownloadError, FetchedCohort, fetch_cohort
+from histospace_core.public_cohorts.stnet import patient_id
 from histospace_core.training import read_cohort
 
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
-from histospace_core.cohorts.resume import (
+from histospace_core.errors import StoreError
+from histospace_core.public_cohorts.resume import (
     BROKEN,
     TIMEOUT_S,
     DownloadError,
     Resuming,
     WrongFileError,
 )
-from histospace_core.errors import StoreError
 
 PARTIAL = ".partial"  # folder of what is not yet whole
 SUMS = "SHA256SUMS"  # as `sha256sum -c` reads it

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from histospace_core.cohorts.download import RemoteFile, download_files
-from histospace_core.cohorts.her2st_pins import PINNED
-from histospace_core.cohorts.source import Fetch, PublicSection, Source
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts.download import RemoteFile, download_files
+from histospace_core.public_cohorts.her2st_pins import PINNED
+from histospace_core.public_cohorts.source import Fetch, PublicSection, Source
 
 MPP = 0.69  # spots are 200 um apart, about 290 px
 LISTING = "tree.json"

@@ -10,11 +10,11 @@ from builders.public_data import MPP, make_image, make_visium
 from builders.range_server import Files
 from PIL import Image
 
-from histospace_core.cohorts import SOURCES, DownloadError, fetch_cohort
-from histospace_core.cohorts.download import RemoteFile
-from histospace_core.cohorts.visium import DONOR
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
+from histospace_core.public_cohorts import SOURCES, DownloadError, fetch_cohort
+from histospace_core.public_cohorts.download import RemoteFile
+from histospace_core.public_cohorts.visium import DONOR
 from histospace_core.training import read_cohort
 
 BRAIN = "V1_Adult_Mouse_Brain"

@@ -8,9 +8,9 @@ import pytest
 import requests
 from builders.range_server import Files
 
-from histospace_core.cohorts.download import RemoteFile, digest_of, download_files
-from histospace_core.cohorts.resume import CHUNK, DownloadError, Resuming
 from histospace_core.errors import Cancelled, StoreError
+from histospace_core.public_cohorts.download import RemoteFile, digest_of, download_files
+from histospace_core.public_cohorts.resume import CHUNK, DownloadError, Resuming
 
 CONTENT = os.urandom(5 * CHUNK + 17)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -222,7 +222,7 @@ def test_a_folder_that_cannot_be_written(server: Files, tmp_path: Path) -> None:
 
 
 def test_an_unencrypted_detour_is_refused() -> None:
-    from histospace_core.cohorts.resume import _require_tls
+    from histospace_core.public_cohorts.resume import _require_tls
 
     answer = requests.Response()
     answer.url = "http://elsewhere.example/a"

@@ -7,10 +7,10 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from histospace_core.cohorts.source import PublicSection
 from histospace_core.errors import HistospaceError
 from histospace_core.expression import Alignment, check_alignment, read_measured
 from histospace_core.expression.align import AS_GIVEN, MARGIN, MIN_ON_TISSUE, orient
+from histospace_core.public_cohorts.source import PublicSection
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from builders.range_server import Files, serving
 
-from histospace_core.cohorts import resume
+from histospace_core.public_cohorts import resume
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from histospace_core.cohorts.download import RemoteFile
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts.download import RemoteFile
 
 Fetch = Callable[[RemoteFile], Path]  # puts one file into the cohort folder
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")

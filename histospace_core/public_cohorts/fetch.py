@@ -5,8 +5,9 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
-from histospace_core.cohorts.check import Checked, check_section
-from histospace_core.cohorts.download import (
+from histospace_core.errors import CohortError, StoreError
+from histospace_core.public_cohorts.check import Checked, check_section
+from histospace_core.public_cohorts.download import (
     PARTIAL,
     SUMS,
     Progress,
@@ -14,9 +15,8 @@ from histospace_core.cohorts.download import (
     digest_of,
     download_files,
 )
-from histospace_core.cohorts.registry import find_source
-from histospace_core.cohorts.source import Source
-from histospace_core.errors import CohortError, StoreError
+from histospace_core.public_cohorts.registry import find_source
+from histospace_core.public_cohorts.source import Source
 
 TABLE, ABOUT = "cohort.csv", "SOURCE.md"
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")

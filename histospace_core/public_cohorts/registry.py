@@ -1,11 +1,11 @@
 """The sources of public cohorts, by the name that a user types."""
 
-from histospace_core.cohorts.her2st import Her2st
-from histospace_core.cohorts.hest import Hest
-from histospace_core.cohorts.source import Source
-from histospace_core.cohorts.stnet import StNet
-from histospace_core.cohorts.visium import Visium
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts.her2st import Her2st
+from histospace_core.public_cohorts.hest import Hest
+from histospace_core.public_cohorts.source import Source
+from histospace_core.public_cohorts.stnet import StNet
+from histospace_core.public_cohorts.visium import Visium
 
 SOURCES: dict[str, Source] = {s.name: s for s in (Her2st(), StNet(), Visium(), Hest())}
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from histospace_core.cohorts.download import RemoteFile
-from histospace_core.cohorts.source import Fetch, PublicSection, Source
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts.download import RemoteFile
+from histospace_core.public_cohorts.source import Fetch, PublicSection, Source
 
 PATHS = ("metadata/{}.json", "st/{}.h5ad", "wsis/{}.tif")
 HUB = "https://huggingface.co"

@@ -10,11 +10,11 @@ import pytest
 from builders.public_data import SIDE, make_hest
 from builders.range_server import Files
 
-from histospace_core.cohorts import DownloadError, fetch_cohort
-from histospace_core.cohorts.download import RemoteFile, download_files
-from histospace_core.cohorts.hest import Hest
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
+from histospace_core.public_cohorts import DownloadError, fetch_cohort
+from histospace_core.public_cohorts.download import RemoteFile, download_files
+from histospace_core.public_cohorts.hest import Hest
 from histospace_core.training import read_cohort
 
 HOME = "datasets/MahmoodLab/hest/resolve/main"

@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from histospace_core.cohorts.download import RemoteFile
-from histospace_core.cohorts.pixel_size import legacy_um, pixel_size
-from histospace_core.cohorts.resume import DownloadError
-from histospace_core.cohorts.source import Fetch, PublicSection, Source, plain_name
 from histospace_core.errors import CohortError
 from histospace_core.expression.legacy import read_spots
+from histospace_core.public_cohorts.download import RemoteFile
+from histospace_core.public_cohorts.pixel_size import legacy_um, pixel_size
+from histospace_core.public_cohorts.resume import DownloadError
+from histospace_core.public_cohorts.source import Fetch, PublicSection, Source, plain_name
 
 LISTING, METADATA = "listing.json", "metadata.csv"
 PARTS = ("histology_image", "count_matrix", "spot_coordinates")

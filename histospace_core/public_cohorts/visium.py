@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from histospace_core.cohorts.download import RemoteFile, exists
-from histospace_core.cohorts.pixel_size import pixel_size, visium_um
-from histospace_core.cohorts.resume import DownloadError
-from histospace_core.cohorts.source import PLAIN, Fetch, PublicSection, Source
 from histospace_core.errors import CohortError
 from histospace_core.expression.spaceranger import POSITIONS, read_positions
+from histospace_core.public_cohorts.download import RemoteFile, exists
+from histospace_core.public_cohorts.pixel_size import pixel_size, visium_um
+from histospace_core.public_cohorts.resume import DownloadError
+from histospace_core.public_cohorts.source import PLAIN, Fetch, PublicSection, Source
 
 VERSIONS = ("3.1.2", "3.0.0", "2.1.0", "2.0.1", "2.0.0", "1.3.0", "1.2.0", "1.1.0", "1.0.0")
 MATRIX, SPATIAL = "filtered_feature_bc_matrix.h5", "spatial.tar.gz"

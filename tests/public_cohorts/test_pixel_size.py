@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from histospace_core.cohorts.pixel_size import legacy_um, pixel_size, visium_um
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts.pixel_size import legacy_um, pixel_size, visium_um
 
 
 def turned(um: np.ndarray, mpp: float, degrees: float) -> np.ndarray:

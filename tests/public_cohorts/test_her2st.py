@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from builders.range_server import Files, serving
 
-from histospace_core.cohorts import DownloadError, fetch_cohort
-from histospace_core.cohorts.her2st import fetch_section, pinned_files
-from histospace_core.cohorts.her2st_pins import PINNED
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
+from histospace_core.public_cohorts import DownloadError, fetch_cohort
+from histospace_core.public_cohorts.her2st import fetch_section, pinned_files
+from histospace_core.public_cohorts.her2st_pins import PINNED
 from histospace_core.training import read_cohort
 
 

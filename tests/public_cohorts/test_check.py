@@ -1,8 +1,8 @@
 import pytest
 
-from histospace_core.cohorts.check import fitting_orientation
 from histospace_core.expression import Alignment
 from histospace_core.expression.align import ORIENTATIONS
+from histospace_core.public_cohorts.check import fitting_orientation
 
 
 def alignment(verdict: str, **shares: float) -> Alignment:

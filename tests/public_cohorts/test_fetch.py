@@ -8,9 +8,9 @@ import pytest
 from builders.public_data import make_stnet
 from builders.range_server import Files
 
-from histospace_core.cohorts import SOURCES, fetch_cohort
-from histospace_core.cohorts.fetch import COLUMNS
 from histospace_core.errors import CohortError
+from histospace_core.public_cohorts import SOURCES, fetch_cohort
+from histospace_core.public_cohorts.fetch import COLUMNS
 from histospace_core.training.cohort import COLUMNS as READ
 
 
