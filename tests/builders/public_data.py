@@ -165,7 +165,7 @@ def make_hest(folder: Path, name: str, swap: bool = False, **metadata: object) -
     stated = {
         "id": name,
         "patient": "Patient 1",
-        "dataset_title": "A open_run of breast tissue",
+        "dataset_title": "A study of breast tissue",
         "pixel_size_um_embedded": float("nan"),
         "pixel_size_um_estimated": MPP,
         "license": "Creative Commons Attribution",
