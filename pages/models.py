@@ -1,7 +1,13 @@
 """Models: what each was trained on, how it does gene by gene, and two side by side."""
 
 import streamlit as st
-from histospace_core.web.library.listing.model_cards import (
+
+from histospace_core.catalog import ModelRow
+from histospace_core.exports import file_name, genes_csv
+from histospace_core.figures.scores import model_scatter, score_spread
+from histospace_core.networks import ModelPackage, load_package
+from histospace_core.server import get_context
+from histospace_core.web.library.model_cards import (
     card_markdown,
     overview,
     package_zip,
@@ -9,12 +15,6 @@ from histospace_core.web.library.listing.model_cards import (
     same_training_data,
     shared_genes,
 )
-
-from histospace_core.catalog import ModelRow
-from histospace_core.exports import file_name, genes_csv
-from histospace_core.figures.scores import model_scatter, score_spread
-from histospace_core.networks import ModelPackage, load_package
-from histospace_core.server import get_context
 from histospace_core.web.widgets.parts import CHART_CONFIG, choose, guarded, model_card, plain
 
 R = st.column_config.NumberColumn("held-out r (mean profile: 0)", format="%.3f")

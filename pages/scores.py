@@ -2,17 +2,17 @@
 
 import pandas as pd
 import streamlit as st
-from histospace_core.web.library.listing.evaluations import (
-    Evaluation,
-    read_evaluation,
-    read_leaderboard,
-)
 
 from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.exports import file_name, genes_csv
 from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.server import get_context
 from histospace_core.settings import PROJECT
+from histospace_core.web.library.evaluations import (
+    Evaluation,
+    read_evaluation,
+    read_leaderboard,
+)
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,

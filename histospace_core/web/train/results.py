@@ -11,7 +11,7 @@ from histospace_core.figures.training import loss_curves
 from histospace_core.jobs.losses import read_losses
 from histospace_core.networks import load_package
 from histospace_core.server.context import get_context
-from histospace_core.web.library.listing.model_cards import package_zip, reservation
+from histospace_core.web.library.model_cards import package_zip, reservation
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     duration_text,

@@ -5,10 +5,10 @@ import math
 
 import pandas as pd
 import pytest
-from histospace_core.web.library.listing.evaluations import read_evaluation, read_leaderboard
 
 from histospace_core.errors import StoreError
 from histospace_core.evaluation.summary import summarise
+from histospace_core.web.library.evaluations import read_evaluation, read_leaderboard
 
 
 def fold(test: str, patient: str, r: float, seed: int = 0) -> dict:

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 from builders.packages import make_package
-from histospace_core.web.library.listing.model_cards import (
+
+from histospace_core.catalog import ModelRow
+from histospace_core.networks import load_package
+from histospace_core.web.library.model_cards import (
     card_markdown,
     overview,
     package_zip,
@@ -14,9 +17,6 @@ from histospace_core.web.library.listing.model_cards import (
     same_training_data,
     shared_genes,
 )
-
-from histospace_core.catalog import ModelRow
-from histospace_core.networks import load_package
 
 
 def row(**metrics: object) -> ModelRow:
