@@ -2,17 +2,17 @@
 
 from histospace_core.characterise.against_rest import AgainstRest, against_rest
 from histospace_core.characterise.agreement import Agreement, agreement
-from histospace_core.characterise.annotations import (
-    Annotations,
-    read_annotations,
-    read_regions,
-)
 from histospace_core.characterise.boundary import (
     boundary_gradient,
     edge_distance,
     region_labels,
 )
 from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.geojson import (
+    Annotations,
+    read_annotations,
+    read_regions,
+)
 from histospace_core.characterise.markers import Markers, find_markers
 from histospace_core.characterise.measured import AgainstMeasured, against_measured
 from histospace_core.characterise.region import Region

@@ -1,28 +1,33 @@
 """A region: an area of the slide with a name, drawn by a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import shapely
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import points_in_poly
+from shapely import MultiPolygon, Polygon
 
-from histospace_core.characterise.polygons import Polygon, Ring, closed, mended, signed_area
 from histospace_core.errors import RegionError
+
+_SMALLEST_AREA = 1.0
+"""Square px. A smaller piece of a repaired polygon is a slip of the hand and is dropped."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A named area in level-0 px: all that any of its polygons holds, less that one's holes.
+    """A named area in level-0 px: the union of its polygons, edges included.
 
     Attributes
     ----------
     name : str
-    polygons : tuple of Polygon
-        Each an outer ring (k, 2), then its holes.
+    polygons : tuple of shapely.Polygon
+        Valid polygons, which may overlap. They are stored as they were drawn, so that a region
+        that is exported and imported again is unchanged.
     colour : str
-        ``"#rrggbb"``, or nothing where none was chosen.
+        ``"#rrggbb"``, or "" where none was chosen.
     """
 
     name: str
@@ -31,7 +36,7 @@ class Region:
 
     @classmethod
     def drawn(cls, name: str, points: ArrayLike, colour: str = "") -> Self:
-        """Make a region of one line drawn around it; where the line crosses itself it is mended.
+        """Make a region from one line drawn around it, repaired where the line crosses itself.
 
         Raises
         ------
@@ -39,67 +44,93 @@ class Region:
             The line encloses nothing.
         """
         try:
-            polygons = mended(closed(points))
+            polygons = valid_polygons(polygon_of([points]))
         except (ValueError, TypeError, IndexError) as error:
             raise RegionError("This drawing has no proper points; draw it again.") from error
-        if not any(signed_area(polygon[0]) for polygon in polygons):
+        if not polygons:
             raise RegionError("This drawing encloses nothing; draw around an area.")
-        return cls(name, tuple(polygons), colour)
+        return cls(name, polygons, colour)
 
     @classmethod
     def from_geometry(cls, name: str, geometry: dict[str, Any], colour: str = "") -> Self:
-        """Make a region of what `geometry` gave."""
+        """Make a region from a GeoJSON geometry, as `geometry` returns it."""
         coordinates = geometry["coordinates"]
-        polygons = [coordinates] if geometry["type"] == "Polygon" else coordinates
-        rings = (tuple(np.asarray(r, dtype=np.float64) for r in polygon) for polygon in polygons)
-        return cls(name, tuple(rings), colour)
+        shapes = [coordinates] if geometry["type"] == "Polygon" else coordinates
+        polygons = (part for rings in shapes for part in valid_polygons(polygon_of(rings)))
+        return cls(name, tuple(polygons), colour)
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """GeoJSON geometry: Polygon, or MultiPolygon where there are several."""
-        coordinates = [[ring.tolist() for ring in polygon] for polygon in self.polygons]
+        """GeoJSON geometry: a Polygon, or a MultiPolygon where there are several."""
+        coordinates = [
+            [shapely.get_coordinates(r).tolist() for r in (polygon.exterior, *polygon.interiors)]
+            for polygon in self.polygons
+        ]
         if len(coordinates) == 1:
             return {"type": "Polygon", "coordinates": coordinates[0]}
         return {"type": "MultiPolygon", "coordinates": coordinates}
 
-    @property
-    def rings(self) -> tuple[Ring, ...]:
-        """All rings, holes too."""
-        return tuple(ring for polygon in self.polygons for ring in polygon)
+    @cached_property
+    def area(self) -> Polygon | MultiPolygon:
+        """The union of the polygons."""
+        union = shapely.union_all(self.polygons)
+        shapely.prepare(union)
+        return union
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """``(x0, y0, x1, y1)``, level-0 px."""
-        corners = np.concatenate(self.rings)
-        (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
-        return float(x0), float(y0), float(x1), float(y1)
+        return self.area.bounds
 
     def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Whether each point (n, 2) lies inside; a hole is outside."""
-        inside = np.zeros(len(points), dtype=bool)
-        for outer, *holes in self.polygons:
-            here = _inside(outer, points)
-            for hole in holes:
-                here &= ~_inside(hole, points)
-            inside |= here
-        return inside
+        """Whether each point (n, 2) lies inside or on the edge; a hole is outside."""
+        return shapely.intersects_xy(self.area, *points.T)
 
     def signed_distance(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Distance (n,) of each point to the edge, in the unit of the points; negative inside."""
-        nearest = np.full(len(points), np.inf)
-        for ring in self.rings:
-            for start, end in pairwise(ring):
-                along = end - start
-                length = float(along @ along)
-                share = np.clip((points - start) @ along / length, 0, 1) if length else 0.0
-                foot = start + np.multiply.outer(share, along)
-                nearest = np.minimum(nearest, np.linalg.norm(points - foot, axis=1))
-        return np.where(self.contains(points), -nearest, nearest)
+        distance = shapely.distance(shapely.points(points), self.area.boundary)
+        return np.where(self.contains(points), -distance, distance)
 
 
-def _inside(ring: Ring, points: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Whether points lie in a ring; those outside its box are not looked at."""
-    inside = np.zeros(len(points), dtype=bool)
-    near = np.flatnonzero(((points >= ring.min(0)) & (points <= ring.max(0))).all(1))
-    inside[near] = points_in_poly(points[near], ring) if len(near) else False
-    return inside
+def polygon_of(rings: Sequence[ArrayLike]) -> Polygon:
+    """Return the polygon of an outer ring and its holes; an empty one where a ring has no area.
+
+    A ring need not be closed, and may have points twice in a row or a third coordinate.
+
+    Raises
+    ------
+    ValueError
+        A ring is no list of points, or they are not finite.
+    """
+    closed = [_closed(ring) for ring in rings]
+    if any(len(ring) < 4 for ring in closed):
+        return Polygon()
+    return Polygon(closed[0], closed[1:])
+
+
+def _closed(points: ArrayLike) -> NDArray[np.float64]:
+    ring = np.asarray(points, dtype=np.float64)
+    if ring.ndim != 2 or ring.shape[1] < 2 or not np.isfinite(ring).all():
+        raise ValueError("a ring is a list of points of two finite numbers")
+    ring = ring[:, :2]
+    ring = ring[np.append(True, (np.diff(ring, axis=0) != 0).any(1))]
+    return ring if (ring[0] == ring[-1]).all() else np.vstack([ring, ring[:1]])
+
+
+def valid_polygons(polygon: Polygon) -> tuple[Polygon, ...]:
+    """Return the area of a polygon as valid polygons; none where it encloses nothing.
+
+    A valid polygon is returned unchanged. Otherwise the non-zero winding rule decides what is
+    inside: a loop at the end of a lasso is filled, both halves of a figure of eight stay.
+    """
+    if polygon.is_valid:
+        return (polygon,) if polygon.area else ()
+    # Ring by ring: a hole outside the outer ring would otherwise be added as an area of its own.
+    outer, *holes = (_repaired(Polygon(ring)) for ring in (polygon.exterior, *polygon.interiors))
+    parts = shapely.get_parts(outer - shapely.union_all(holes))
+    return tuple(part for part in parts if part.area >= _SMALLEST_AREA)
+
+
+def _repaired(polygon: Polygon) -> Polygon | MultiPolygon:
+    # "structure" decides by winding number; the default, "linework", is even-odd.
+    return shapely.make_valid(polygon, method="structure", keep_collapsed=False)

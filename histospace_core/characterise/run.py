@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from histospace_core.characterise.agreement import agreement
-from histospace_core.characterise.annotations import read_regions
 from histospace_core.characterise.boundary import region_labels
 from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.geojson import read_regions
 from histospace_core.characterise.levels import Level, Measured, describe_level, domain_facts
 from histospace_core.characterise.markers import find_markers
 from histospace_core.characterise.measured import measured_domains, signatures_at_spots

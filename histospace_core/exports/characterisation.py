@@ -16,7 +16,7 @@ from histospace_core.characterise.levels import CLEAR_EFFECT
 from histospace_core.characterise.run import Characterisation
 from histospace_core.errors import StoreError
 from histospace_core.exports.csv import to_csv
-from histospace_core.exports.domains_geojson import domains_geojson
+from histospace_core.exports.geojson import domains_geojson
 from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.characterisation import domain_map, signature_figure
 from histospace_core.figures.colours import unit_label
@@ -98,7 +98,7 @@ def _write(found: Characterisation, folder: Path) -> None:
         drawn = found.drawn.assign(unit=unit, use=RESEARCH_USE)
         (folder / "regions.csv").write_bytes(to_csv(drawn))
     (folder / "summary.json").write_text(json.dumps(plain(found.summary), indent=2), "utf-8")
-    (folder / "domains.geojson").write_text(json.dumps(domains_geojson(found)), "utf-8")
+    (folder / "domains.geojson").write_text(domains_geojson(found), "utf-8")
     _draw(found, folder, unit)
 
 

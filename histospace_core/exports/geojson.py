@@ -1,28 +1,28 @@
-"""A prediction as GeoJSON for QuPath: tiles as detections with measurements.
+"""Predictions, regions and domains as GeoJSON for QuPath."""
 
-QuPath colours only detections by a measurement map, so each tile is a detection. Positions are
-level-0 px, origin top left, as QuPath wants them.
-https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
-"""
-
-import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from histospace_core.characterise import Region
+from histospace_core.characterise.geojson import classified, feature, feature_collection, squares
+from histospace_core.characterise.run import Characterisation
 from histospace_core.exports.part import whole
-from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
+from histospace_core.figures.characterisation import domain_colour
+from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
 
-OUT_OF_DOMAIN: Final = {"name": "Unlike the training tissue", "color": [154, 151, 160]}
-"""QuPath's class of the tiles that the model has no business predicting."""
+OUT_OF_DOMAIN: Final = classified("Unlike the training tissue", "#9a97a0")
+"""QuPath class of the tiles that lie outside the model's domain."""
 DOMAIN_SCORE: Final = "HistoSPACE domain score"
 
 
 def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
     """Write one square per tile, at its true size, with the value of each gene.
+
+    Tiles are detections, since QuPath's measurement maps colour detections only.
 
     Parameters
     ----------
@@ -36,43 +36,74 @@ def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     Raises
     ------
     StoreError
-        When the file exists or cannot be written, or the model does not predict a gene.
+        The file exists or cannot be written, or the model does not predict a gene.
     """
     with whole(out) as part, part.open("w", encoding="utf-8") as file:
-        file.write(f'{{"type": "FeatureCollection", "use": {json.dumps(RESEARCH_USE)}, ')
-        file.write('"features": [')
-        for number, feature in enumerate(_features(prediction, genes)):
-            file.write(("\n" if number == 0 else ",\n") + json.dumps(feature))
-        file.write("\n]}\n")
+        file.writelines(feature_collection(_tiles(prediction, genes)))
 
 
-def _features(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield one GeoJSON feature per tile; a value that is missing is left out."""
+def _tiles(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield one feature per tile; a missing value is left out, since JSON has no NaN."""
     values = {gene: prediction.gene(gene) for gene in genes}
     values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
     out_of_domain = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
-    half = prediction.tile_level0 / 2
-    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * half
     slide = prediction.provenance["slide"]["sha256"]
-    tiles = zip(prediction.obs.index, prediction.centres, strict=True)
-    for row, (name, centre) in enumerate(tiles):
-        properties: dict[str, Any] = {
-            "objectType": "detection",
-            "name": str(name),
-            "measurements": {
+    rings = squares(prediction.centres, prediction.tile_level0)
+    for row, (name, ring) in enumerate(zip(prediction.obs.index, rings, strict=True)):
+        yield feature(
+            {"type": "Polygon", "coordinates": [ring]},
+            "detection",
+            str(name),
+            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),
+            measurements={
                 what: float(column[row])
                 for what, column in values.items()
                 if np.isfinite(column[row])
             },
+            classification=OUT_OF_DOMAIN if out_of_domain[row] else None,
+        )
+
+
+def regions_geojson(regions: Mapping[str, Region]) -> bytes:
+    """Return regions as annotations, classified by name; `read_annotations` reads them back.
+
+    Parameters
+    ----------
+    regions : mapping of str to Region
+        By id: 32 hex characters.
+    """
+    features = (
+        feature(
+            region.geometry,
+            "annotation",
+            region.name,
+            id=str(uuid.UUID(hex=key)),
+            classification=classified(region.name, region.colour),
+        )
+        for key, region in regions.items()
+    )
+    return "".join(feature_collection(features)).encode()
+
+
+def domains_geojson(found: Characterisation) -> str:
+    """Return domains as annotations: one per domain, its tiles as squares."""
+    tiles = found.prediction.provenance["tiles"]
+    side = min(tiles["side_level0_px"], tiles["stride_level0_px"])
+    features = []
+    for number, (name, facts) in enumerate(zip(found.names, found.summary["domains"], strict=True)):
+        rings = squares(found.prediction.centres[found.domains.best == number], side)
+        measurements = {
+            "tiles": facts["n_tiles"],
+            "confidence": round(facts["confidence"], 3),
+            "share outside training tissue": round(facts["share_outside_training_tissue"], 3),
         }
-        if out_of_domain[row]:
-            properties["classification"] = OUT_OF_DOMAIN
-        yield {
-            "type": "Feature",
-            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),
-            "geometry": {
-                "type": "Polygon",
-                "coordinates": [np.round(centre + corners, 2).tolist()],
-            },
-            "properties": properties,
-        }
+        features.append(
+            feature(
+                {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]},
+                "annotation",
+                f"{name} (low trust)" if facts["trust"] else name,
+                classification=classified(name, domain_colour(number)),
+                measurements=measurements,
+            )
+        )
+    return "".join(feature_collection(features))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import shapely
 from builders.held_out import PITCH, lattice
 
 from histospace_core.characterise import (
@@ -12,19 +13,19 @@ from histospace_core.characterise import (
 )
 from histospace_core.errors import MeasurementError
 
-SQUARE = np.array([[0.0, 0], [10, 0], [10, 10], [0, 10], [0, 0]])
-HOLE = np.array([[4.0, 4], [6, 4], [6, 6], [4, 6], [4, 4]])
+SQUARE = shapely.box(0, 0, 10, 10)
+HOLE = shapely.box(4, 4, 6, 6)
 
 
 def test_distance_to_the_edge_is_negative_inside_and_a_hole_is_outside() -> None:
-    region = Region("Tumor", ((SQUARE, HOLE),))
+    region = Region("Tumor", (SQUARE - HOLE,))
     points = np.array([[1.0, 5], [5, 5], [13, 14], [-2, 5], [3, 5]])
     np.testing.assert_array_equal(region.contains(points), [True, False, False, False, True])
     np.testing.assert_allclose(region.signed_distance(points), [-1, 1, 5, 2, -1])
 
 
 def test_the_first_drawn_region_wins_a_tile() -> None:
-    regions = [Region("Tumor", ((SQUARE,),)), Region("Stroma", ((SQUARE * [3, 1],),))]
+    regions = [Region("Tumor", (SQUARE,)), Region("Stroma", (shapely.box(0, 0, 30, 10),))]
     labels = region_labels(regions, np.array([[5.0, 5], [15, 5], [5, 50]]))
     assert labels.tolist() == ["Tumor", "Stroma", ""]
 
@@ -32,8 +33,7 @@ def test_the_first_drawn_region_wins_a_tile() -> None:
 def test_a_gradient_follows_the_distance_in_um() -> None:
     centres = lattice(30)
     middle, side = centres.mean(0), 2000
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * side + middle
-    region = Region("core", ((corners.astype(float),),))
+    region = Region("core", (shapely.box(*(middle - side), *(middle + side)),))
     distance = region.signed_distance(centres) * 0.5
     values = np.column_stack([distance, np.ones(len(centres))])
     bands = boundary_gradient(values, distance, width_um=250)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from histospace_core.catalog import Change, RegionRow, RunRow
 from histospace_core.exports import file_name
-from histospace_core.exports.regions_geojson import regions_geojson
+from histospace_core.exports.geojson import regions_geojson
 from histospace_core.inference import Prediction
 from histospace_core.server.context import get_context
 from histospace_core.web.gene_map import regions

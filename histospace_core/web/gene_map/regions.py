@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 import streamlit as st
-from skimage.measure import approximate_polygon
 
 from histospace_core.catalog import Drawn, RegionRow
 from histospace_core.characterise import Region, read_annotations
@@ -80,10 +80,11 @@ def outlines(rows: Sequence[RegionRow], chosen: RegionRow | None) -> list[dict[s
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _outline(run_id: str, state: int, _row: RegionRow) -> dict[str, Any]:
-    rings, tolerance = as_region(_row).rings, 1.0
-    while sum(map(len, rings)) > _MOST_POINTS and tolerance < 64:
-        rings = tuple(approximate_polygon(ring, tolerance) for ring in rings)
+    area, tolerance = as_region(_row).area, 1.0
+    while shapely.get_num_coordinates(area) > _MOST_POINTS and tolerance < 64:
+        area = shapely.simplify(area, tolerance)
         tolerance *= 2
+    rings = [shapely.get_coordinates(ring) for ring in shapely.get_rings(area)]
     path = "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in ring[:-1])}Z" for ring in rings)
     corners = np.concatenate(rings)
     return {"path": path, "at": corners[corners[:, 1].argmin()].round(1).tolist()}

@@ -6,14 +6,15 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histospace_core.catalog import new_id
 from histospace_core.characterise import Region, read_annotations, read_regions
-from histospace_core.characterise.annotations import LONGEST_NAME
+from histospace_core.characterise.geojson import LONGEST_NAME
 from histospace_core.errors import RegionError
-from histospace_core.exports.regions_geojson import regions_geojson
+from histospace_core.exports.geojson import regions_geojson
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "exports" / "qupath.schema.json").read_text("utf-8")
@@ -57,7 +58,7 @@ def regions(draw: st.DrawFn) -> list[Region]:
             ring = np.vstack([star, star[:1]])
             middle = np.array([150.0 + 200 * cell, 250.0])
             holes = [middle + 0.3 * ring[::-1]] if draw(st.booleans()) else []
-            polygons.append((middle + ring, *holes))
+            polygons.append(shapely.Polygon(middle + ring, holes))
         colour = draw(st.sampled_from(["", "#d55e00", "#000000"]))
         found.append(Region(name, tuple(polygons), colour))
     return found

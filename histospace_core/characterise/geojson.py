@@ -1,40 +1,96 @@
-"""Regions drawn in QuPath or another program, read from GeoJSON.
+"""GeoJSON feature collections, written and read as QuPath does.
 
-Coordinates are level-0 px, origin top left, x right and y down, as QuPath writes them.
+Coordinates are level-0 px, origin top left, x right and y down.
 https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skimage.measure import points_in_poly
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 
-from histospace_core.characterise.polygons import Polygon, closed, crossings, mended, signed_area
-from histospace_core.characterise.region import Region
+from histospace_core.characterise.region import Region, polygon_of, valid_polygons
 from histospace_core.errors import RegionError
+from histospace_core.inference import RESEARCH_USE
 
 LARGEST_FILE = 64 * 2**20
 LONGEST_NAME = 80
 _MOST_POINTS = 1_000_000
 _BEYOND = 0.02
-"""Drawn by hand, a region may reach this share of the slide's longer side beyond its edge."""
+"""A region drawn by hand may overshoot the slide's edge by this share of its longer side."""
 _NO_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
+
+
+def feature(
+    geometry: Mapping[str, Any],
+    kind: str,
+    name: str,
+    *,
+    id: str | None = None,
+    classification: Mapping[str, Any] | None = None,
+    measurements: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Return one QuPath object as a GeoJSON feature.
+
+    Parameters
+    ----------
+    geometry : mapping
+        GeoJSON geometry in level-0 px.
+    kind : str
+        QuPath's ``objectType``: "annotation" or "detection".
+    id : str, optional
+        A UUID, which QuPath keeps.
+    classification : mapping, optional
+        As `classified` returns it.
+    measurements : mapping, optional
+        Finite numbers by name.
+    """
+    properties: dict[str, Any] = {"objectType": kind, "name": name}
+    if measurements is not None:
+        properties["measurements"] = measurements
+    if classification is not None:
+        properties["classification"] = classification
+    if kind == "annotation":
+        properties["isLocked"] = False
+    identity = {} if id is None else {"id": id}
+    return {"type": "Feature", **identity, "geometry": geometry, "properties": properties}
+
+
+def classified(name: str, colour: str) -> dict[str, Any]:
+    """Return a QuPath class; `colour` is ``"#rrggbb"``, or "" for QuPath's own choice."""
+    return {"name": name} | ({"color": list(bytes.fromhex(colour[1:]))} if colour else {})
+
+
+def squares(centres: NDArray[np.floating], side: float) -> list[list[list[float]]]:
+    """Return closed square rings (n, 5, 2) around `centres` (n, 2), level-0 px."""
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * side / 2
+    return np.round(centres[:, None] + corners, 2).tolist()
+
+
+def feature_collection(features: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the text of a feature collection line by line, so that any number can be written."""
+    yield f'{{"type": "FeatureCollection", "use": {json.dumps(RESEARCH_USE)}, "features": ['
+    for number, written in enumerate(features):
+        yield ("\n" if number == 0 else ",\n") + json.dumps(written)
+    yield "\n]}\n"
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a file of annotations holds.
+    """The annotations of a file.
 
     Attributes
     ----------
     regions : tuple of Region
         Polygons of one class are one region.
     notes : tuple of str
-        A sentence on each thing that was left out or mended.
+        One sentence for each kind of thing that was left out or repaired.
     """
 
     regions: tuple[Region, ...]
@@ -62,23 +118,24 @@ def read_annotations(
     """Read the annotations of a GeoJSON file.
 
     Polygons of one name become one region. The name is that of the QuPath classification, else
-    ``name``, else "region". A ring that crosses itself is mended. What is no annotation (cells and
-    other detections, points, lines) is left out.
+    ``name``, else "region". A polygon that crosses itself is repaired (`valid_polygons`).
+    Detections, points and lines are left out.
 
     Parameters
     ----------
     data : bytes
         Content of the file.
     file : str
-        Its name, for sentences.
+        Its name, for messages.
     size : (float, float), optional
-        Width and height of the slide, level-0 px: what lies outside it was drawn on another.
+        Width and height of the slide, level-0 px. A region that reaches beyond them was drawn on
+        another slide and is refused.
 
     Raises
     ------
     RegionError
-        This is no GeoJSON, has no polygon, one that is empty or of an unknown kind, or is of
-        another slide.
+        The file is not GeoJSON, has no polygon, has an empty polygon or one of an unknown kind, or
+        belongs to another slide.
     """
     if not data.strip():
         raise RegionError(f"{file}: is empty; export the annotations from QuPath anew.")
@@ -86,7 +143,7 @@ def read_annotations(
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise RegionError(f"{file}: is no GeoJSON; export it from QuPath anew.") from error
-    found: dict[str, list[Polygon]] = {}
+    found: dict[str, list[shapely.Polygon]] = {}
     colours: dict[str, str] = {}
     seen: Counter[str] = Counter()
     try:
@@ -145,8 +202,10 @@ def _colour(properties: dict[str, Any]) -> str:
     return ""
 
 
-def _polygons(geometry: dict[str, Any], where: str, seen: Counter[str]) -> Iterator[Polygon]:
-    """Yield the polygons of a geometry, without crossings."""
+def _polygons(
+    geometry: dict[str, Any], where: str, seen: Counter[str]
+) -> Iterator[shapely.Polygon]:
+    """Yield the polygons of a geometry, repaired where they are invalid."""
     if geometry["type"] not in ("Polygon", "MultiPolygon"):
         raise RegionError(
             f"{where} is of the unknown kind '{str(geometry['type'])[:40]}'; "
@@ -156,24 +215,19 @@ def _polygons(geometry: dict[str, Any], where: str, seen: Counter[str]) -> Itera
     polygons = [coordinates] if geometry["type"] == "Polygon" else coordinates
     if not polygons or not all(polygon and all(polygon) for polygon in polygons):
         raise RegionError(f"{where} has an empty polygon; delete it or draw it anew.")
-    for polygon in polygons:
-        rings = [closed(ring) for ring in polygon]
+    for rings in polygons:
         seen["coordinates"] += sum(map(len, rings))
         if seen["coordinates"] > _MOST_POINTS:
             raise RegionError(
                 f"{where.partition(':')[0]}: has more than a million points; "
                 "simplify the shapes in QuPath and export them anew."
             )
-        crossed = any(crossings(ring) for ring in rings)
-        if not crossed and any(len(ring) < 4 or not signed_area(ring) for ring in rings):
+        polygon = polygon_of(rings)
+        parts = valid_polygons(polygon)
+        if not parts:
             raise RegionError(f"{where} has an empty polygon; delete it or draw it anew.")
-        if not crossed:
-            yield tuple(rings)
-            continue
-        seen["mended"] += 1
-        holes = [hole for ring in rings[1:] for hole, *_ in mended(ring)]
-        for outer, *inner in mended(rings[0]):
-            yield (outer, *inner, *(h for h in holes if points_in_poly(h[:1], outer)[0]))
+        seen["repaired"] += not polygon.is_valid
+        yield from parts
 
 
 def _require_on_slide(region: Region, file: str, size: tuple[float, float]) -> None:
@@ -188,8 +242,8 @@ def _require_on_slide(region: Region, file: str, size: tuple[float, float]) -> N
 
 
 def _notes(seen: Counter[str]) -> Iterator[str]:
-    if seen["mended"]:
-        yield f"Polygons mended, because they crossed themselves: {seen['mended']:,}."
+    if seen["repaired"]:
+        yield f"Polygons repaired because they crossed themselves: {seen['repaired']:,}."
     if seen["detections"]:
         yield f"Detections left out, since only annotations become regions: {seen['detections']:,}."
     if seen["points"]:
