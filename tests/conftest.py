@@ -1,10 +1,15 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from builders.serving import Server
 
 settings.register_profile("tests", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("tests")
@@ -19,3 +24,12 @@ def shared() -> Path:
     if not (folder / "her2st").is_dir():
         pytest.skip(f"real data not found: no her2st folder in {folder.name}/ beside the checkout")
     return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator["Server"]:
+    """A server with an empty store."""
+    from builders.serving import serve  # loads the whole app: only for tests that need it
+
+    with serve(tmp_path / "store") as running:
+        yield running
