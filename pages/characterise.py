@@ -1,13 +1,13 @@
 """Characterise: which regions are there, what marks them, which programmes run where."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from histospace_core.catalog import RunRow, State
 from histospace_core.errors import HistospaceError
-from histospace_core.exports import file_name
 from histospace_core.exports.characterisation import Stored, open_characterisation
 from histospace_core.server import get_context
 from histospace_core.server.signature_lists import keep_signatures
@@ -15,6 +15,7 @@ from histospace_core.web.characterise.domains import domains_view, headline, lev
 from histospace_core.web.characterise.markers import markers_view
 from histospace_core.web.characterise.regions import regions_view
 from histospace_core.web.characterise.signatures import signatures_view
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import guarded, pick, plain, run_picker, when
 from histospace_core.web.widgets.run_progress import live_run
 
@@ -132,27 +133,17 @@ def _open(row_id: str) -> Stored:
 def _downloads(run: RunRow, stored: Stored, level: int) -> None:
     """Offer the files of the result; the markers are those of the level that is shown."""
     resolution = stored.summary["levels"][level]["resolution"]
-    offers = {
-        "Domains as CSV": (Path("domains.csv"), "text/csv"),
-        "Markers of this level as CSV": (
-            Path("levels") / f"markers_{resolution:g}.csv",
-            "text/csv",
-        ),
-        "Signatures as CSV": (Path("signatures.csv"), "text/csv"),
-        "Domains for QuPath": (Path("domains.geojson"), "application/geo+json"),
-        "Summary as JSON": (Path("summary.json"), "application/json"),
+    files = {
+        "Domains as CSV": Path("domains.csv"),
+        "Markers of this level as CSV": Path("levels") / f"markers_{resolution:g}.csv",
+        "Signatures as CSV": Path("signatures.csv"),
+        "Domains for QuPath": Path("domains.geojson"),
+        "Summary as JSON": Path("summary.json"),
     }
     with st.container(horizontal=True):
-        for label, (path, kind) in offers.items():
-            name = file_name(path.stem, run.id[:8]).removesuffix(".csv") + path.suffix
-            st.download_button(
-                label,
-                lambda path=path: _read(stored.folder / path),
-                name,
-                kind,
-                on_click="ignore",
-                icon=":material/download:",
-            )
+        for label, file in files.items():
+            read = partial(_read, stored.folder / file)
+            download(label, read, file.stem, run.id[:8], suffix=file.suffix)
     st.caption(
         f"The domains for QuPath are those of the level chosen first, "
         f"{stored.summary['levels'][stored.summary['chosen_level']]['n_domains']} domains; the "

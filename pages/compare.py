@@ -10,7 +10,7 @@ import streamlit as st
 from histospace_core.catalog import ComparisonRow, RunRow, new_id
 from histospace_core.comparison.compare import Comparison, compare_run, open_comparison
 from histospace_core.errors import HistospaceError
-from histospace_core.exports import file_name, genes_csv, spots_csv
+from histospace_core.exports import genes_csv, spots_csv
 from histospace_core.expression import Placement, read_measured
 from histospace_core.server import get_context
 from histospace_core.server.measured_files import measured_file
@@ -19,6 +19,7 @@ from histospace_core.web.compare.placement import Source, place_by_hand, registr
 from histospace_core.web.compare.table import genes_view
 from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_picker import gene_finder
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     chosen,
     guarded,
@@ -211,16 +212,11 @@ def _choose(comparison: Comparison, gene: str) -> None:
 
 def _downloads(run: RunRow, comparison: Comparison, gene: str | None) -> None:
     scores = partial(genes_csv, comparison.genes)
-    offers = [("Scores of all genes as CSV", file_name("comparison", run.id[:8]), scores)]
-    if gene is not None:
-        spots = partial(spots_csv, comparison.spots, gene, comparison.summary)
-        name = file_name("spots", gene, run.id[:8])
-        offers.append((f"{gene} at every spot as CSV", name, spots))
     with st.container(horizontal=True):
-        for label, name, data in offers:
-            st.download_button(
-                plain(label), data, name, "text/csv", on_click="ignore", icon=":material/download:"
-            )
+        download("Scores of all genes as CSV", scores, "comparison", run.id[:8])
+        if gene is not None:
+            spots = partial(spots_csv, comparison.spots, gene, comparison.summary)
+            download(f"{gene} at every spot as CSV", spots, "spots", gene, run.id[:8])
 
 
 compare()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from histospace_core.catalog import RegionRow, RunRow
 from histospace_core.evaluation.selection import selection_statistics
-from histospace_core.exports import file_name, genes_csv, map_csv
+from histospace_core.exports import genes_csv, map_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.distribution import distribution
 from histospace_core.inference import Prediction
@@ -25,6 +25,7 @@ from histospace_core.web.gene_map.viewer import (
     deep_zoom,
     keep_display_settings,
 )
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.gene_score import gene_trust
 from histospace_core.web.widgets.parts import compare_link, guarded, plain, run_picker
 
@@ -107,23 +108,15 @@ def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: Reg
 
 
 def _downloads(run: RunRow, prediction: Prediction, gene: str, row: RegionRow | None) -> None:
-    """Offer tables; each is made only when it is asked for."""
-    offers = [
-        ("Map as CSV", file_name("map", gene, run.id[:8]), partial(map_csv, prediction, [gene]))
-    ]
-    if row is not None:
-        tiles = np.flatnonzero(tiles_inside(row, prediction))
-        name = file_name(row.name, gene, run.id[:8])
-        offers.append(
-            ("Tiles of the region as CSV", name, partial(map_csv, prediction, [gene], tiles))
-        )
-    name = file_name("gene-scores", run.model_name)
-    offers.append(("Scores of all genes as CSV", name, partial(genes_csv, prediction.var)))
+    """Offer the map, the tiles of the region and the scores as tables."""
     with st.container(horizontal=True):
-        for label, name, data in offers:
-            st.download_button(
-                label, data, name, "text/csv", on_click="ignore", icon=":material/download:"
-            )
+        download("Map as CSV", partial(map_csv, prediction, [gene]), "map", gene, run.id[:8])
+        if row is not None:
+            tiles = np.flatnonzero(tiles_inside(row, prediction))
+            of_region = partial(map_csv, prediction, [gene], tiles)
+            download("Tiles of the region as CSV", of_region, row.name, gene, run.id[:8])
+        scores = partial(genes_csv, prediction.var)
+        download("Scores of all genes as CSV", scores, "gene-scores", run.model_name)
 
 
 gene_map()

@@ -1,9 +1,11 @@
 """Models: what each was trained on, how it does gene by gene, and two side by side."""
 
+from functools import partial
+
 import streamlit as st
 
 from histospace_core.catalog import ModelRow
-from histospace_core.exports import file_name, genes_csv
+from histospace_core.exports import genes_csv
 from histospace_core.figures.scores import model_scatter, score_spread
 from histospace_core.networks import ModelPackage, load_package
 from histospace_core.server import get_context
@@ -15,6 +17,7 @@ from histospace_core.web.library.model_cards import (
     same_training_data,
     shared_genes,
 )
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import CHART_CONFIG, choose, guarded, model_card, plain
 
 R = st.column_config.NumberColumn("held-out r (mean profile: 0)", format="%.3f")
@@ -107,13 +110,11 @@ def _actions(row: ModelRow, package: ModelPackage) -> None:
             icon=":material/play_circle:",
             query_params={"model": row.name},
         )
-        st.download_button(
+        download(
             "Model package as zip",
-            lambda: package_zip(package),
-            f"{row.name}.zip",
-            "application/zip",
-            on_click="ignore",
-            icon=":material/download:",
+            partial(package_zip, package),
+            row.name,
+            suffix=".zip",
             key=f"zip-{row.name}",
         )
 
@@ -160,13 +161,11 @@ def _genes(package: ModelPackage) -> None:
         height=360,
         column_config={**numbers, "held_out_pearson": R, "mse_ratio_to_mean": RATIO},
     )
-    st.download_button(
+    download(
         "Scores of all genes as CSV",
-        genes_csv(package.genes),
-        file_name("gene-scores", package.name),
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
+        partial(genes_csv, package.genes),
+        "gene-scores",
+        package.name,
         key=f"csv-{package.name}",
     )
 

@@ -19,7 +19,7 @@ from histospace_core.web.widgets.parts import (
     slide_picker,
     state_badge,
 )
-from histospace_core.web.widgets.run_progress import live_run
+from histospace_core.web.widgets.run_progress import live_run, stopped
 
 
 @guarded
@@ -132,7 +132,7 @@ def _show_run(run: RunRow) -> None:
     if run.state == State.DONE:
         _done(run)
     else:
-        _stopped(run)
+        stopped(run)
     st.page_link("predict.py", label="New prediction", icon=":material/add:")
 
 
@@ -156,18 +156,6 @@ def _done(run: RunRow) -> None:
     if st.button("Open the gene map", type="primary", icon=":material/grid_on:"):
         st.switch_page("gene_map.py", query_params={"run": run.id})
     compare_link(run)
-
-
-def _stopped(run: RunRow) -> None:
-    if run.error:
-        st.error(plain(run.error))
-    elif run.state == State.INTERRUPTED:
-        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
-    else:
-        st.info("This run was cancelled.")
-    if st.button("Resume", type="primary", icon=":material/resume:"):
-        get_context().jobs.resume(run.id)
-        st.rerun()
 
 
 predict()

@@ -1,10 +1,12 @@
 """Evaluation: finished cross-validations, and the leaderboard of networks on the same folds."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
-from histospace_core.exports import file_name, genes_csv
+from histospace_core.exports import genes_csv
 from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.server import get_context
 from histospace_core.settings import PROJECT
@@ -13,6 +15,7 @@ from histospace_core.web.library.evaluations import (
     read_evaluation,
     read_leaderboard,
 )
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,
@@ -165,14 +168,8 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
         },
     )
     st.caption(f"{len(found):,} of {len(genes):,} genes; {scored:,} could be scored.")
-    st.download_button(
-        "Scores of all genes as CSV",
-        genes_csv(evaluation.genes),
-        file_name("evaluation", run_id[:8]),
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    table = partial(genes_csv, evaluation.genes)
+    download("Scores of all genes as CSV", table, "evaluation", run_id[:8])
 
 
 @guarded
@@ -199,14 +196,7 @@ def _leaderboard() -> None:
         "peak_memory_mb": st.column_config.NumberColumn("peak memory, MB", format="%.0f"),
     }
     st.dataframe(rows, hide_index=True, column_config=numbers)
-    st.download_button(
-        "Leaderboard as CSV",
-        LEADERBOARD.read_bytes(),
-        "leaderboard.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    download("Leaderboard as CSV", LEADERBOARD.read_bytes, "leaderboard")
 
 
 def _number(value: float) -> str:

@@ -9,12 +9,13 @@ import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.comparison.run_pair import RunPair, pair_runs
-from histospace_core.exports import file_name, genes_csv
+from histospace_core.exports import genes_csv
 from histospace_core.figures.colours import robust_limits, unit_label
 from histospace_core.figures.overlay import overlay
 from histospace_core.inference import Prediction
 from histospace_core.server import get_context
 from histospace_core.server.links import run_canvas
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,
@@ -173,14 +174,8 @@ def _table(pair: RunPair, first: RunRow, second: RunRow) -> None:
     ranked = pair.genes.sort_values("pearson", na_position="last")
     st.dataframe(ranked, column_config=numbers, height=320)
     st.caption("The least agreement first. Differences are second minus first.")
-    st.download_button(
-        "Agreement of all genes as CSV",
-        partial(genes_csv, pair.genes),
-        file_name("two-runs", first.id[:8], second.id[:8]),
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    table = partial(genes_csv, pair.genes)
+    download("Agreement of all genes as CSV", table, "two-runs", first.id[:8], second.id[:8])
 
 
 two_runs()

@@ -1,6 +1,7 @@
 """Regions drawn by a person, and edges: agreement, tests, gradients."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,14 @@ from histospace_core.characterise import (
 from histospace_core.characterise.agreement import Agreement
 from histospace_core.errors import HistospaceError
 from histospace_core.exports.characterisation import Stored
-from histospace_core.exports.csv import to_csv
+from histospace_core.exports.csv import genes_csv
 from histospace_core.figures.characterisation import gradient_figure
 from histospace_core.figures.colours import unit_label
-from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference import Prediction, open_prediction
 from histospace_core.server.context import get_context
 from histospace_core.web.characterise.domains import centres, names_of
 from histospace_core.web.gene_map.regions import as_region
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import CHART_CONFIG, guarded, metric, plain
 
 _MOST_GENES = 5
@@ -130,14 +132,8 @@ def _tested(run: RunRow, stored: Stored, drawn: np.ndarray) -> None:
         "elsewhere. These are differences of the predicted maps: held-out scores say how far the "
         "maps are the tissue's."
     )
-    st.download_button(
-        "Tests between regions as CSV",
-        lambda: to_csv(found.assign(use=RESEARCH_USE)),
-        f"regions-{run.id[:8]}.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    table = partial(genes_csv, found)
+    download("Tests between regions as CSV", table, "regions", run.id[:8])
 
 
 def _gradient(run: RunRow, stored: Stored, level: int, regions: Sequence[Region]) -> None:

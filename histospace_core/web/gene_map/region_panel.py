@@ -6,11 +6,11 @@ from functools import partial
 import streamlit as st
 
 from histospace_core.catalog import Change, RegionRow, RunRow
-from histospace_core.exports import file_name
 from histospace_core.exports.geojson import regions_geojson
 from histospace_core.inference import Prediction
 from histospace_core.server.context import get_context
 from histospace_core.web.gene_map import regions
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import plain
 
 _DONE = {
@@ -130,11 +130,10 @@ def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) ->
             on_change=bring,
         )
         if rows:
-            st.download_button(
+            download(
                 "Regions as GeoJSON",
                 lambda: regions_geojson({r.region_id: regions.as_region(r) for r in rows}),
-                file_name("regions", run.id[:8], suffix=".geojson"),
-                "application/geo+json",
-                on_click="ignore",
-                icon=":material/download:",
+                "regions",
+                run.id[:8],
+                suffix=".geojson",
             )

@@ -1,5 +1,6 @@
 """A region against the rest of the tissue: one gene, then every gene."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import streamlit as st
 from histospace_core.catalog import RegionRow, RunRow
 from histospace_core.characterise.against_rest import AgainstRest, against_rest, require_tiles
 from histospace_core.errors import HistospaceError
-from histospace_core.exports import file_name
 from histospace_core.exports.csv import to_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.region import CALLED, volcano
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.gene_map.regions import tiles_inside
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import CHART_CONFIG, plain
 
 _COLUMNS = {
@@ -90,14 +91,8 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         "Draw the region from the histology: for one that was drawn around what a gene's map "
         "shows, that gene's q tests nothing."
     )
-    st.download_button(
-        "Statistics as CSV",
-        lambda: _csv(found, prediction, row),
-        file_name("region", row.name, run.id[:8]),
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    statistics = partial(_csv, found, prediction, row)
+    download("Statistics as CSV", statistics, "region", row.name, run.id[:8])
 
 
 @st.cache_data(show_spinner="Testing the genes…", max_entries=16)

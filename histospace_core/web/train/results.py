@@ -1,5 +1,6 @@
 """A training or evaluation on the page: progress, loss curves, what came out of it."""
 
+from functools import partial
 from itertools import cycle
 
 import streamlit as st
@@ -12,6 +13,7 @@ from histospace_core.jobs.losses import read_losses
 from histospace_core.networks import load_package
 from histospace_core.server.context import get_context
 from histospace_core.web.library.model_cards import package_zip, reservation
+from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     duration_text,
@@ -21,7 +23,7 @@ from histospace_core.web.widgets.parts import (
     state_badge,
     when,
 )
-from histospace_core.web.widgets.run_progress import live_progress
+from histospace_core.web.widgets.run_progress import live_progress, stopped
 
 WORDS = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
 
@@ -41,7 +43,10 @@ def show_training(run: RunRow) -> None:
         _live(run.id)
     else:
         state_badge(run)
-        _ended(run)
+        if run.state == State.DONE:
+            _done(run)
+        else:
+            stopped(run)
         _curves(run)
     st.page_link("train.py", label="New training", icon=":material/add:")
 
@@ -84,21 +89,6 @@ def _curves(run: RunRow) -> None:
         )
 
 
-def _ended(run: RunRow) -> None:
-    if run.state == State.DONE:
-        _done(run)
-        return
-    if run.error:
-        st.error(plain(run.error))
-    elif run.state == State.INTERRUPTED:
-        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
-    else:
-        st.info("This run was cancelled.")
-    if st.button("Resume", type="primary", icon=":material/resume:"):
-        get_context().jobs.resume(run.id)
-        st.rerun()
-
-
 def _done(run: RunRow) -> None:
     took = duration_text(float(run.timings.get("seconds", 0)))
     st.success(f"Done in {took}.", icon=":material/check:")
@@ -119,14 +109,7 @@ def _done(run: RunRow) -> None:
         if st.button("Predict with it", type="primary", icon=":material/play_circle:"):
             st.switch_page("predict.py", query_params=link)
         package = load_package(row.folder)
-        st.download_button(
-            "Model package as zip",
-            lambda: package_zip(package),
-            f"{row.name}.zip",
-            "application/zip",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        download("Model package as zip", partial(package_zip, package), row.name, suffix=".zip")
         st.page_link(
             "models.py", label="Its card and genes", icon=":material/badge:", query_params=link
         )

@@ -37,3 +37,16 @@ def live_run(run_id: str, reading: str, more: Callable[[RunRow], str] = lambda r
     if not run.is_active:
         st.rerun()
     live_progress(run, reading, more(run), "under Runs")
+
+
+def stopped(run: RunRow) -> None:
+    """Say why a run ended without a result, and let the user resume it."""
+    if run.error:
+        st.error(plain(run.error))
+    elif run.state == State.INTERRUPTED:
+        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
+    else:
+        st.info("This run was cancelled.")
+    if st.button("Resume", type="primary", icon=":material/resume:"):
+        get_context().jobs.resume(run.id)
+        st.rerun()
