@@ -12,7 +12,7 @@ Examples
 >>> hs.export(run, "report.pdf", to="report")
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from histospace_core.exports.table import spatial_table
 from histospace_core.expression import Placement, read_measured
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, list_packages, load_package
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.sample import Phantom, make_phantom
 from histospace_core.settings import get_settings
 from histospace_core.slides.open import Slide, open_slide
@@ -57,7 +58,7 @@ def predict(
     stain: str = "none",
     stride_um: float | None = None,
     device: str = "auto",
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Prediction:
     """Predict gene expression for every tissue tile of a slide.
 
@@ -79,7 +80,7 @@ def predict(
         Distance between tile centres in um; a tile's side where not given.
     device : {"auto", "cpu", "cuda"}
     on_progress : callable, optional
-        Called with the tiles that are done and all of them.
+        Called with a `Progress` for each block of tiles; may raise `Cancelled` to stop.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from histospace_core.catalog import SlideRow, State
+from histospace_core.progress import Progress
 from histospace_core.server import get_context
 from histospace_core.server.samples import add_her2st, add_phantom
 from histospace_core.web.widgets.model_choice import first_model
@@ -47,7 +48,11 @@ def _sample() -> None:
 @guarded
 def _download() -> None:
     bar = st.progress(0.0, "Downloading…")
-    slide = add_her2st(get_context(), "C5", lambda done, total: bar.progress(done / total))
+
+    def report(event: Progress) -> None:
+        bar.progress(event.done / event.total, f"Downloading {event.stage}")
+
+    slide = add_her2st(get_context(), "C5", report)
     _predict(slide)
 
 

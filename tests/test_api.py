@@ -23,7 +23,7 @@ def test_from_a_slide_to_a_report(tmp_path: Path) -> None:
         out=tmp_path / "run",
         model=model.directory,
         mpp=MPP,
-        on_progress=lambda done, total: seen.append((done, total)),
+        on_progress=lambda event: seen.append((event.done, event.total)),
     )
     assert seen[-1] == (run.n_tiles, run.n_tiles)
     np.testing.assert_array_equal(hs.read_run(tmp_path / "run").gene("ERBB2"), run.gene("ERBB2"))

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from histospace_core.catalog.intake import accept_slide
 from histospace_core.catalog.quota import require_space
 from histospace_core.catalog.tables import SlideRow
 from histospace_core.errors import SlideError
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.settings import Settings
 
 MOST_LISTED = 2000
@@ -66,7 +66,7 @@ def import_slide(
     catalog: Catalog,
     name: str,
     staging: Path,
-    on_bytes: Callable[[int, int], None],
+    on_progress: OnProgress = no_progress,
 ) -> SlideRow:
     """Take a file of the import folder into the store.
 
@@ -78,8 +78,8 @@ def import_slide(
         As `importable` gave it.
     staging
         A folder of its own within the store, removed at the end.
-    on_bytes
-        Told how many bytes are read, of how many.
+    on_progress
+        Called with the bytes that are read and all of them.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def import_slide(
         linked = _link(source, here)
         used = catalog.slides_bytes()
         require_space(settings, source.name, size, used=used, on_disk=not linked)
-        sha256 = _read(source, None if linked else here, size, on_bytes)
+        sha256 = _read(source, None if linked else here, size, on_progress)
         return accept_slide(settings, catalog, here, source.name, sha256)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -110,7 +110,7 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _read(source: Path, copy: Path | None, size: int, on_bytes: Callable[[int, int], None]) -> str:
+def _read(source: Path, copy: Path | None, size: int, on_progress: OnProgress) -> str:
     """Return the SHA-256 of a file, copying it on the way where asked to."""
     digest, done = hashlib.sha256(), 0
     with source.open("rb") as file, copy.open("wb") if copy else nullcontext() as out:
@@ -119,5 +119,5 @@ def _read(source: Path, copy: Path | None, size: int, on_bytes: Callable[[int, i
             if out is not None:
                 out.write(data)
             done += len(data)
-            on_bytes(done, size)
+            on_progress(Progress(done, size, "reading the file"))
     return digest.hexdigest()

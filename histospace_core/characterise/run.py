@@ -1,6 +1,6 @@
 """Characterise a finished run: domains, markers, signatures, and how far to trust each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from histospace_core.characterise.signatures import (
 from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import MeasurementError
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
+from histospace_core.progress import OnProgress, Progress, no_progress
 
 MOST_CONTROLLED = 20_000
 """Up to this many tiles the domains are also sought in noise."""
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def characterise_run(
     comparison: Path | None = None,
     all_genes: bool = False,
     seed: int = 0,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Characterisation:
     """Find the domains of a run, what marks them, and where each signature runs.
 
@@ -97,7 +97,7 @@ def characterise_run(
         Use every gene, and say so, instead of the reliable ones.
     seed : int
     on_progress : callable, optional
-        Told steps done, steps in all, and what comes next.
+        Called with the `Progress` before each step.
 
     Raises
     ------
@@ -106,12 +106,11 @@ def characterise_run(
     MeasurementError
         A file cannot be used, or the run has too little to characterise.
     """
-    report = on_progress or (lambda done, total, stage: None)
     lists = read_gmt(signatures) if signatures else read_gmt()
     regions = read_regions(annotations) if annotations else None
     prediction = open_prediction(run_dir)
     compared = _comparison(comparison, prediction) if comparison else None
-    report(0, 1, "finding domains")
+    on_progress(Progress(0, 1, "finding domains"))
     table = prediction.to_anndata()
     reliable = table.var["reliable"].to_numpy(bool)
     if not all_genes and reliable.sum() < 2:
@@ -123,7 +122,7 @@ def characterise_run(
     control = table.n_obs <= MOST_CONTROLLED
     domains = find_domains(table[:, used], control=control, seed=seed)
     steps = len(domains.resolutions) + 2
-    report(1, steps, "scoring signatures")
+    on_progress(Progress(1, steps, "scoring signatures"))
     scored = score_signatures(table, lists, reliable_only=not all_genes)
     genes = list(table.var_names[used])
     skill = _skill(prediction, compared, lists, genes, shipped=signatures is None)
@@ -134,7 +133,7 @@ def characterise_run(
         measured = Measured(compared.spots, measured_domains(compared.spots, seed), stride)
     levels = []
     for column, number in enumerate(domains.n_domains):
-        report(2 + column, steps, f"markers of {number} domains")
+        on_progress(Progress(2 + column, steps, f"markers of {number} domains"))
         labels = domains.labels[:, column]
         levels.append(
             describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)

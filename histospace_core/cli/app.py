@@ -80,7 +80,7 @@ def predict(
             stride_um=stride_um,
             device=device.value,
             quick=not no_compile,
-            on_progress=lambda done, total: report(done, total, "predicting"),
+            on_progress=report,
         )
     tiles, record = summary.record["tiles"], summary.record
     out.print(

@@ -1,15 +1,17 @@
 """What the verbs of the command line share: options, output, progress."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+from histospace_core.progress import OnProgress, Progress
 
 # of the processes that torchrun starts, the first speaks
 _SILENT = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0"
@@ -27,19 +29,25 @@ class Device(StrEnum):
 
 
 @contextmanager
-def progress_bar(
-    what: str, *more: ProgressColumn
-) -> Iterator[Callable[[int, int | None, str], None]]:
-    """A progress bar on stderr, so that output can be piped; plain where there is no terminal.
+def progress_bar(what: str, *more: rich_progress.ProgressColumn) -> Iterator[OnProgress]:
+    """Show a progress bar on stderr, so that output can be piped; yield its callback.
 
     `more` columns stand before the time that remains.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), *more, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True, quiet=_SILENT), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, message: bar.update(
-            task, completed=done, total=total, description=message
-        )
+    text, bar, left = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TimeRemainingColumn(),
+    )
+    console = Console(stderr=True, quiet=_SILENT)
+    with rich_progress.Progress(text, bar, *more, left, console=console, transient=True) as shown:
+        task = shown.add_task(what, total=None)
+
+        def report(event: Progress) -> None:
+            total = event.total or None
+            shown.update(task, completed=event.done, total=total, description=event.sentence())
+
+        yield report
 
 
 def names(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from histospace_core.inference.provenance import provenance, run_key
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor, give_back_memory
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan, plan_tiles
 from histospace_core.slides.quality import judge
@@ -23,7 +24,6 @@ from histospace_core.slides.stain import fit_stain
 from histospace_core.slides.tiles import sample_tiles
 from histospace_core.slides.tissue import find_tissue
 
-Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all); may raise `Cancelled`."""
 
 MAX_UNREADABLE = 0.2
@@ -51,7 +51,7 @@ def predict_slide(
     stride_um: float | None = None,
     device: str = "auto",
     quick: bool = True,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> RunSummary:
     """Predict every tissue tile of a slide and store the result in `run_dir`.
 
@@ -99,8 +99,7 @@ def predict_slide(
         def on_tiles(n: int) -> None:
             nonlocal done
             done += n
-            if on_progress:
-                on_progress(done, plan.n_tiles)
+            on_progress(Progress(done, plan.n_tiles, "predicting"))
 
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)

@@ -4,21 +4,15 @@ The core is imported inside, for the app's process lists bodies and never needs 
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from histospace_core.catalog import Catalog, Kind, RunRow
 from histospace_core.errors import JobError, ModelError
-from histospace_core.jobs.losses import LossLog
 from histospace_core.jobs.packages import install
+from histospace_core.progress import OnProgress, Progress
 from histospace_core.settings import Settings
-
-
-class Progress(Protocol):
-    """Told often how far the work is; raises `Cancelled` when it is to stop."""
-
-    def __call__(self, done: int, total: int, stage: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,7 @@ class Task:
     settings: Settings
     catalog: Catalog
     run: RunRow
-    on_progress: Progress
+    on_progress: OnProgress
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,7 @@ def train(task: Task) -> Outcome:
     """Train a network on a cohort and register the package it makes."""
     from histospace_core.networks import load_package
     from histospace_core.training import train_from_cohort
+    from histospace_core.training.loss_log import LossLog
 
     started = time.monotonic()
     run = task.run
@@ -95,6 +90,7 @@ def train(task: Task) -> Outcome:
 def evaluate(task: Task) -> Outcome:
     """Cross-validate a network on a cohort into the run's folder."""
     from histospace_core.training import evaluate_cohort
+    from histospace_core.training.loss_log import LossLog
 
     started = time.monotonic()
     cohort, recipe, options = _training_options(task.run)
@@ -116,7 +112,7 @@ def export(task: Task) -> Outcome:
     started = time.monotonic()
     source = task.catalog.run(task.run.settings["run"])
     name = source.slide.name if source.slide else source.id
-    task.on_progress(0, 0, "writing the file")
+    task.on_progress(Progress(0, 0, "writing the file"))
     file = export_file(
         source.directory,
         task.run.settings["form"],
@@ -156,12 +152,16 @@ def import_slide(task: Task) -> Outcome:
     from histospace_core.catalog.import_folder import import_slide as take_in
 
     started = time.monotonic()
+
+    def report(event: Progress) -> None:  # in MiB, which the columns of every database can hold
+        task.on_progress(replace(event, done=event.done >> 20, total=event.total >> 20))
+
     slide = take_in(
         task.settings,
         task.catalog,
         task.run.settings["file"],
         task.settings.uploads_dir / task.run.id,
-        lambda done, total: task.on_progress(done >> 20, total >> 20, "reading the file"),
+        report,
     )
     facts = {"slide": slide.id, "name": slide.name, "sha256": slide.sha256}
     return Outcome(facts, {"seconds": time.monotonic() - started})

@@ -8,6 +8,7 @@ from typing import Self
 
 from histospace_core.catalog import Catalog, RunRow, State
 from histospace_core.errors import Cancelled, StoreError
+from histospace_core.progress import Progress
 
 _TICK_S = 1.0
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Heartbeat:
         self._catalog = catalog
         self._run = run
         self._heartbeat_s = heartbeat_s
-        self._progress = self._written = (run.done, run.total, "")
+        self._progress = self._written = Progress(run.done, run.total)
         self._last_beat = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
@@ -48,15 +49,15 @@ class Heartbeat:
         self._thread.join()
         self._tick()
 
-    def on_progress(self, done: int, total: int, stage: str = "") -> None:
-        """Note how far the work is, and in words what it is at.
+    def on_progress(self, event: Progress) -> None:
+        """Note how far the work is and what it is doing.
 
         Raises
         ------
         Cancelled
             The user asked to stop, or this attempt is no longer the one that counts.
         """
-        self._progress = (done, total, stage)
+        self._progress = event
         if self.state != State.RUNNING:
             raise Cancelled("The run was cancelled.")
 
@@ -70,7 +71,11 @@ class Heartbeat:
         try:
             if progress != self._written or now - self._last_beat >= self._heartbeat_s:
                 self.state = self._catalog.heartbeat(
-                    self._run.id, *progress, attempt=self._run.attempt
+                    self._run.id,
+                    progress.done,
+                    progress.total,
+                    progress.sentence(),
+                    attempt=self._run.attempt,
                 )
                 self._written, self._last_beat = progress, now
             else:

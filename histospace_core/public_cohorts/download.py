@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pooch
 import requests
 
 from histospace_core.errors import StoreError
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.public_cohorts.resume import (
     BROKEN,
     TIMEOUT_S,
@@ -25,7 +26,6 @@ PARTIAL = ".partial"  # folder of what is not yet whole
 SUMS = "SHA256SUMS"  # as `sha256sum -c` reads it
 LISTING_LIMIT = 64 * 2**20  # bytes of a file whose size nobody states
 SPARE = 2**28  # bytes left free on the disk
-Progress = Callable[[int, int, str], None]  # bytes done, bytes in all, file
 pooch.get_logger().setLevel(logging.WARNING)  # no "Downloading data from ..." on stderr
 
 
@@ -57,7 +57,7 @@ class RemoteFile:
 
 
 def download_files(
-    files: Sequence[RemoteFile], folder: Path, on_progress: Progress | None = None
+    files: Sequence[RemoteFile], folder: Path, on_progress: OnProgress = no_progress
 ) -> list[Path]:
     """Fetch what is not there yet; return all paths in the order of `files`.
 
@@ -159,17 +159,17 @@ def _require_room(files: Sequence[RemoteFile], folder: Path) -> None:
         )
 
 
-def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: Progress | None) -> None:
+def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: OnProgress) -> None:
     total, done = sum(file.size or 0 for file in files), 0
     made = [p for p in [folder, *folder.absolute().parents] if not p.exists()]
     try:
         for file in files:
 
-            def tell(here: int, done: int = done, name: str = file.name) -> None:
-                if on_progress is not None:
-                    on_progress(done + here, max(total, done + here), name)
+            def report(event: Progress, before: int = done, name: str = file.name) -> None:
+                done = before + event.done
+                on_progress(Progress(done, max(total, done), name))
 
-            _fetch(file, folder, tell)
+            _fetch(file, folder, report)
             done += file.size or (folder / file.path).stat().st_size
     finally:
         if (folder / PARTIAL).is_dir() and not any((folder / PARTIAL).iterdir()):
@@ -179,7 +179,7 @@ def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: Progress 
                 path.rmdir()
 
 
-def _fetch(file: RemoteFile, folder: Path, tell: Callable[[int], None]) -> None:
+def _fetch(file: RemoteFile, folder: Path, on_progress: OnProgress) -> None:
     part = _part(file, folder)
     part.parent.mkdir(parents=True, exist_ok=True)
     downloader = Resuming(
@@ -188,7 +188,7 @@ def _fetch(file: RemoteFile, folder: Path, tell: Callable[[int], None]) -> None:
         limit=LISTING_LIMIT if file.size is None else file.size,
         hashed=bool(file.digest),
         headers=file.headers,
-        on_bytes=tell,
+        on_progress=on_progress,
     )
     arrived = part.with_name(f"{part.name}.whole")
     arrived.unlink(missing_ok=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from histospace_core.errors import CohortError, StoreError
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.public_cohorts.check import Checked, check_section
 from histospace_core.public_cohorts.download import (
     PARTIAL,
     SUMS,
-    Progress,
     RemoteFile,
     digest_of,
     download_files,
@@ -41,7 +41,7 @@ class FetchedCohort:
 
 
 def fetch_cohort(
-    name: str, folder: Path, base_url: str | None = None, on_progress: Progress | None = None
+    name: str, folder: Path, base_url: str | None = None, on_progress: OnProgress = no_progress
 ) -> FetchedCohort:
     """Fetch, unpack and check a public cohort; what is there already is not fetched again.
 
@@ -50,7 +50,7 @@ def fetch_cohort(
     name : `her2st`, `stnet`, `10x-visium:<id>`, `hest:<id>`; several ids by comma.
     folder : new, empty, or of an earlier fetch of the same name, which is then completed.
     base_url : address of a mirror laid out like the source.
-    on_progress : called with bytes done, bytes in all and the name of the file; may raise to stop.
+    on_progress : called with the bytes done, all bytes and the file as stage; may raise to stop.
 
     Raises
     ------

@@ -12,11 +12,12 @@ other 31 are looked up in GitHub's listing of the repository, which states size 
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from histospace_core.errors import CohortError
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.public_cohorts.download import RemoteFile, download_files
 from histospace_core.public_cohorts.her2st_pins import PINNED
 from histospace_core.public_cohorts.source import Fetch, PublicSection, Source
@@ -93,7 +94,7 @@ def fetch_section(
     section: str,
     folder: Path,
     base_url: str,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> PublicSection:
     """Fetch one pinned section into `folder`, as a sample to try things on.
 
@@ -102,7 +103,7 @@ def fetch_section(
     section : one of `PINNED`.
     folder : made if absent.
     base_url : of the repository's `data/` folder, or of a mirror laid out like it.
-    on_progress : called with bytes done and bytes in all; may raise to stop.
+    on_progress : called with the bytes done, all bytes and the file as stage; may raise to stop.
 
     Raises
     ------
@@ -111,8 +112,7 @@ def fetch_section(
     StoreError
         The folder cannot be written.
     """
-    tell = None if on_progress is None else lambda done, total, _: on_progress(done, total)
-    download_files(pinned_files(section, base_url), folder, tell)
+    download_files(pinned_files(section, base_url), folder, on_progress)
     return Her2st().sections([section], folder)[0]
 
 

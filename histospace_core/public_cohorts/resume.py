@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from histospace_core.errors import HistospaceError
+from histospace_core.progress import OnProgress, Progress
 
 CHUNK = 2**18
 TIMEOUT_S = 30
@@ -45,7 +46,7 @@ class Resuming:
     limit : bytes at which an answer of unknown size is cut off.
     hashed : the whole is checked by hash afterwards, so it may be continued without a validator.
     headers : sent with each request; `Authorization` is not sent on to another host.
-    on_bytes : called with the bytes there so far; may raise to stop.
+    on_progress : called with the bytes of the file that are there; may raise to stop.
     """
 
     def __init__(
@@ -56,11 +57,11 @@ class Resuming:
         limit: int,
         hashed: bool,
         headers: Mapping[str, str],
-        on_bytes: Callable[[int], None],
+        on_progress: OnProgress,
     ) -> None:
         self.part, self._size, self._limit, self._hashed = part, size, limit, hashed
         self._headers = {"Accept-Encoding": "identity", **headers}
-        self._on_bytes = on_bytes
+        self._on_progress = on_progress
         self._validator = part.with_name(f"{part.name}.validator")
 
     def __call__(
@@ -144,7 +145,7 @@ class Resuming:
                     self.discard()
                     raise WrongFileError("more bytes than the file has")
                 file.write(chunk)
-                self._on_bytes(have)
+                self._on_progress(Progress(have, self._size or 0))
         if self._size is not None and have < self._size:
             raise requests.ConnectionError("the connection ended before the file did")
 

@@ -2,14 +2,12 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from histospace_core.catalog import SlideRow, new_id
 from histospace_core.catalog.intake import accept_slide
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.server.context import Context
-
-Progress = Callable[[int, int], None]
 
 
 def add_phantom(context: Context) -> SlideRow:
@@ -20,7 +18,7 @@ def add_phantom(context: Context) -> SlideRow:
     return _add(context, phantom.image, phantom.counts, phantom.spots, mpp=None)
 
 
-def add_her2st(context: Context, section: str, on_progress: Progress | None = None) -> SlideRow:
+def add_her2st(context: Context, section: str, on_progress: OnProgress = no_progress) -> SlideRow:
     """Download a real section of the public her2st data; its hashes are pinned.
 
     Raises

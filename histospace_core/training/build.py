@@ -27,6 +27,7 @@ from histospace_core.networks import (
     file_sha256,
     save_package,
 )
+from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
@@ -36,7 +37,7 @@ from histospace_core.training.method import Method, Packable, TrainingSet
 from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 LEVEL = 0.9
 """Nominal coverage of the prediction intervals."""
@@ -54,7 +55,7 @@ def train_from_cohort(
     recipe: Recipe | None = None,
     device: str = "auto",
     data_note: str = DATA_NOTE,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> ModelPackage:
     """Train on every section of a cohort and pack the model with its held-out scores.
 
@@ -95,7 +96,7 @@ def train_from_cohort(
             recipe,
             device,
             work=work / f"fold{i}",
-            on_progress=_part(on_progress, i, steps, label),
+            on_progress=part_progress(on_progress, label, i / steps, (i + 1) / steps),
         ).held
     everything = TrainingSet.of(list(data.values()), recipe)
     trained = method.fit(
@@ -103,7 +104,7 @@ def train_from_cohort(
         recipe,
         processes().device(device),
         work=work / "final",
-        on_progress=_part(on_progress, steps - 1, steps, "all sections"),
+        on_progress=part_progress(on_progress, "all sections", len(folds) / steps, 1),
     )
     assert isinstance(trained, Packable)
 
@@ -184,13 +185,6 @@ def _folds(sections: Sequence[Section]) -> list[Fold]:
     if len({s.patient for s in sections}) > 1:
         return make_folds(sections, "patient")
     return make_folds(sections, "section") if len(sections) > 1 else []
-
-
-def _part(on_progress: Progress, i: int, steps: int, label: str) -> Progress:
-    def report(done: int, total: int, message: str) -> None:
-        on_progress(int(1000 * (i + done / total) / steps), 1000, f"{label}: {message}")
-
-    return report
 
 
 def _config(

@@ -25,6 +25,7 @@ from histospace_core.evaluation import (
     summarise,
 )
 from histospace_core.inference.store import write_json
+from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.folds import Fold, make_folds, refuse_leaks
@@ -32,7 +33,7 @@ from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def evaluate_cohort(
     test: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
     device: str = "auto",
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Cross-validate and write `summary.json`, `genes.csv` and, a fold, its rows and predictions.
 
@@ -92,11 +93,8 @@ def evaluate_cohort(
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):
-
-        def report(done: int, total: int, message: str, i: int = i, fold: Fold = fold) -> None:
-            share = int(1000 * (i + done / max(total, 1)) / len(work))
-            on_progress(share, 1000, f"{', '.join(fold.test)}: {message}")
-
+        label = ", ".join(fold.test) + (f", seed {seed}" if len(seeds) > 1 else "")
+        report = part_progress(on_progress, label, i / len(work), (i + 1) / len(work))
         rows += _fold_rows(method, fold, data, recipe.with_(seed=seed), device, out, report)
     genes = _gene_table(rows)
     protocol = _protocol(table, method, recipe, plan, folds if not (train or test) else "named")
@@ -120,7 +118,7 @@ def run_fold(
     device: str,
     *,
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> FoldResult:
     """Train on the fold's training sections and predict its held-out ones."""
     held = [data[n] for n in fold.test]
@@ -169,7 +167,7 @@ def _fold_rows(
     recipe: Recipe,
     device: str,
     out: Path,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> list[dict[str, Any]]:
     """Rows of a fold, from its file where the same settings made it."""
     name = f"{'+'.join(fold.test)}-seed{recipe.seed}"

@@ -22,6 +22,7 @@ from histospace_core.networks import (
     n_parameters,
     to_pixels,
 )
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.cohort import SectionData
@@ -33,9 +34,7 @@ from histospace_core.training.recipe import (
     MENDED,
     PUBLISHED,
     HistoSPACERecipe,
-    Progress,
     Recipe,
-    no_progress,
 )
 from histospace_core.training.step import Step
 
@@ -77,7 +76,7 @@ def fit_histospace(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> Trained:
     """Train both stages; `test` is touched only by the faults that `Mends` may switch on.
 
@@ -92,13 +91,7 @@ def fit_histospace(
     tiles, targets = gather(train.sections, panel, recipe)
     key = training_key(recipe, tiles, targets)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
-    autoencoder = pretrain(
-        tiles,
-        recipe,
-        device,
-        stage[0],
-        lambda epoch, message: on_progress(epoch, recipe.all_epochs, message),
-    )
+    autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
 
     torch.manual_seed(recipe.seed)
     network = HistoSPACE(len(panel), recipe.mends.input_range)
@@ -174,7 +167,7 @@ def _fit_head(
     held: _Spots | None,
     recipe: HistoSPACERecipe,
     checkpoint: Checkpoint,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> int:
     """Train the head in place; return the epoch whose weights are kept (1-based)."""
     frozen = recipe.mends.freeze_batchnorm
@@ -201,15 +194,24 @@ def _fit_head(
             step(len(batch), partial(loss_of, batch))
             for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch)
         ]
-        message = f"predictor, loss {float(torch.stack(losses).mean()):.4f}{step.note}"
+        error = None
         if held is not None:
             error = float(mse_loss(predict_tiles(network, held.pixels), held.truth))
-            message += f", held-out loss {error:.4f}"
             if error < best:
                 best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())
         elif (epoch + 1) % _CHECKPOINT_EVERY == 0:
             checkpoint.save(network, optimiser, epoch + 1)
-        on_progress(recipe.autoencoder_epochs + epoch + 1, recipe.all_epochs, message)
+        on_progress(
+            Progress(
+                recipe.autoencoder_epochs + epoch + 1,
+                recipe.all_epochs,
+                "predictor",
+                epoch=epoch + 1,
+                loss=float(torch.stack(losses).mean()),
+                held_out_loss=error,
+                note=step.note,
+            )
+        )
     if best_state is not None:
         network.load_state_dict(best_state)
     return best_epoch

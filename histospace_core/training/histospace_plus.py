@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -20,11 +20,12 @@ from histospace_core.networks.histospace_plus import (
     HistoSPACEPlus,
     Trunk,
 )
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.programmes import decompose, fit_ridges
-from histospace_core.training.recipe import PLUS, PlusRecipe, Progress, Recipe, no_progress
+from histospace_core.training.recipe import PLUS, PlusRecipe, Recipe
 from histospace_core.training.tuned_branch import fit_tuned
 
 SHIFT_UM = 19.3
@@ -82,7 +83,7 @@ def fit_plus(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> TrainedPlus:
     """Train both branches on a fold's training sections; `test` is never looked at.
 
@@ -106,14 +107,14 @@ def fit_plus(
     network.to(memory_format=torch.channels_last)
     total = recipe.all_epochs + 1
     _fit_frozen(network, train, parts.scores)
-    on_progress(1, total, "frozen branch")
+    on_progress(Progress(1, total, "frozen branch"))
     fit_tuned(
         network,
         train,
         torch.from_numpy(parts.scores).to(device),
         recipe,
         work,
-        lambda done, message: on_progress(1 + done, total, message),
+        lambda event: on_progress(replace(event, done=1 + event.done, total=total)),
     )
     network.eval()
     return TrainedPlus(network.cpu(), _fit_domain(network, train, recipe.seed))

@@ -10,13 +10,13 @@ import pandas as pd
 
 from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods, load_held_out
+from histospace_core.progress import OnProgress, Progress, no_progress, part_progress
 from histospace_core.training.cohort import read_cohort
 from histospace_core.training.cross_validate import evaluate_cohort
 from histospace_core.training.folds import make_folds
 from histospace_core.training.leaderboard_entry import Entry
 from histospace_core.training.leaderboard_table import against_lines, leaderboard_lines
 from histospace_core.training.methods import METHODS, method_named
-from histospace_core.training.recipe import Progress, no_progress
 from histospace_core.training.speed import Speed, measure_speed
 
 OURS = "histospace-plus"
@@ -46,7 +46,7 @@ def make_leaderboard(
     append: bool = False,
     ours: str | None = None,
     device: str = "auto",
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> pd.DataFrame:
     """Evaluate networks on the same folds; write `leaderboard.csv`, `.md` and `against.csv`.
 
@@ -82,16 +82,12 @@ def make_leaderboard(
     speeds: dict[Entry, Speed] = {}
     for i, entry in enumerate(entries):
         # first of all networks, so that missing weights are found before hours of training
-        on_progress(i, 10 * len(entries), f"speed of {entry.network}")
+        on_progress(Progress(i, 10 * len(entries), f"speed of {entry.network}"))
         fold = plan[0]
         speeds[entry] = measure_speed(table, fold.train, fold.test[0], entry.network, entry.recipe)
     rows = old
     for i, entry in enumerate(entries):
-
-        def report(done: int, total: int, message: str, i: int = i, entry: Entry = entry) -> None:
-            share = (i + done / max(total, 1)) / len(entries)
-            on_progress(int(100 + 900 * share), 1000, f"{entry.network}, {message}")
-
+        start, stop = (0.1 + 0.9 * j / len(entries) for j in (i, i + 1))
         folder = out / entry.folder / _slug(f"{table.stem} {split}")
         summary = evaluate_cohort(
             table,
@@ -103,7 +99,7 @@ def make_leaderboard(
             test=test,
             seeds=range(seeds),
             device=device,
-            on_progress=report,
+            on_progress=part_progress(on_progress, entry.network, start, stop),
         )
         row = _row(table, split, entry, summary, speeds[entry], folder.relative_to(out))
         row["script"] = _script(table, entry, folds, train, test, seeds)

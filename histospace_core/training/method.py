@@ -13,10 +13,11 @@ from torch import nn
 
 from histospace_core.errors import CohortError
 from histospace_core.networks import Domain
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.panel import Panel, select_panel
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class Fit(Protocol):
         *,
         test: Sequence[SectionData] = (),
         work: Path | None = None,
-        on_progress: Progress = no_progress,
+        on_progress: OnProgress = no_progress,
     ) -> Fitted: ...
 
 

@@ -1,6 +1,5 @@
 """Train the autoencoder on tiles, without any expression."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
+from histospace_core.progress import OnProgress, Progress
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Autoencoding
@@ -20,7 +20,7 @@ def pretrain(
     recipe: Autoencoding,
     device: torch.device,
     checkpoint: Checkpoint,
-    on_epoch: Callable[[int, str], None],
+    on_progress: OnProgress,
     name: str = "autoencoder",
 ) -> Autoencoder:
     """Return the autoencoder after `recipe.autoencoder_epochs` epochs of Adam on squared error.
@@ -29,10 +29,10 @@ def pretrain(
     ----------
     tiles : uint8 (n, s, s, 3)
         Moved to the device once.
-    on_epoch
-        Called with the number of finished epochs and their loss.
+    on_progress
+        Called after each epoch with its loss, among the epochs of all stages.
     name
-        What the loss is of.
+        Stage that the progress names.
     """
     torch.manual_seed(recipe.seed)
     network = Autoencoder(recipe.input_range).to(device)
@@ -55,8 +55,8 @@ def pretrain(
             for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch)
         ]
         checkpoint.save(network, optimiser, epoch + 1)
-        error = float(torch.stack(losses).mean())
-        on_epoch(epoch + 1, f"{name}, loss {error:.4f}{step.note}")
+        done, loss = epoch + 1, float(torch.stack(losses).mean())
+        on_progress(Progress(done, recipe.all_epochs, name, epoch=done, loss=loss, note=step.note))
     return network.eval()
 
 

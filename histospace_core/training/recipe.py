@@ -1,18 +1,10 @@
 """What a training does, in one frozen, recorded value."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 from histospace_core.errors import CohortError
 from histospace_core.networks.autoencoder import InputRange
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, what is being done); may raise `Cancelled`."""
-
-
-def no_progress(done: int, total: int, message: str) -> None:
-    """Report nothing."""
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ class Step:
 
     @property
     def note(self) -> str:
-        """What the progress says if a part did not fit."""
-        return "" if self.part == PART else f" (memory is short: {self.part} spots at a time)"
+        """What the progress says once a part did not fit."""
+        return "" if self.part == PART else f"memory is short: {self.part} spots at a time"
 
     def _gradients(self, n: int, loss_of: Callable[[slice], Tensor]) -> Tensor | None:
         """Set gradients and batch statistics; return the loss, None if memory did not suffice."""

@@ -1,7 +1,7 @@
 """The tuned branch of HistoSPACE+: autoencoders first, then encoders and regression together."""
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
+from histospace_core.progress import OnProgress, Progress
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.method import TrainingSet
@@ -17,9 +18,6 @@ from histospace_core.training.parallel import processes
 from histospace_core.training.pretrain import pretrain, shuffled
 from histospace_core.training.recipe import PlusRecipe
 from histospace_core.training.step import Step
-
-OnEpoch = Callable[[int, str], None]
-"""Called with the number of finished epochs and their loss."""
 
 _BATCH = 128
 _WARM_UP = 0.3
@@ -31,7 +29,7 @@ def fit_tuned(
     scores: Tensor,
     recipe: PlusRecipe,
     work: Path | None,
-    on_epoch: OnEpoch,
+    on_progress: OnProgress,
 ) -> None:
     """Pretrain an autoencoder for each tuned view, then tune encoders and regression in place."""
     device = scores.device
@@ -42,8 +40,8 @@ def fit_tuned(
         stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
         tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
 
-        def report(done: int, message: str, before: int = i * recipe.autoencoder_epochs) -> None:
-            on_epoch((before + done) // len(TUNED), message)
+        def report(event: Progress, before: int = i * recipe.autoencoder_epochs) -> None:
+            on_progress(replace(event, done=(before + event.done) // len(TUNED)))
 
         autoencoder = pretrain(
             tiles.cpu().numpy(), recipe, device, stage, report, f"autoencoder {i + 1}"
@@ -51,7 +49,7 @@ def fit_tuned(
         network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
     _standardise(network, views, margins)
     stage = Checkpoint(work and work / "tuned.safetensors", key)
-    _tune(network, views, margins, scores, recipe, stage, on_epoch)
+    _tune(network, views, margins, scores, recipe, stage, on_progress)
     for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
         Checkpoint(work and work / f"{name}.safetensors", key).clear()
 
@@ -77,7 +75,7 @@ def _tune(
     scores: Tensor,
     recipe: PlusRecipe,
     checkpoint: Checkpoint,
-    on_epoch: OnEpoch,
+    on_progress: OnProgress,
 ) -> None:
     """Train encoders and regression; batch statistics stay those of the pretraining."""
     tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
@@ -109,8 +107,16 @@ def _tune(
             mask = keep / (1 - recipe.dropout)
             losses.append(step(len(spots), partial(loss_of, spots, draw, mask)))
         checkpoint.save(network, optimiser, epoch + 1)
-        message = f"tuned branch, loss {float(torch.stack(losses).mean()):.4f}{step.note}"
-        on_epoch(recipe.autoencoder_epochs + epoch + 1, message)
+        on_progress(
+            Progress(
+                recipe.autoencoder_epochs + epoch + 1,
+                recipe.all_epochs,
+                "tuned branch",
+                epoch=epoch + 1,
+                loss=float(torch.stack(losses).mean()),
+                note=step.note,
+            )
+        )
 
 
 def _loss(network: HistoSPACEPlus, seen: Tensor, truth: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from browser import steps
 from builders.sections import GENES, make_section_files
 
 from histospace_core.catalog import Catalog
-from histospace_core.jobs.losses import read_losses
+from histospace_core.training.loss_log import read_losses
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TRAINING_MS = 900_000

@@ -5,6 +5,7 @@ import time
 
 from histospace_core.errors import SlideError
 from histospace_core.jobs.bodies import Outcome, Task
+from histospace_core.progress import Progress
 
 
 def count(task: Task) -> Outcome:
@@ -18,7 +19,7 @@ def count(task: Task) -> Outcome:
         with file.open("a") as out:
             out.write(f"{os.getpid()}\n")
         done += 1
-        task.on_progress(done, steps, f"step {done}")
+        task.on_progress(Progress(done, steps, f"step {done}"))
     return Outcome({"pid": os.getpid()}, {"seconds": 1.5})
 
 

@@ -12,6 +12,7 @@ from builders.slide_files import make_slide
 from histospace_core.catalog import Catalog
 from histospace_core.catalog.import_folder import find_import, import_slide, importable
 from histospace_core.errors import SlideError, StoreError
+from histospace_core.progress import Progress
 from histospace_core.settings import Settings
 
 
@@ -41,13 +42,11 @@ def folder_of(settings: Settings) -> Path:
     return settings.import_dir
 
 
-def take_in(settings: Settings, catalog: Catalog, name: str) -> list[tuple[int, int]]:
-    """Import a file; return what was told of the progress."""
-    told: list[tuple[int, int]] = []
-    import_slide(
-        settings, catalog, name, settings.uploads_dir / "1", lambda *said: told.append(said)
-    )
-    return told
+def take_in(settings: Settings, catalog: Catalog, name: str) -> list[Progress]:
+    """Import a file; return its progress."""
+    events: list[Progress] = []
+    import_slide(settings, catalog, name, settings.uploads_dir / "1", events.append)
+    return events
 
 
 def test_slides_are_listed_and_nothing_else(settings: Settings, tmp_path: Path) -> None:
@@ -80,13 +79,13 @@ def test_without_a_folder_it_says_whom_to_ask(tmp_path: Path) -> None:
 
 
 def test_a_file_is_linked_and_hashed(settings: Settings, catalog: Catalog, picture: Path) -> None:
-    told = take_in(settings, catalog, "cohort/case 1.png")
+    events = take_in(settings, catalog, "cohort/case 1.png")
     (slide,) = catalog.slides()
     source = folder_of(settings) / "cohort" / "case 1.png"
     assert (slide.name, slide.file.name) == ("case 1.png", "slide.png")
     assert slide.sha256 == hashlib.sha256(picture.read_bytes()).hexdigest()
     assert slide.file.samefile(source), "a link, which takes no room"
-    assert told[-1] == (source.stat().st_size,) * 2
+    assert (events[-1].done, events[-1].total) == (source.stat().st_size,) * 2
     assert not (settings.uploads_dir / "1").exists()
     take_in(settings, catalog, "cohort/case 1.png")
     assert len(catalog.slides()) == 1, "the same content is the same slide"

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from histospace_core.characterise.run import characterise_run
 from histospace_core.errors import MeasurementError, StoreError
+from histospace_core.progress import Progress
 
 
 def test_tumour_and_stroma_are_found_and_named(tmp_path: Path) -> None:
@@ -112,12 +113,12 @@ def test_a_comparison_of_another_run_is_refused(tmp_path: Path) -> None:
         characterise_run(tmp_path / "run", comparison=tmp_path / "compared")
 
 
-def test_progress_is_told_to_its_end(tmp_path: Path) -> None:
+def test_progress_is_reported_before_each_step(tmp_path: Path) -> None:
     make_run(tmp_path / "run")
-    told: list[tuple[int, int, str]] = []
-    characterise_run(tmp_path / "run", on_progress=lambda *step: told.append(step))
-    assert [stage for _, _, stage in told][:2] == ["finding domains", "scoring signatures"]
-    assert all(done < total for done, total, _ in told)
+    events: list[Progress] = []
+    characterise_run(tmp_path / "run", on_progress=events.append)
+    assert [event.stage for event in events][:2] == ["finding domains", "scoring signatures"]
+    assert all(event.done < event.total for event in events)
 
 
 def test_a_signature_that_failed_on_held_out_patients_names_no_domain(tmp_path: Path) -> None:

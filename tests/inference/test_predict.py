@@ -13,6 +13,7 @@ from builders.slide_files import MPP, make_slide
 from histospace_core.errors import Cancelled, StoreError
 from histospace_core.inference import layout, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, Predictor
+from histospace_core.progress import Progress
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
 from histospace_core.slides.tissue import find_tissue
@@ -139,8 +140,8 @@ def test_a_cancelled_run_resumes_to_the_same_result(
 ) -> None:
     monkeypatch.setattr("histospace_core.slides.plan.CHUNK_TILES", 7)
 
-    def stop(done: int, total: int) -> None:
-        if done == total:  # what was finished before this last block stays
+    def stop(event: Progress) -> None:
+        if event.done == event.total:  # what was finished before this last block stays
             raise Cancelled("stopped")
 
     run = tmp_path / "run"
@@ -163,7 +164,7 @@ def test_a_cancelled_run_resumes_to_the_same_result(
 def test_an_unfinished_run_of_other_settings_is_refused(
     slide_file: Path, package: ModelPackage, tmp_path: Path
 ) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(event: Progress) -> None:
         raise Cancelled("stopped")
 
     with open_slide(slide_file, MPP) as slide:

@@ -17,9 +17,9 @@ from jobs.conftest import Workshop
 from histospace_core.catalog import State
 from histospace_core.errors import JobError
 from histospace_core.inference import open_prediction
-from histospace_core.jobs.losses import read_losses
 from histospace_core.sample.phantom import Phantom, make_phantom
 from histospace_core.slides.open import open_slide
+from histospace_core.training.loss_log import read_losses
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,7 @@ import requests
 from builders.range_server import Files
 
 from histospace_core.errors import Cancelled, StoreError
+from histospace_core.progress import Progress, no_progress
 from histospace_core.public_cohorts.download import RemoteFile, digest_of, download_files
 from histospace_core.public_cohorts.resume import CHUNK, DownloadError, Resuming
 
@@ -33,11 +34,11 @@ def left(folder: Path) -> list[str]:
 
 def test_a_file_arrives_whole_and_is_not_fetched_again(server: Files, folder: Path) -> None:
     file, seen = put(server), []
-    (path,) = download_files([file], folder, lambda *now: seen.append(now))
+    (path,) = download_files([file], folder, seen.append)
     assert path.read_bytes() == CONTENT
     assert left(folder) == ["a/image.tif"]
-    assert seen[-1] == (len(CONTENT), len(CONTENT), "image.tif")
-    assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
+    assert seen[-1] == Progress(len(CONTENT), len(CONTENT), "image.tif")
+    assert [event.done for event in seen] == sorted(event.done for event in seen)
     assert len(seen) >= 5
     download_files([file], folder)
     assert len(server.gets()) == 1
@@ -71,8 +72,8 @@ def test_the_next_call_goes_on_where_the_last_one_stopped(server: Files, folder:
 
 
 def test_cancelling_keeps_the_beginning(server: Files, folder: Path) -> None:
-    def stop(done: int, total: int, name: str) -> None:
-        if done >= 2 * CHUNK:
+    def stop(event: Progress) -> None:
+        if event.done >= 2 * CHUNK:
             raise Cancelled("enough")
 
     file = put(server)
@@ -164,7 +165,7 @@ def test_a_flood_of_unknown_size_is_cut_off(server: Files, folder: Path) -> None
         limit=CHUNK,
         hashed=False,
         headers={},
-        on_bytes=lambda n: None,
+        on_progress=no_progress,
     )
     with pytest.raises(ValueError, match="bytes"):
         downloader(file.url, str(folder), None)

@@ -56,7 +56,7 @@ def test_a_package_with_scores_from_unseen_patients(cohort: Path, tmp_path: Path
         recipe=QUICK,
         device="cpu",
         data_note="Made for a test.",
-        on_progress=lambda done, total, message: stages.append(done),
+        on_progress=lambda event: stages.append(event.done),
     )
     assert stages == sorted(stages)
     assert load_package(tmp_path / "model").sha256 == package.sha256

@@ -1,6 +1,5 @@
 """Training learns, repeats itself, resumes, and its mends do what they say."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from builders.cohorts import make_section
 
 from histospace_core.errors import Cancelled
 from histospace_core.evaluation import per_gene_pearson
+from histospace_core.progress import Progress
 from histospace_core.training import (
     MENDED,
     HistoSPACERecipe,
@@ -68,15 +68,17 @@ def test_a_stopped_training_resumes_to_the_same_weights(
 ) -> None:
     seen: list[tuple[str, int]] = []
 
-    def stop(done: int, total: int, message: str) -> None:
-        seen.append((message.split(",")[0], done))
+    def record(event: Progress) -> None:
+        seen.append((event.stage, event.done))
+
+    def stop(event: Progress) -> None:
+        record(event)
         if seen[-1] == stop_at:
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
         _fit(TRAIN, QUICK, CPU, work=tmp_path, on_progress=stop)
     seen.clear()
-    record: Callable[..., None] = lambda done, total, m: seen.append((m.split(",")[0], done))  # noqa: E731
     again = _weights(QUICK, work=tmp_path, on_progress=record)
     assert ("autoencoder", 1) not in seen
     assert _equal(again, undisturbed)
@@ -86,7 +88,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
 def test_a_checkpoint_of_another_recipe_is_ignored(
     tmp_path: Path, undisturbed: dict[str, torch.Tensor]
 ) -> None:
-    def stop(done: int, total: int, message: str) -> None:
+    def stop(event: Progress) -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):

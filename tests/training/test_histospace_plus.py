@@ -10,6 +10,7 @@ from builders.cohorts import N_GENES, make_section
 from histospace_core.errors import Cancelled
 from histospace_core.evaluation import per_gene_pearson
 from histospace_core.networks.histospace_plus import PLUS_VIEWS
+from histospace_core.progress import Progress
 from histospace_core.training import SectionData, TrainingSet
 from histospace_core.training.histospace_plus import HISTOSPACE_PLUS, TrainedPlus, fit_plus
 from histospace_core.training.recipe import PLUS
@@ -82,16 +83,16 @@ def test_pooling_two_views_is_pooling_all_features(trained: TrainedPlus) -> None
 def test_a_stopped_training_resumes_to_the_same_weights(
     tmp_path: Path, trained: TrainedPlus
 ) -> None:
-    def stop(done: int, total: int, message: str) -> None:
-        if message.startswith("tuned"):
+    def stop(event: Progress) -> None:
+        if event.stage == "tuned branch":
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
         _fit(work=tmp_path, on_progress=stop)
     assert list(tmp_path.iterdir())
     seen: list[str] = []
-    again = _fit(work=tmp_path, on_progress=lambda done, total, message: seen.append(message))
-    assert sum(m.startswith("tuned") for m in seen) == QUICK.epochs - 1
+    again = _fit(work=tmp_path, on_progress=lambda event: seen.append(event.stage))
+    assert seen.count("tuned branch") == QUICK.epochs - 1
     assert not list(tmp_path.iterdir())
     state = trained.network.state_dict()
     for name, tensor in again.network.state_dict().items():

@@ -54,7 +54,7 @@ def board(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         **SPLIT,
         seeds=2,
         device="cpu",
-        on_progress=lambda done, total, message: seen.append(1000 * done // total),
+        on_progress=lambda event: seen.append(1000 * event.done // event.total),
     )
     assert seen == sorted(seen)
     assert seen[-1] <= 1000

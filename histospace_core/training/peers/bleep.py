@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from histospace_core.networks.encoders import load_encoder, to_input
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
@@ -42,7 +43,7 @@ from histospace_core.training.peers.descent import (
 )
 from histospace_core.training.peers.symmetry import drawn
 from histospace_core.training.pretrain import shuffled
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 DIMENSIONS = 256
 TEMPERATURE = 1.0
@@ -132,7 +133,7 @@ def fit_bleep(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> FittedBLEEP:
     """Train both encoders, then embed the training spots."""
     if not isinstance(recipe, BLEEPRecipe):

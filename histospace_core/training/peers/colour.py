@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData, without_margin
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 PERCENTILES = (5, 25, 50, 75, 95)
 _DENSITY = -np.log10((np.arange(256, dtype=np.float32) + 1) / 256)
@@ -69,12 +70,12 @@ def fit_colour(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> ColourRidge:
     """Fit the ridge on the training spots."""
     features = []
     for i, section in enumerate(train.sections):
-        on_progress(i, len(train.sections), f"colour of {section.section.name}")
+        on_progress(Progress(i, len(train.sections), f"colour of {section.section.name}"))
         features.append(colour_statistics(section))
     sizes = [s.n_spots for s in train.sections]
     return ColourRidge(fit_ridge(np.concatenate(features), train.targets, sizes))

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from histospace_core.networks import n_parameters, to_pixels
 from histospace_core.networks.encoders import OFFLINE
+from histospace_core.progress import OnProgress, Progress
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.method import TrainingSet
-from histospace_core.training.recipe import Progress, Recipe
+from histospace_core.training.recipe import Recipe
 
 _CHECKPOINT_EVERY = 10
 N = TypeVar("N", bound=nn.Module)
@@ -82,7 +83,7 @@ def descend(
     batches: Callable[[int], Iterable[Tensor]],
     recipe: Recipe,
     checkpoint: Checkpoint,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> None:
     """Train in place, epoch after epoch, and leave the network in evaluation mode.
 
@@ -112,8 +113,8 @@ def descend(
             losses.append(loss.detach())
         if (epoch + 1) % _CHECKPOINT_EVERY == 0:
             checkpoint.save(network, optimiser, epoch + 1)
-        mean = float(torch.stack(losses).mean())
-        on_progress(epoch + 1, recipe.all_epochs, f"epoch {epoch + 1}, loss {mean:.4f}")
+        done, mean = epoch + 1, float(torch.stack(losses).mean())
+        on_progress(Progress(done, recipe.all_epochs, "network", epoch=done, loss=mean))
     checkpoint.clear()
     network.eval()
 

@@ -25,12 +25,13 @@ from torch import nn
 
 from histospace_core.networks import n_parameters, to_pixels
 from histospace_core.networks.encoders import load_encoder, to_input
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Fit, Method, TrainingSet
 from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
 from histospace_core.training.peers.symmetry import symmetric
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 PREFIX = "encoder:"
 N_COMPONENTS = 256
@@ -102,7 +103,7 @@ def fit_encoder_ridge(name: str) -> Fit:
         *,
         test: Sequence[SectionData] = (),
         work: Path | None = None,
-        on_progress: Progress = no_progress,
+        on_progress: OnProgress = no_progress,
     ) -> EncoderRidge:
         if not isinstance(recipe, EncoderRecipe):
             raise TypeError(f"an encoder needs an EncoderRecipe, not {recipe!r}")
@@ -113,10 +114,10 @@ def fit_encoder_ridge(name: str) -> Fit:
             before = sum(sizes[:i])
 
             def report(done: int, before: int = before) -> None:
-                on_progress(before + done, sum(sizes), "encoding training tiles")
+                on_progress(Progress(before + done, sum(sizes), "encoding training tiles"))
 
             features.append(encode(encoder, section.tiles, recipe.symmetries, report))
-        on_progress(sum(sizes), sum(sizes), "fitting the ridge")
+        on_progress(Progress(sum(sizes), sum(sizes), "fitting the ridge"))
         components = min(N_COMPONENTS, features[0].shape[1], sum(sizes) - 1)
         penalty = 100 / (components * len(train.panel)) if recipe.penalty == "hest" else None
         ridge = fit_ridge(

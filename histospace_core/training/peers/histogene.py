@@ -23,13 +23,14 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks import to_pixels
 from histospace_core.networks.attention import Block
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
 from histospace_core.training.peers.descent import FittedNetwork, checkpoint_of, descend
 from histospace_core.training.peers.spot_lattice import lattice_positions
 from histospace_core.training.peers.symmetry import drawn
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 PATCH_PX = 112
 HEADS = 16
@@ -96,7 +97,7 @@ def fit_histogene(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> FittedHisToGene:
     """Train on one section a step."""
     if not isinstance(recipe, HisToGeneRecipe):

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ def fit_mean_profile(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> MeanProfile:
     """Average the training spots."""
     return MeanProfile(train.mean_profile)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from histospace_core.networks.encoders import load_encoder, to_input
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Method, TrainingSet
@@ -37,7 +38,7 @@ from histospace_core.training.peers.descent import (
 )
 from histospace_core.training.peers.symmetry import N_SYMMETRIES, drawn, symmetric
 from histospace_core.training.pretrain import shuffled
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 MOMENTUM = 0.9
 _BATCH = 32
@@ -92,7 +93,7 @@ def fit_stnet(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> FittedSTNet:
     """Fine-tune all layers on the training spots."""
     if not isinstance(recipe, TrunkRecipe):

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from histospace_core.networks.encoders import load_encoder
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData, without_margin
 from histospace_core.training.method import Method, TrainingSet
@@ -46,7 +47,7 @@ from histospace_core.training.peers.descent import (
 from histospace_core.training.peers.spot_lattice import lattice_positions
 from histospace_core.training.peers.symmetry import drawn
 from histospace_core.training.peers.triplex_network import AROUND, TRIPLEX
-from histospace_core.training.recipe import Progress, Recipe, no_progress
+from histospace_core.training.recipe import Recipe
 
 _BATCH = 32
 
@@ -128,7 +129,7 @@ def fit_triplex(
     *,
     test: Sequence[SectionData] = (),
     work: Path | None = None,
-    on_progress: Progress = no_progress,
+    on_progress: OnProgress = no_progress,
 ) -> FittedTRIPLEX:
     """Let the trunk see each section once, then train the branches and their fusion."""
     if not isinstance(recipe, TRIPLEXRecipe):
@@ -140,7 +141,7 @@ def fit_triplex(
     for section in train.sections:
 
         def report(done: int, name: str = section.section.name) -> None:
-            on_progress(0, recipe.epochs, f"the trunk looks at {name}, {done} spots")
+            on_progress(Progress(0, recipe.epochs, f"encoding section {name}, {done} spots"))
 
         seen.append(see(network, section, recipe.input_px, report))
     truth = [torch.from_numpy(e).to(device) for e in train.expression]

@@ -9,9 +9,9 @@ from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.catalog.tables import utc_now
 from histospace_core.errors import JobError
 from histospace_core.figures.training import loss_curves
-from histospace_core.jobs.losses import read_losses
 from histospace_core.networks import load_package
 from histospace_core.server.context import get_context
+from histospace_core.training.loss_log import read_losses
 from histospace_core.web.library.model_cards import package_zip, reservation
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (

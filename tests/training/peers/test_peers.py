@@ -10,6 +10,7 @@ from builders.cohorts import make_section
 
 from histospace_core.errors import Cancelled, CohortError, ModelError
 from histospace_core.evaluation import per_gene_pearson
+from histospace_core.progress import Progress
 from histospace_core.training import Method, Recipe, SectionData, TrainingSet, method_named
 from histospace_core.training.peers.encoder_ridge import EncoderRecipe
 from histospace_core.training.peers.histogene import HisToGeneRecipe
@@ -51,15 +52,13 @@ def test_it_learns_what_the_tile_shows_on_an_unseen_patient(name: str) -> None:
     method, recipe = method_named(name), QUICK[name]
     *train, held = _sections(method)
     training = TrainingSet.of(train, recipe)
-    messages: list[tuple[int, int]] = []
+    events: list[Progress] = []
     torch.manual_seed(0)
-    fitted = method.fit(
-        training, recipe, CPU, on_progress=lambda done, total, what: messages.append((done, total))
-    )
+    fitted = method.fit(training, recipe, CPU, on_progress=events.append)
     predicted = fitted.predict(held)
     assert predicted.shape == (held.n_spots, len(training.panel))
     assert predicted.dtype == np.float32
-    assert all(done <= total for done, total in messages)
+    assert all(event.done <= event.total for event in events)
     measured = training.panel.expression(held.measured, training.unit)
     r = per_gene_pearson(measured, predicted).mean()
     assert (r > 0.7) if name != "mean-profile" else (r == 0)
@@ -79,10 +78,10 @@ def test_a_stopped_training_resumes_to_the_same_prediction(name: str, tmp_path: 
     training = TrainingSet.of(train, recipe)
 
     def fit(work: Path | None, stop_at: int = 99) -> np.ndarray:
-        def report(done: int, total: int, message: str) -> None:
-            if done == stop_at:
+        def report(event: Progress) -> None:
+            if event.done == stop_at:
                 raise Cancelled("stopped")
-            seen.append(done)
+            seen.append(event.done)
 
         torch.manual_seed(0)
         seen: list[int] = []
