@@ -148,7 +148,7 @@ def _headline(comparison: Comparison) -> None:
             metric(
                 label,
                 "not evaluable" if value is None else f"{value:.3f}",
-                f"mean profile: {baseline:.3g}",
+                None if baseline is None else f"mean profile: {baseline:.3g}",
                 help=why,
             )
         if ceiling is not None:
@@ -161,6 +161,8 @@ def _headline(comparison: Comparison) -> None:
         st.metric("Spots", f"{s['n_spots']:,}", width="content")
         st.metric("Genes scored", f"{s['n_genes_scored']:,}", width="content")
     share = s["share_of_genes_beating_mean"]
+    if share is None:
+        return
     verdict = "beats" if s["mse_ratio_to_mean"] < 1 else "**does not beat**"
     st.markdown(
         f"Over all genes the prediction {verdict} the mean profile; for {share:.0%} of the genes "

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from histospace_core.comparison.gene_table import gene_table
 from histospace_core.comparison.matching import MIN_COVER, tile_mask, tile_weights
 from histospace_core.errors import MeasurementError, StoreError
-from histospace_core.evaluation.gene_scores import score_all, score_genes
+from histospace_core.evaluation.array_scores import ArrayScores, finite_mean, score_arrays
 from histospace_core.evaluation.noise import noise_ceiling
 from histospace_core.expression import map_to_panel, normalise
 from histospace_core.expression.align import Alignment, check_alignment, lies_on
@@ -33,7 +34,7 @@ class Comparison:
     Attributes
     ----------
     genes : DataFrame
-        One row a gene of the panel, columns `gene_scores.COLUMNS`.
+        One row a gene of the panel, columns `gene_table.COLUMNS`.
     spots : AnnData
         Matched spots x common genes, layers "measured" and "predicted" in the model's unit;
         `obsm["spatial"]` where they were placed; `var["noise_ceiling"]`.
@@ -119,7 +120,9 @@ def compare_run(
         layers={"measured": truth[matched], "predicted": estimate[matched]},
     )
     spots.var["noise_ceiling"] = _ceiling(common[matched], unit)
-    genes = score_genes(spots, prediction.var)
+    profile = spots.var["training_mean"].to_numpy(np.float32)
+    scores = score_arrays(truth[matched], estimate[matched], profile, positions=centres[matched])
+    genes = gene_table(spots, scores, prediction.var)
     summary = {
         "notice": RESEARCH_USE,
         "run": prediction.run_dir.name,
@@ -131,7 +134,7 @@ def compare_run(
         "n_spots_measured": measured.n_obs,
         "n_spots": spots.n_obs,
         "n_genes": spots.n_vars,
-        **score_all(spots),
+        **_overall(scores, spots.var["noise_ceiling"].to_numpy(np.float64)),
         "domain_warning": facts["domain"]["warning"],
         "alignment": alignment.to_json(),
         "placement": {
@@ -166,6 +169,18 @@ def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
     """Noise ceiling of each gene over the matched spots."""
     library = counts.obs["total_counts"].to_numpy(np.float64)
     return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
+
+
+def _overall(scores: ArrayScores, ceiling: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the scores over all evaluable genes, as `summary.json` has them."""
+    n_scored = int(scores.evaluable.sum())
+    return {
+        "n_genes_scored": n_scored,
+        **scores.overall,
+        "mean_profile_per_gene_pearson": 0.0,
+        "noise_ceiling": finite_mean(ceiling[scores.evaluable]),
+        "share_of_genes_beating_mean": scores.beats_mean.sum() / n_scored if n_scored else None,
+    }
 
 
 def _at_spots(

@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histospace_core.errors import CohortError
+from histospace_core.evaluation.array_scores import finite_mean, score_arrays
 from histospace_core.evaluation.held_out import GeneSets, HeldOut
 from histospace_core.evaluation.metrics import (
     bootstrap_mean_pearson,
-    mse_ratio_per_gene,
     mse_ratio_to_mean,
     per_gene_pearson,
-    per_gene_spearman,
-    per_spot_pearson,
     rmse,
     variance_ratio,
 )
@@ -62,8 +60,8 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
     CohortError
         No gene varies over the section's spots.
     """
-    r = per_gene_pearson(held.measured, held.predicted)
-    varies = np.isfinite(r)
+    scores = score_arrays(held.measured, held.predicted, held.mean_profile)
+    varies = scores.evaluable
     if not varies.any():
         raise CohortError(
             f"No gene of the panel varies over the spots of section '{held.section}', so it cannot "
@@ -71,8 +69,7 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
         )
     x, y, mean = held.measured[:, varies], held.predicted[:, varies], held.mean_profile[varies]
     flat = np.broadcast_to(mean, x.shape)
-    rho = per_gene_spearman(held.measured, held.predicted)
-    ratio = mse_ratio_per_gene(held.measured, held.predicted, held.mean_profile)
+    r, rho = (scores.genes[name].to_numpy() for name in ("pearson", "spearman"))
     ceiling = np.where(varies, held.noise_ceiling(unit), np.nan)
     low, high = bootstrap_mean_pearson(x, y)
     both = varies & np.isfinite(ceiling)
@@ -81,27 +78,27 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
         "patient": held.patient,
         "n_spots": len(held.measured),
         "n_genes": int(varies.sum()),
-        "per_gene_pearson": _mean(r),
+        "per_gene_pearson": scores.overall["per_gene_pearson"],
         "per_gene_pearson_ci": [low, high],
-        "per_gene_pearson_hvg50": _mean(r[sets.hvg50]),
-        "per_gene_pearson_svg50": _mean(r[sets.svg50]),
-        "per_gene_spearman": _mean(rho),
-        "mse_ratio_to_mean": mse_ratio_to_mean(x, y, mean),
+        "per_gene_pearson_hvg50": finite_mean(r[sets.hvg50]),
+        "per_gene_pearson_svg50": finite_mean(r[sets.svg50]),
+        "per_gene_spearman": finite_mean(rho),
+        "mse_ratio_to_mean": scores.overall["mse_ratio_to_mean"],
         "rmse": rmse(x, y),
         "mean_profile_rmse": rmse(x, flat),
         **_ssim(held, sets),
         "variance_ratio": float(np.median(variance_ratio(x, y))),
-        "n_genes_beating_mean": int((ratio[varies] < 1).sum()),
-        "per_spot_pearson": _mean(per_spot_pearson(x, y)),
-        "mean_profile_per_spot_pearson": _mean(per_spot_pearson(x, flat)),
-        "noise_ceiling": _mean(ceiling),
+        "n_genes_beating_mean": int(scores.beats_mean.sum()),
+        "per_spot_pearson": scores.overall["per_spot_pearson"],
+        "mean_profile_per_spot_pearson": scores.overall["mean_profile_per_spot_pearson"],
+        "noise_ceiling": finite_mean(ceiling),
         "share_of_noise_ceiling": _share(r[both], ceiling[both]),
         "smoothed": _smoothed(held, sets, varies),
     }
     columns = {
         "pearson": r,
         "spearman": rho,
-        "mse_ratio_to_mean": np.where(varies, ratio, np.nan),
+        "mse_ratio_to_mean": scores.genes["mse_ratio_to_mean"].to_numpy(),
         "noise_ceiling": ceiling,
     }
     row["genes"] = {
@@ -120,7 +117,7 @@ def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
     for prefix, y in {"": held.predicted[:, both], "mean_profile_": flat}.items():
         ssim = map_ssim(x, y, held.centres)
         for name, genes in {"hvg50": sets.hvg50, "svg50": sets.svg50}.items():
-            scores[f"{prefix}ssim_{name}"] = _mean(ssim[np.isin(both, genes)])
+            scores[f"{prefix}ssim_{name}"] = finite_mean(ssim[np.isin(both, genes)])
     return scores
 
 
@@ -130,20 +127,15 @@ def _smoothed(held: HeldOut, sets: GeneSets, varies: NDArray[np.bool_]) -> dict[
     # rounding makes a constant gene vary after smoothing
     r = np.where(varies, per_gene_pearson(x, y), np.nan)
     return {
-        "per_gene_pearson": _mean(r),
-        "per_gene_pearson_hvg50": _mean(r[sets.hvg50]),
-        "per_gene_pearson_svg50": _mean(r[sets.svg50]),
+        "per_gene_pearson": finite_mean(r),
+        "per_gene_pearson_hvg50": finite_mean(r[sets.hvg50]),
+        "per_gene_pearson_svg50": finite_mean(r[sets.svg50]),
         "mse_ratio_to_mean": mse_ratio_to_mean(x[:, varies], y[:, varies], mean[varies]),
     }
 
 
 def _share(r: NDArray[np.float64], ceiling: NDArray[np.float64]) -> float | None:
     return float(r.mean() / ceiling.mean()) if len(r) and ceiling.mean() > 0 else None
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else None
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:

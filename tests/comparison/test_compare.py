@@ -12,9 +12,9 @@ from builders.slide_files import MPP, make_slide
 from scipy import sparse
 
 from histospace_core.comparison.compare import compare_run, open_comparison
+from histospace_core.comparison.gene_table import COLUMNS
 from histospace_core.comparison.matching import tile_weights
 from histospace_core.errors import MeasurementError, StoreError
-from histospace_core.evaluation.gene_scores import COLUMNS
 from histospace_core.expression import Placement
 from histospace_core.inference import open_prediction, predict_slide
 from histospace_core.slides.open import open_slide

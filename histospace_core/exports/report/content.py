@@ -160,7 +160,8 @@ def comparison_rows(comparison: Comparison) -> Rows:
         ("per-spot r (misleading alone)",
          score(s["per_spot_pearson"]), score(s["mean_profile_per_spot_pearson"])),
         ("genes with less error than the mean profile",
-         f"{s['share_of_genes_beating_mean']:.0%}", "0%"),
+         "not scored" if s["n_genes_scored"] == 0 else f"{s['share_of_genes_beating_mean']:.0%}",
+         "0%"),
     ]  # fmt: skip
 
 

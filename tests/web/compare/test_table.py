@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from histospace_core.comparison.compare import Comparison
-from histospace_core.evaluation.gene_scores import COLUMNS, CONSTANT, NOT_MEASURED
+from histospace_core.comparison.gene_table import COLUMNS, CONSTANT, NOT_MEASURED
 from histospace_core.web.compare.table import (
     ALL,
     BEATS,

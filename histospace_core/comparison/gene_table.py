@@ -1,0 +1,55 @@
+"""The table of genes of a comparison, `genes.csv`."""
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from histospace_core.evaluation.array_scores import ArrayScores
+
+COLUMNS = (
+    "gene",
+    "n_spots",
+    "pearson",
+    "spearman",
+    "rmse",
+    "mse_ratio_to_mean",
+    "p_value",
+    "q_value",
+    "held_out_pearson",
+    "note",
+)
+CONSTANT = "not evaluable: constant in the measurement"
+NOT_MEASURED = "not evaluable: not measured"
+
+
+def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a gene: those of `spots` with their scores, then the other panel genes.
+
+    Parameters
+    ----------
+    spots
+        Matched spots, with `var["held_out_pearson"]`.
+    scores
+        Of the genes of `spots`, with p-values.
+    panel
+        `Prediction.var`.
+    """
+    scored = scores.genes.assign(
+        gene=spots.var_names,
+        n_spots=spots.n_obs,
+        held_out_pearson=spots.var["held_out_pearson"].to_numpy(),
+        note=np.where(scores.evaluable, "", CONSTANT),
+    )[list(COLUMNS)]
+    absent = panel.index.difference(spots.var_names, sort=False)
+    if absent.empty:
+        return scored
+    rest = pd.DataFrame(
+        {
+            "gene": absent,
+            "n_spots": 0,
+            "held_out_pearson": panel.loc[absent, "held_out_pearson"].to_numpy(),
+            "note": NOT_MEASURED,
+        }
+    )
+    rest = rest.reindex(columns=scored.columns).astype(scored.dtypes)
+    return pd.concat([scored, rest], ignore_index=True)
