@@ -2,14 +2,15 @@
 
     python -m benchmarks.upload [--gb 4] [--dir /tmp]
 
-The app is served as a user serves it, and the file sent in the pieces that its page sends. At half,
-the connection breaks in the middle of a piece; at three quarters, the server is killed (`kill -9`)
+The app is served as a user serves it, and the file sent in the chunks that its page sends. At half,
+the connection breaks in the middle of a chunk; at three quarters, the server is killed (`kill -9`)
 and started again. Each time the upload goes on from what the server says it has. At the end the
 SHA-256 in the catalog is held against the file's. The file is a real slide, made longer by blocks
 of noise with holes between them; it and the store, as large again, are deleted at the end.
 """
 
 import argparse
+import base64
 import hashlib
 import signal
 import socket
@@ -25,10 +26,11 @@ import psutil
 from benchmarks.make_slide import make_slide
 from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
+from histospace_core.server import tus
 from histospace_core.server.tokens import Tokens
 from histospace_core.server.upload_routes import PURPOSE, TOKEN_HEADER
 
-PIECE = 8 << 20
+CHUNK = 8 << 20
 BLOCK = 64 << 20
 
 
@@ -80,40 +82,46 @@ class Server:
 
 
 class Sender:
-    """What the page does: one file in pieces, each at the offset that the server names."""
+    """Sends one file as the page does: in chunks, each at the offset that the server states."""
 
     def __init__(self, server: Server, file: Path) -> None:
         token = Tokens(server.store).grant(PURPOSE)
-        self.client = httpx.Client(base_url=server.url, headers={TOKEN_HEADER: token}, timeout=600)
+        headers = {TOKEN_HEADER: token, "Tus-Resumable": tus.VERSION}
+        self.client = httpx.Client(base_url=server.url, headers=headers, timeout=600)
         self.server, self.file, self.size = server, file, file.stat().st_size
-        about = {"name": file.name, "size": self.size, "kind": "slide"}
-        answer = self.client.post("/api/uploads", json=about)
-        answer.raise_for_status()
-        self.path = f"/api/uploads/{answer.json()['id']}"
+        name = base64.b64encode(file.name.encode()).decode()
+        metadata = f"filename {name},kind {base64.b64encode(b'slide').decode()}"
+        about = {"Upload-Length": str(self.size), "Upload-Metadata": metadata}
+        answer = self.client.post("/api/uploads", headers=about)
+        self.path = answer.raise_for_status().headers["Location"]
 
     def offset(self) -> int:
-        return int(self.client.get(self.path).json()["offset"])
+        return int(self.client.head(self.path).raise_for_status().headers["Upload-Offset"])
 
     def send(self, until: int) -> None:
         offset = self.offset()
         with self.file.open("rb") as file:
             file.seek(offset)
             while offset < until:
-                headers = {"Upload-Offset": str(offset)}
-                answer = self.client.put(self.path, content=file.read(PIECE), headers=headers)
-                answer.raise_for_status()
-                offset = answer.json()["offset"]
+                headers = {"Upload-Offset": str(offset), "Content-Type": tus.CHUNK_TYPE}
+                answer = self.client.patch(self.path, content=file.read(CHUNK), headers=headers)
+                offset = int(answer.raise_for_status().headers["Upload-Offset"])
 
     def break_off(self) -> None:
-        """Promise a piece and close the connection after a third of it."""
+        """Announce a chunk and close the connection after a third of it."""
         offset = self.offset()
-        headers = {**self.client.headers, "Content-Length": PIECE, "Upload-Offset": offset}
+        headers = {
+            **self.client.headers,
+            "Content-Length": CHUNK,
+            "Content-Type": tus.CHUNK_TYPE,
+            "Upload-Offset": offset,
+        }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         with self.file.open("rb") as file:
             file.seek(offset)
-            part = file.read(PIECE // 3)
+            part = file.read(CHUNK // 3)
         with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
-            connection.sendall(f"PUT {self.path} HTTP/1.1\r\n{head}\r\n".encode() + part)
+            connection.sendall(f"PATCH {self.path} HTTP/1.1\r\n{head}\r\n".encode() + part)
         for _ in range(50):  # the server notices in its own time
             if self.offset() > offset:
                 break

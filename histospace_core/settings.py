@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         return self.store / "uploads"
 
     @property
+    def upload_max_bytes(self) -> int:
+        """Largest accepted upload in bytes."""
+        return int(self.upload_max_gb * 1e9)
+
+    @property
     def catalog_url(self) -> str:
         return self.database_url or f"sqlite:///{(self.store / 'catalog.db').as_posix()}"
 

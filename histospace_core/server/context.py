@@ -7,7 +7,7 @@ from histospace_core.catalog import Catalog
 from histospace_core.jobs import Jobs
 from histospace_core.server.tiles import Tiles
 from histospace_core.server.tokens import Tokens
-from histospace_core.server.uploads import Uploads
+from histospace_core.server.uploads import UploadStore
 from histospace_core.settings import Settings, get_settings
 
 
@@ -18,7 +18,7 @@ class Context:
     settings: Settings
     catalog: Catalog
     jobs: Jobs
-    uploads: Uploads
+    uploads: UploadStore
     tokens: Tokens
     tiles: Tiles
 
@@ -43,7 +43,7 @@ def get_context() -> Context:
             catalog.migrate()
             jobs = Jobs(settings, catalog)
             jobs.recover()
-            uploads = Uploads(settings, catalog)
+            uploads = UploadStore(settings, catalog)
             tokens = Tokens(settings.store)
             _context = Context(settings, catalog, jobs, uploads, tokens, Tiles(catalog))
         return _context

@@ -102,7 +102,7 @@ async def _tidy_hourly(context: Context) -> None:
 
 def tidy(context: Context, keep_s: float = KEEP_S) -> None:
     """Remove abandoned uploads, and measured expression that belongs to no slide, after a day."""
-    context.uploads.sweep(keep_s)
+    context.uploads.delete_expired(keep_s)
     kept = {
         Path(path).parent.name
         for slide in context.catalog.slides()

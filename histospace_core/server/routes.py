@@ -4,14 +4,15 @@ from starlette.routing import BaseRoute, Route
 
 from histospace_core.server import assets, downloads, tile_routes, upload_routes
 
+# POST stands for another method where a proxy lets nothing else through: X-HTTP-Method-Override.
+UPLOAD_METHODS = ["OPTIONS", "HEAD", "PATCH", "DELETE", "POST"]
+
 
 def routes() -> list[BaseRoute]:
-    """Return the routes that `app.py` mounts; no data is answered without a signed token."""
+    """Return the routes that `app.py` mounts; data is served only with a signed token."""
     return [
-        Route("/api/uploads", upload_routes.create, methods=["POST"]),
-        Route("/api/uploads/{upload_id}", upload_routes.offset, methods=["GET"]),
-        Route("/api/uploads/{upload_id}", upload_routes.append, methods=["PUT"]),
-        Route("/api/uploads/{upload_id}", upload_routes.cancel, methods=["DELETE"]),
+        Route("/api/uploads", upload_routes.collection, methods=["OPTIONS", "POST"]),
+        Route("/api/uploads/{upload_id}", upload_routes.upload, methods=UPLOAD_METHODS),
         Route("/api/uploads/{upload_id}/finish", upload_routes.finish, methods=["POST"]),
         Route("/api/slides/{slide_id}/image.jpg", downloads.slide_image, methods=["GET"]),
         Route("/api/slides/{slide_id}/tiles/{level}/{tile}.jpg", tile_routes.slide_tile),

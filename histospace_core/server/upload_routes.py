@@ -1,20 +1,22 @@
-"""The upload protocol: create, send pieces at an offset, finish; resumable at any moment.
+"""Routes for resumable uploads: tus 1.0.0, and one request more that takes the complete file in.
 
-    POST   /api/uploads              {name, size, kind} -> {id, offset}
-    GET    /api/uploads/{id}         -> {offset}
-    PUT    /api/uploads/{id}         body, header Upload-Offset -> {offset}
-    POST   /api/uploads/{id}/finish  -> {slide_id, …} or {measured_id, …}
-    DELETE /api/uploads/{id}         -> {}
+    OPTIONS /api/uploads              version, extensions and the largest upload
+    POST    /api/uploads              Upload-Length, Upload-Metadata: filename, kind -> Location
+    HEAD    /api/uploads/{id}         -> Upload-Offset, Upload-Length
+    PATCH   /api/uploads/{id}         a chunk at Upload-Offset -> the new Upload-Offset
+    DELETE  /api/uploads/{id}         cancel the upload
+    POST    /api/uploads/{id}/finish  -> {slide_id, …} or {measured_id, …}
 
-Every answer but the last may be {error: sentence} with a status that says so.
+`finish` is ours: checking a slide may take longer than a client waits for the answer to a PATCH.
+Every request but OPTIONS needs the header X-Histospace-Token. A refusal is {error: sentence}.
 """
 
 import asyncio
 import functools
-import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeGuard
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,97 +24,131 @@ from starlette.responses import JSONResponse, Response
 
 from histospace_core.catalog.intake import accept_slide
 from histospace_core.errors import HistospaceError
+from histospace_core.server import tus
 from histospace_core.server.context import Context, get_context
 from histospace_core.server.measured_files import accept_measured
-from histospace_core.server.uploads import KINDS, Upload, UploadError
+from histospace_core.server.uploads import KEEP_S, KINDS, Upload, UploadError
 
 PURPOSE = "upload"
 TOKEN_HEADER = "X-Histospace-Token"  # noqa: S105 (a header's name)
-STALL_S = 30.0  # a body that sends nothing for so long is given up; the upload can be resumed
+STALL_S = 30.0  # a request that sends nothing for this long is ended; the upload can be resumed
 _WRITE_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Let in only our own pages, and answer every error with its sentence."""
+def _answering(handler: Handler) -> Handler:
+    """Turn errors into answers, and name the protocol's version in every answer."""
 
     @functools.wraps(handler)
-    async def guard(request: Request) -> Response:
-        try:
-            _check_sender(request)
-            return await handler(request)
-        except UploadError as error:
-            return JSONResponse({"error": str(error)}, error.status)
-        except HistospaceError as error:
-            return JSONResponse({"error": str(error)}, 422)
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody hears it
+    async def answer(request: Request) -> Response:
+        response = await _answer_or_error(handler, request)
+        response.headers["Tus-Resumable"] = tus.VERSION
+        return response
 
-    return guard
+    return answer
+
+
+async def _answer_or_error(handler: Handler, request: Request) -> Response:
+    try:
+        return await handler(request)
+    except UploadError as error:
+        headers = _capabilities() if error.status in (412, 413) else None
+        return JSONResponse({"error": str(error)}, error.status, headers)
+    except HistospaceError as error:
+        return JSONResponse({"error": str(error)}, 422)
+    except ClientDisconnect:
+        return Response(status_code=499)  # the client is gone; nobody receives this
+
+
+@_answering
+async def collection(request: Request) -> Response:
+    """Answer OPTIONS, and begin an upload on POST."""
+    return await _dispatch(request, {"POST": _create})
+
+
+@_answering
+async def upload(request: Request) -> Response:
+    """Answer for one upload: its offset, another chunk, its end."""
+    return await _dispatch(request, {"HEAD": _offset, "PATCH": _append, "DELETE": _cancel})
+
+
+async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Response:
+    method = tus.method(request.method, request.headers)
+    if method == "OPTIONS":
+        return Response(status_code=204, headers=_capabilities())
+    _check_sender(request)
+    tus.require_version(request.headers)
+    if method not in handlers:
+        allowed = ", ".join(["OPTIONS", *handlers])
+        return JSONResponse({"error": f"Use one of {allowed} here."}, 405, {"Allow": allowed})
+    return await handlers[method](request)
+
+
+def _capabilities() -> dict[str, str]:
+    return tus.capabilities(get_context().settings.upload_max_bytes)
 
 
 def _check_sender(request: Request) -> None:
-    """Refuse another site's page (a browser names its origin) and whoever has no token of ours."""
+    """Refuse requests from other sites' pages, which a browser marks, and those without a token."""
     origin = request.headers.get("origin")
     cross_origin = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if cross_origin or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise UploadError(403, "Uploads are taken only from this app's own pages.")
+        raise UploadError(403, "Uploads are accepted only from this app's own pages.")
     if not get_context().tokens.allows(PURPOSE, request.headers.get(TOKEN_HEADER, "")):
         raise UploadError(403, "This page has expired: reload it and try again.")
 
 
-@_guarded
-async def create(request: Request) -> Response:
-    """Begin an upload."""
-    about = await _small_json(request)
-    name, size, kind = about.get("name"), about.get("size"), about.get("kind")
-    if not isinstance(name, str) or not _is_size(size) or kind not in KINDS:
-        raise UploadError(400, "An upload needs a name, a size in bytes and a known kind.")
-    upload = await asyncio.to_thread(get_context().uploads.create, name, size, kind)
-    return JSONResponse({"id": upload.id, "offset": 0}, 201)
+async def _create(request: Request) -> Response:
+    """Begin an upload; the request may already carry the first chunk."""
+    size = tus.byte_count(request.headers, "Upload-Length")
+    encoded = request.headers.get("Upload-Metadata", "")
+    metadata = tus.decode_metadata(encoded)
+    name, kind = metadata.get("filename", ""), metadata.get("kind", "")
+    if not name or kind not in KINDS:
+        raise UploadError(
+            400, "Upload-Metadata must state a filename, and a kind: slide or measured."
+        )
+    upload = await asyncio.to_thread(get_context().uploads.create, name, size, kind, encoded)
+    if request.headers.get("Content-Type") == tus.CHUNK_TYPE:
+        await _receive(request, upload, offset=0)
+    location = f"{request.url.path}/{upload.id}"
+    return Response(status_code=201, headers={"Location": location, **_progress(upload)})
 
 
-@_guarded
-async def offset(request: Request) -> Response:
-    """Say how far an upload is."""
+async def _offset(request: Request) -> Response:
     upload = _find(request)
-    return JSONResponse({"offset": upload.offset, "size": upload.size})
+    headers = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.size)}
+    if upload.metadata:
+        headers["Upload-Metadata"] = upload.metadata
+    return Response(status_code=200, headers={**headers, "Cache-Control": "no-store"})
 
 
-@_guarded
-async def append(request: Request) -> Response:
-    """Take a piece of the file as it comes, writing at most a megabyte at a time."""
+async def _append(request: Request) -> Response:
     upload = _find(request)
-    start = request.headers.get("upload-offset", "")
-    if not (start.isascii() and start.isdigit() and len(start) < 20):
-        raise UploadError(400, "The header Upload-Offset is missing or no number.")
-    turn = await upload.begin(int(start))
-    if int(request.headers.get("content-length", 0)) > upload.size - upload.offset:
-        raise UploadError(413, f"{upload.name} is longer than the {upload.size} bytes named.")
-    try:
-        await _receive(request, upload, turn)
-    except UploadError as error:
-        if error.status == 507:
-            get_context().uploads.close(upload)  # give the space back at once
-        raise
-    return JSONResponse({"offset": upload.offset})
+    tus.require_chunk_type(request.headers)
+    await _receive(request, upload, tus.byte_count(request.headers, "Upload-Offset"))
+    return Response(status_code=204, headers=_progress(upload))
 
 
-@_guarded
-async def cancel(request: Request) -> Response:
-    """Forget an upload and its bytes."""
+def _progress(upload: Upload) -> dict[str, str]:
+    expires = tus.http_date(time.time() + KEEP_S)
+    return {"Upload-Offset": str(upload.offset), "Upload-Expires": expires}
+
+
+async def _cancel(request: Request) -> Response:
     upload = _find(request)
     if upload.finishing is None:
-        upload.turn += 1
+        upload.revoke()
         await asyncio.to_thread(get_context().uploads.close, upload)
-    return JSONResponse({})
+    return Response(status_code=204)
 
 
-@_guarded
+@_answering
 async def finish(request: Request) -> Response:
-    """Check the complete file and take it in; asked again, give the same answer again."""
+    """Check the complete file and move it into the store; asked again, repeat the answer."""
+    _check_sender(request)
     upload = _find(request)
     if upload.offset != upload.size:
         raise UploadError(
@@ -145,7 +181,20 @@ async def _take_in(context: Context, upload: Upload) -> dict[str, Any]:
         await asyncio.to_thread(context.uploads.close, upload)
 
 
-async def _receive(request: Request, upload: Upload, turn: int) -> None:
+async def _receive(request: Request, upload: Upload, offset: int) -> None:
+    """Append the request's body as it arrives; what arrived before a broken connection is kept."""
+    writer = await upload.begin_writing(offset)
+    if int(request.headers.get("content-length", 0)) > upload.size - upload.offset:
+        raise UploadError(413, f"{upload.name} is longer than the {upload.size} bytes announced.")
+    try:
+        await _write_body(request, upload, writer)
+    except UploadError as error:
+        if error.status == 507:
+            get_context().uploads.close(upload)  # free the space for others at once
+        raise
+
+
+async def _write_body(request: Request, upload: Upload, writer: int) -> None:
     stream = aiter(request.stream())
     pending = bytearray()
     try:
@@ -160,30 +209,11 @@ async def _receive(request: Request, upload: Upload, turn: int) -> None:
                 ) from error
             if len(pending) >= _WRITE_BYTES:
                 data, pending = bytes(pending), bytearray()
-                await upload.append(data, turn)
+                await upload.append(data, writer)
     finally:
-        if pending:  # what arrived before a break need not be sent again
-            await upload.append(bytes(pending), turn)
-
-
-def _is_size(size: Any) -> TypeGuard[int]:
-    return type(size) is int and abs(size) < 1 << 63
+        if pending:
+            await upload.append(bytes(pending), writer)
 
 
 def _find(request: Request) -> Upload:
     return get_context().uploads.find(request.path_params["upload_id"])
-
-
-async def _small_json(request: Request, limit: int = 16_384) -> dict[str, Any]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise UploadError(413, "The request is too long.")
-    try:
-        about = json.loads(bytes(body))
-    except ValueError as error:
-        raise UploadError(400, "The request is no JSON.") from error
-    if not isinstance(about, dict):
-        raise UploadError(400, "The request is no JSON object.")
-    return about

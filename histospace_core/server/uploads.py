@@ -1,4 +1,4 @@
-"""Unfinished uploads on disk: pieces in order, hashed on the way, resumable after a crash."""
+"""Unfinished uploads on disk: written in order, hashed as they arrive, resumable after a crash."""
 
 import asyncio
 import errno
@@ -20,8 +20,8 @@ from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.settings import Settings
 
 KINDS = ("slide", "measured")
-MOST_OPEN = 64  # unfinished uploads at a time
-KEEP_S = 24 * 3600  # an upload that was left alone for so long is swept away
+MAX_UNFINISHED = 64
+KEEP_S = 24 * 3600  # an upload that received nothing for this long is deleted
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -36,40 +36,70 @@ class UploadError(HistospaceError):
 
 @dataclass
 class Upload:
-    """One upload. Its bytes so far are the file `part`; their number is the offset."""
+    """An upload. The file `part` holds the bytes received so far; `offset` is their number.
+
+    Attributes
+    ----------
+    metadata
+        The client's Upload-Metadata, encoded, which it may ask for again.
+    finishing
+        The task that moves the complete file into the store; its result is kept.
+    """
 
     id: str
     name: str
     size: int
     kind: str
     folder: Path
+    metadata: str = ""
     offset: int = 0
     finishing: asyncio.Task[dict[str, Any]] | None = None
-    turn: int = 0
+    _writer: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _hash: Any = field(default_factory=hashlib.sha256)
     _hashed: int = 0
 
     @property
     def part(self) -> Path:
-        """The file that grows."""
+        """The file that the upload is written to."""
         return self.folder / "part"
 
-    async def begin(self, offset: int) -> int:
-        """Take over the upload at `offset`; a connection that hangs elsewhere loses its turn."""
+    async def begin_writing(self, offset: int) -> int:
+        """Return a number that allows the caller to append from `offset` on.
+
+        An earlier caller, whose connection may hang, can append no more.
+
+        Raises
+        ------
+        UploadError
+            With status 409: the upload has another offset.
+        """
         async with self._lock:
             if offset != self.offset:
                 raise UploadError(409, f"The upload stands at byte {self.offset}, not {offset}.")
-            self.turn += 1
-            return self.turn
+            self.revoke()
+            return self._writer
 
-    async def append(self, data: bytes, turn: int) -> None:
-        """Add bytes at the end, off the event loop."""
+    def revoke(self) -> None:
+        """Let nobody append who began before."""
+        self._writer += 1
+
+    async def append(self, data: bytes, writer: int) -> None:
+        """Add bytes at the end, off the event loop; `writer` is from `begin_writing`.
+
+        Raises
+        ------
+        UploadError
+            Another connection writes now, the file is longer than announced, the upload was
+            cancelled, or the disk is full.
+        """
         async with self._lock:
-            if turn != self.turn:
-                raise UploadError(409, "Another connection goes on with this upload.")
+            if writer != self._writer:
+                raise UploadError(409, "Another connection now continues this upload.")
             if self.offset + len(data) > self.size:
-                raise UploadError(413, f"{self.name} is longer than the {self.size} bytes named.")
+                raise UploadError(
+                    413, f"{self.name} is longer than the {self.size} bytes announced."
+                )
             await asyncio.to_thread(self._append, data)
 
     def _append(self, data: bytes) -> None:
@@ -78,7 +108,7 @@ class Upload:
                 file.seek(self.offset)
                 file.write(data)
         except FileNotFoundError as error:
-            raise UploadError(404, "This upload was cancelled: begin it again.") from error
+            raise UploadError(404, "This upload was cancelled: start it again.") from error
         except OSError as error:
             if error.errno in _DISK_FULL:
                 raise UploadError(507, disk_full(self.name)) from error
@@ -89,7 +119,7 @@ class Upload:
         self.offset += len(data)
 
     def sha256(self) -> str:
-        """Return the content's SHA-256, reading again only what a restart made us forget."""
+        """Return the SHA-256 of the content; only bytes from before a restart are read again."""
         with self.part.open("rb") as file:
             file.seek(self._hashed)
             while data := file.read(1 << 20):
@@ -98,17 +128,17 @@ class Upload:
         return self._hash.hexdigest()
 
 
-class Uploads:
-    """All uploads of a store.
+class UploadStore:
+    """The unfinished uploads of a store, each in a folder of its own.
 
     Parameters
     ----------
     settings
-        Where parts are kept, one folder each; the largest upload; the quota of the slides.
+        The folder of uploads, the size limit and the quota for slides.
     catalog
-        Of the same store: what it has counts against the quota.
+        The catalog of the same store; its slides count against the quota.
     reserve_bytes
-        Disk space that uploads leave to the rest of the program.
+        Disk space that uploads must leave free.
     """
 
     def __init__(
@@ -121,19 +151,19 @@ class Uploads:
         self._open: dict[str, Upload] = {}
         self._finished: OrderedDict[str, Upload] = OrderedDict()
 
-    def create(self, name: str, size: int, kind: str) -> Upload:
-        """Begin an upload.
+    def create(self, name: str, size: int, kind: str, metadata: str = "") -> Upload:
+        """Begin an upload of `size` bytes.
 
         Raises
         ------
         UploadError
-            The file is empty or too large, or there is no room for it.
+            The file is empty or too large, or there is not enough space for it.
         """
         name = display_name(name)
         if size <= 0:
             raise UploadError(400, f"{name} is empty: choose another file.")
         limit = self._settings.upload_max_gb
-        if size > limit * 1e9:
+        if size > self._settings.upload_max_bytes:
             raise UploadError(
                 413,
                 f"{name} has {size / 1e9:.1f} GB and the limit is {limit:g} GB: "
@@ -141,16 +171,16 @@ class Uploads:
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = list(self._unfinished())
-        if len(unfinished) >= MOST_OPEN:
+        if len(unfinished) >= MAX_UNFINISHED:
             raise UploadError(503, "Too many uploads are unfinished: try again later.")
-        self._require_room(name, size, unfinished)
-        upload = Upload(new_id(), name, size, kind, Path())
-        upload.folder = self._folder / upload.id
+        self._require_space(name, size, unfinished)
+        upload_id = new_id()
+        upload = Upload(upload_id, name, size, kind, self._folder / upload_id, metadata)
         try:
             upload.folder.mkdir()
             upload.part.touch(mode=0o600)
-            about = {"name": name, "size": size, "kind": kind}
-            (upload.folder / "upload.json").write_text(json.dumps(about))
+            record = {"name": name, "size": size, "kind": kind, "metadata": metadata}
+            (upload.folder / "upload.json").write_text(json.dumps(record))
         except OSError as error:
             shutil.rmtree(upload.folder, ignore_errors=True)
             raise UploadError(507, disk_full(name)) from error
@@ -158,12 +188,12 @@ class Uploads:
         return upload
 
     def find(self, upload_id: str) -> Upload:
-        """Return an upload, one begun before a restart too.
+        """Return an upload by its id; it may have been begun before a restart.
 
         Raises
         ------
         UploadError
-            There is none of this id.
+            With status 404: there is no such upload.
         """
         known = self._open.get(upload_id) or self._finished.get(upload_id)
         if known is not None:
@@ -172,25 +202,25 @@ class Uploads:
         try:
             if not _ID.match(upload_id):
                 raise FileNotFoundError
-            about = json.loads((folder / "upload.json").read_text())
-            upload = Upload(id=upload_id, folder=folder, **about)
+            record = json.loads((folder / "upload.json").read_text())
+            upload = Upload(id=upload_id, folder=folder, **record)
             upload.offset = upload.part.stat().st_size
         except (OSError, ValueError, TypeError) as error:
             raise UploadError(
-                404, "This upload is not known (any more): begin it again."
+                404, "This upload does not exist or has expired: start it again."
             ) from error
         self._open[upload_id] = upload
         return upload
 
     def _unfinished(self) -> Iterator[Upload]:
-        """Yield the uploads on disk, those begun before a restart among them."""
+        """Yield the uploads on disk, including those begun before a restart."""
         for part in self._folder.glob("*/part"):
             try:
                 yield self.find(part.parent.name)
-            except UploadError:  # closed meanwhile, or its record cannot be read
+            except UploadError:  # it was closed meanwhile, or its record is damaged
                 continue
 
-    def _require_room(self, name: str, size: int, unfinished: list[Upload]) -> None:
+    def _require_space(self, name: str, size: int, unfinished: list[Upload]) -> None:
         try:
             require_space(
                 self._settings,
@@ -204,16 +234,16 @@ class Uploads:
             raise UploadError(507, str(error)) from error
 
     def close(self, upload: Upload) -> None:
-        """Forget an upload's bytes; its result can still be asked for."""
+        """Delete what was received; the answer of a finished upload can still be asked for."""
         shutil.rmtree(upload.folder, ignore_errors=True)
         self._open.pop(upload.id, None)
         if upload.finishing is not None:
             self._finished[upload.id] = upload
-            while len(self._finished) > MOST_OPEN:
+            while len(self._finished) > MAX_UNFINISHED:
                 self._finished.popitem(last=False)
 
-    def sweep(self, keep_s: float = KEEP_S) -> int:
-        """Remove uploads that nobody went on with for `keep_s` seconds; return their number."""
+    def delete_expired(self, keep_s: float = KEEP_S) -> int:
+        """Delete uploads that received nothing for `keep_s` seconds; return their number."""
         n_removed = 0
         for folder in self._folder.glob("*"):
             newest = max((f.stat().st_mtime for f in [folder, *folder.glob("*")]), default=0.0)

@@ -1,10 +1,11 @@
 """A real server on a free port, with a store of its own."""
 
+import base64
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from histospace_core.server import Context, close_context, get_context, routes
+from histospace_core.server import Context, close_context, get_context, routes, tus
 from histospace_core.server.upload_routes import PURPOSE, TOKEN_HEADER
 from histospace_core.settings import get_settings
+
+UPLOADS = "/api/uploads"
 
 
 @dataclass
 class Server:
-    """A running server, and a client that a page of ours would be."""
+    """A running server, and a client with the token that our pages have."""
 
     url: str
     client: httpx.Client
@@ -28,33 +31,49 @@ class Server:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {TOKEN_HEADER: self.context.tokens.grant(PURPOSE)}
+        return {TOKEN_HEADER: self.context.tokens.grant(PURPOSE), "Tus-Resumable": tus.VERSION}
 
     def create(self, name: str, size: int, kind: str = "slide") -> httpx.Response:
-        return self.client.post("/api/uploads", json={"name": name, "size": size, "kind": kind})
+        headers = {"Upload-Length": str(size), "Upload-Metadata": metadata(name, kind)}
+        return self.client.post(UPLOADS, headers=headers)
 
-    def put(self, upload_id: str, offset: int, data: bytes) -> httpx.Response:
-        headers = {"Upload-Offset": str(offset)}
-        return self.client.put(f"/api/uploads/{upload_id}", content=data, headers=headers)
+    def begin(self, name: str, size: int, kind: str = "measured") -> str:
+        """Begin an upload and return its address."""
+        created = self.create(name, size, kind)
+        assert created.status_code == 201, created.text
+        return created.headers["Location"]
 
-    def finish(self, upload_id: str) -> httpx.Response:
-        return self.client.post(f"/api/uploads/{upload_id}/finish", timeout=120)
+    def patch(self, upload: str, offset: int, data: bytes | Iterable[bytes]) -> httpx.Response:
+        headers = {"Upload-Offset": str(offset), "Content-Type": tus.CHUNK_TYPE}
+        return self.client.patch(upload, content=data, headers=headers)
+
+    def offset(self, upload: str) -> int:
+        return int(self.client.head(upload).raise_for_status().headers["Upload-Offset"])
+
+    def finish(self, upload: str) -> httpx.Response:
+        return self.client.post(f"{upload}/finish", timeout=120)
 
     def upload(self, name: str, data: bytes, kind: str = "slide") -> httpx.Response:
-        """Send a whole file in pieces of a megabyte; the first refusal is returned."""
+        """Send a whole file in chunks of a megabyte; the first refusal is returned."""
         created = self.create(name, len(data), kind)
         if created.status_code != 201:
             return created
-        upload_id, piece = created.json()["id"], 1 << 20
-        for start in range(0, len(data), piece):
-            put = self.put(upload_id, start, data[start : start + piece])
-            if put.status_code != 200:
-                return put
-        return self.finish(upload_id)
+        upload, chunk = created.headers["Location"], 1 << 20
+        for start in range(0, len(data), chunk):
+            patched = self.patch(upload, start, data[start : start + chunk])
+            if patched.status_code != 204:
+                return patched
+        return self.finish(upload)
 
     def leftovers(self) -> list[Path]:
         """Files of uploads that are still in the store."""
         return [file for file in self.context.settings.uploads_dir.rglob("*") if file.is_file()]
+
+
+def metadata(name: str, kind: str) -> str:
+    """Return an upload's metadata as the header carries them."""
+    values = {"filename": name, "kind": kind}
+    return ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in values.items())
 
 
 @contextmanager

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders.serving import Server, serve
+from builders.serving import UPLOADS, Server, metadata, serve
 
-from histospace_core.server.uploads import MOST_OPEN
+from histospace_core.server import tus
+from histospace_core.server.uploads import MAX_UNFINISHED
+
+ABOUT = {"Upload-Length": "10", "Upload-Metadata": metadata("a.svs", "slide")}
+UNKNOWN = f"{UPLOADS}/{'0' * 32}"
 
 
 @pytest.fixture
@@ -37,107 +41,115 @@ def refused(answer: httpx.Response, status: int, words: str) -> None:
     ],
 )
 def test_another_sites_page(server: Server, headers: dict[str, str]) -> None:
-    about = {"name": "a.svs", "size": 10, "kind": "slide"}
-    answer = server.client.post("/api/uploads", json=about, headers=headers)
+    answer = server.client.post(UPLOADS, headers={**ABOUT, **headers})
     refused(answer, 403, "only from this app's own pages")
 
 
 def test_our_own_page(server: Server) -> None:
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
-    about = {"name": "a.svs", "size": 10, "kind": "slide"}
-    assert server.client.post("/api/uploads", json=about, headers=headers).status_code == 201
+    assert server.client.post(UPLOADS, headers={**ABOUT, **headers}).status_code == 201
 
 
 @pytest.mark.parametrize("token", ["", "1.x", "99999999999.AAAA"])
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/uploads"),
-        ("GET", "/api/uploads/" + "0" * 32),
-        ("PUT", "/api/uploads/" + "0" * 32),
-        ("DELETE", "/api/uploads/" + "0" * 32),
-        ("POST", "/api/uploads/" + "0" * 32 + "/finish"),
+        ("POST", UPLOADS),
+        ("HEAD", UNKNOWN),
+        ("PATCH", UNKNOWN),
+        ("DELETE", UNKNOWN),
+        ("POST", f"{UNKNOWN}/finish"),
     ],
 )
 def test_without_a_token_of_ours(server: Server, token: str, method: str, path: str) -> None:
-    answer = httpx.request(method, server.url + path, headers={"X-Histospace-Token": token})
-    refused(answer, 403, "This page has expired: reload it")
+    headers = {"X-Histospace-Token": token, "Tus-Resumable": tus.VERSION}
+    answer = httpx.request(method, server.url + path, headers=headers)
+    if method == "HEAD":
+        assert answer.status_code == 403
+    else:
+        refused(answer, 403, "This page has expired: reload it")
     assert not server.context.settings.uploads_dir.exists()
 
 
 def test_a_preflight_from_elsewhere_is_granted_nothing(server: Server) -> None:
-    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PUT"}
-    answer = httpx.options(f"{server.url}/api/uploads/x", headers=headers)
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PATCH"}
+    answer = httpx.options(server.url + UNKNOWN, headers=headers)
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize(
-    "body",
+    "headers",
     [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b'{"name": 1, "size": 10, "kind": "slide"}',
-        b'{"name": "a", "size": "10", "kind": "slide"}',
-        b'{"name": "a", "size": true, "kind": "slide"}',
-        b'{"name": "a", "size": 1.5, "kind": "slide"}',
-        b'{"name": "a", "size": 10, "kind": "model"}',
-        b'{"name": "a", "size": 1' + b"0" * 400 + b', "kind": "slide"}',
-        b'{"name": "a", "size": 1' + b"0" * 5000 + b', "kind": "slide"}',
-        b"\xff\xfe",
+        {},
+        {"Upload-Length": "10"},
+        {"Upload-Metadata": metadata("a.svs", "slide")},
+        {**ABOUT, "Upload-Length": "-1"},
+        {**ABOUT, "Upload-Length": "1.5"},
+        {**ABOUT, "Upload-Length": "²".encode()},
+        {**ABOUT, "Upload-Length": "1" + "0" * 400},
+        {**ABOUT, "Upload-Length": "1" + "0" * 5000},
+        {"Upload-Defer-Length": "1", "Upload-Metadata": metadata("a.svs", "slide")},
+        {**ABOUT, "Upload-Metadata": metadata("a.svs", "model")},
+        {**ABOUT, "Upload-Metadata": metadata("", "slide")},
+        {**ABOUT, "Upload-Metadata": "kind c2xpZGU="},
+        {**ABOUT, "Upload-Metadata": "filename ???,kind c2xpZGU="},
+        {**ABOUT, "Upload-Metadata": "filename //79,kind c2xpZGU="},
+        {**ABOUT, "Upload-Metadata": ",,"},
     ],
 )
-def test_requests_that_make_no_sense(server: Server, body: bytes) -> None:
-    assert server.client.post("/api/uploads", content=body).status_code == 400
+def test_requests_that_make_no_sense(server: Server, headers: dict[str, str | bytes]) -> None:
+    answer = server.client.post(UPLOADS, headers=headers)
+    refused(answer, 400, "Upload-")
+    assert not server.context.settings.uploads_dir.exists()
 
 
-def test_a_request_that_does_not_end(server: Server) -> None:
-    body = b'{"name": "' + b"x" * 100_000
-    refused(server.client.post("/api/uploads", content=body), 413, "too long")
+def test_metadata_without_end(server: Server) -> None:
+    headers = {**ABOUT, "Upload-Metadata": metadata("x" * 30_000, "slide")}
+    refused(server.client.post(UPLOADS, headers=headers), 413, "too long")
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_an_empty_file(server: Server, size: int) -> None:
-    refused(server.create("a.svs", size), 400, "a.svs is empty: choose another file")
+def test_an_empty_file(server: Server) -> None:
+    refused(server.create("a.svs", 0), 400, "a.svs is empty: choose another file")
 
 
 def test_over_the_cap_by_its_own_words(server: Server) -> None:
-    refused(server.create("a.svs", 20_000_001), 413, "the limit is 0.02 GB")
+    answer = server.create("a.svs", 20_000_001)
+    refused(answer, 413, "the limit is 0.02 GB")
+    assert answer.headers["Tus-Max-Size"] == "20000000"
     assert not server.context.settings.uploads_dir.exists()
 
 
 @pytest.mark.parametrize("with_length", [True, False])
 def test_more_bytes_than_named(server: Server, with_length: bool) -> None:
-    upload_id = server.create("a.svs", 1000).json()["id"]
+    upload = server.begin("a.svs", 1000, "slide")
     data = b"x" * 5_000_000
     body = data if with_length else iter([data[:100], data[100:]])  # chunked: no Content-Length
-    answer = server.put(upload_id, 0, body)
-    refused(answer, 413, "a.svs is longer than the 1000 bytes named")
-    part = server.context.settings.uploads_dir / upload_id / "part"
+    answer = server.patch(upload, 0, body)
+    refused(answer, 413, "a.svs is longer than the 1000 bytes announced")
+    part = server.context.settings.uploads_dir / upload.rpartition("/")[2] / "part"
     assert part.stat().st_size <= 1000
 
 
 @pytest.mark.parametrize("offset", ["", "-1", "x", "1e3", "²", "9" * 30, "9" * 5000])
 def test_offsets_that_are_none(server: Server, offset: str) -> None:
-    upload_id = server.create("a.svs", 1000).json()["id"]
-    headers = {"Upload-Offset": offset.encode()}
-    answer = server.client.put(f"/api/uploads/{upload_id}", content=b"x", headers=headers)
+    upload = server.begin("a.svs", 1000, "slide")
+    headers = {"Upload-Offset": offset.encode(), "Content-Type": tus.CHUNK_TYPE}
+    answer = server.client.patch(upload, content=b"x", headers=headers)
     assert answer.status_code in (400, 409)
-    assert server.client.get(f"/api/uploads/{upload_id}").json()["offset"] == 0
+    assert server.offset(upload) == 0
 
 
 @pytest.mark.parametrize(
     "upload_id", ["x", "..", "%2e%2e", "..%2f..%2fcatalog.db", "0" * 32, "A" * 32]
 )
 def test_ids_that_are_none(server: Server, upload_id: str) -> None:
-    assert server.client.get(f"/api/uploads/{upload_id}").status_code == 404
+    assert server.client.head(f"/api/uploads/{upload_id}").status_code == 404
     assert server.client.delete(f"/api/uploads/{upload_id}").status_code in (404, 405)
     assert (server.context.settings.store / "catalog.db").exists()
 
 
 def test_too_many_at_once(server: Server) -> None:
-    for _ in range(MOST_OPEN):
+    for _ in range(MAX_UNFINISHED):
         assert server.create("a.svs", 10).status_code == 201
     refused(server.create("a.svs", 10), 503, "Too many uploads are unfinished")
 
@@ -147,7 +159,7 @@ def test_a_tampered_record_of_an_upload(server: Server) -> None:
     folder.mkdir(parents=True)
     for text in ("", "[]", '{"name": "a"}', '{"folder": "/etc"}'):
         (folder / "upload.json").write_text(text)
-        assert server.client.get(f"/api/uploads/{'a' * 32}").status_code == 404
+        assert server.client.head(f"/api/uploads/{'a' * 32}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -214,9 +226,9 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
                 server.create("huge.svs", 10_000_000), 507, "not enough disk space for huge.svs"
             )
             server.context.uploads._reserve_bytes = 0
-            upload_id = server.create("a.svs", 2_500_000).json()["id"]
+            upload = server.begin("a.svs", 2_500_000, "slide")
             _fill(disk / "filler")
-            answer = server.put(upload_id, 0, b"x" * 2_500_000)
+            answer = server.patch(upload, 0, b"x" * 2_500_000)
             refused(answer, 507, "not enough disk space for a.svs")
             assert server.leftovers() == []
             (disk / "filler").unlink()
@@ -233,14 +245,14 @@ def _fill(file: Path) -> None:
 
 
 def test_a_slow_sender_does_not_hold_up_others(server: Server) -> None:
-    upload_id = server.create("a.svs", 1000).json()["id"]
+    upload = server.begin("a.svs", 1000, "slide")
     url = httpx.URL(server.url)
     slow = [socket.create_connection((url.host, url.port)) for _ in range(20)]
     for connection in slow:
-        token = server.headers["X-Histospace-Token"]
-        head = f"Host: {url.netloc.decode()}\r\nX-Histospace-Token: {token}\r\n"
+        headers = {"Host": url.netloc.decode(), "Content-Type": tus.CHUNK_TYPE, **server.headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         connection.sendall(
-            f"PUT /api/uploads/{upload_id} HTTP/1.1\r\n{head}"
+            f"PATCH {upload} HTTP/1.1\r\n{head}"
             "Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\nx".encode()
         )
     assert server.create("b.svs", 10).elapsed.total_seconds() < 2

@@ -40,7 +40,7 @@ def _uploader(key: str, kind: str, label: str, *, several: bool) -> list[dict[st
         "several": several,
         "url": "/api/uploads",
         "token": context.tokens.grant(PURPOSE),
-        "max_bytes": int(context.settings.upload_max_gb * 1e9),
+        "max_bytes": context.settings.upload_max_bytes,
     }
     field = component("uploader/uploader", module="uploader/uploader.js")
     state = field(key=key, data=data, on_results_change=lambda: None)

@@ -59,7 +59,7 @@ class App:
 
     def start(self) -> None:
         options = f"--server.port={self.port} --server.headless=true --server.fileWatcherType=none"
-        root = Path(__file__).resolve().parents[2]
+        root = Path(__file__).resolve().parents[3]
         environment = {"HISTOSPACE_STORE": str(self.store), "PYTHONPATH": str(root)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", *options.split()],
@@ -131,6 +131,25 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def patched_offsets(page: "sync_api.Page") -> list[int]:
+    """Return a list that fills with the offsets of the chunks that the page sends."""
+    offsets: list[int] = []
+
+    def note(request: "sync_api.Request") -> None:
+        if request.method == "PATCH":
+            offsets.append(int(request.headers["upload-offset"]))
+
+    page.on("request", note)
+    return offsets
+
+
+def leave_half_way(page: "sync_api.Page", label: str, file: Path, at_least: int) -> None:
+    """Reload the page when `at_least` percent of the file are sent."""
+    field(page, label).locator("input").set_input_files(file)
+    wait_until(lambda: percent(field(page, label)) >= at_least)
+    page.reload()
+
+
 def percent(uploader: "sync_api.Locator") -> int:
     return int(uploader.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
 
@@ -180,8 +199,10 @@ def test_an_upload_survives_the_death_of_the_server(
     page.get_by_text("Connection lost, trying again…").wait_for()
     (part,) = app.files("uploads/*/part")
     assert 0 < part.stat().st_size < 40_000_000
+    kept, offsets = part.stat().st_size, patched_offsets(page)
     app.start()
     page.get_by_text("'measured_id': ").wait_for(timeout=40_000)
+    assert offsets[0] == kept, "nothing that had arrived was sent again"
     (stored,) = app.files("measured/*/measured.tsv.gz")
     assert same(stored, big)
     assert app.files("uploads/*") == []
@@ -191,9 +212,7 @@ def test_the_same_file_goes_on_after_the_page_was_left(
     app: App, page: "sync_api.Page", big: Path
 ) -> None:
     slow_down(page, 8_000_000)
-    field(page, "Measured").locator("input").set_input_files(big)
-    wait_until(lambda: percent(field(page, "Measured")) >= 45)
-    page.reload()
+    leave_half_way(page, "Measured", big, at_least=45)
     (part,) = app.files("uploads/*/part")
     offset = part.stat().st_size
     assert offset > 8_000_000
@@ -236,9 +255,7 @@ def test_what_was_begun_is_listed_after_a_reload(
     app: App, page: "sync_api.Page", big: Path
 ) -> None:
     slow_down(page, 20_000_000)
-    field(page, "Slide").locator("input").set_input_files(big)
-    wait_until(lambda: percent(field(page, "Slide")) >= 25)
-    page.reload()
+    leave_half_way(page, "Slide", big, at_least=25)
     field(page, "Slide").get_by_text("is here: choose this file again").wait_for()
     assert percent(field(page, "Slide")) >= 20
     field(page, "Slide").get_by_role("button", name="Discard: C5.tsv.gz").click()

@@ -1,6 +1,6 @@
 // An upload field: files are chosen or dropped, and sent one after the other.
 import { Row, size } from "./row.js";
-import { Refused, Transfer, discard, unfinished } from "./transfer.js";
+import { Refused, Transfer, discard, fingerprint, unfinished } from "./tus_upload.js";
 
 class Field {
   constructor(root) {
@@ -32,12 +32,12 @@ class Field {
     return this.root.data;
   }
 
-  // What an earlier visit has left stands in the list until its file is chosen again.
+  // Uploads of an earlier visit are listed until their files are chosen again.
   async remember() {
     for (const left of await unfinished(this.data)) {
       if (this.rows.some((row) => row.key === left.key)) continue;
       const row = new Row(this, left, Row.WANTED);
-      Object.assign(row, { key: left.key, id: left.id });
+      row.key = left.key;
       row.progress(left.offset);
       this.rows.push(row);
     }
@@ -48,7 +48,7 @@ class Field {
     if (!files.length || (busy && !this.data.several)) return;
     if (!busy) this.report([]);
     for (const file of this.data.several ? files : files.slice(0, 1)) {
-      const key = Transfer.key(this.data.kind, file);
+      const key = fingerprint(this.data.kind, file);
       const known = this.rows.findIndex((row) => row.key === key);
       if (known >= 0 && this.rows[known].state !== Row.WANTED) continue; // chosen twice
       if (file.size > this.data.max_bytes) {
@@ -84,23 +84,22 @@ class Field {
       this.end(row.file, await transfer.run());
     } catch (error) {
       if (error.name !== "AbortError") {
-        if (error.status && error.status !== 403) transfer.forget(); // 403: the page has expired
         if (!(error instanceof Refused)) console.error(error);
         this.end(row.file, { error: error.message });
       } else if (row.cancelled) {
-        this.drop(row, transfer.id);
+        this.drop(row);
         return;
       } else if (row.state === Row.PAUSED || row.state === Row.WAITING) {
-        return; // WAITING: paused and let go on before the connection was down
+        return; // WAITING: it was paused and resumed before the request had ended
       }
-      // else the page was left: the upload can be resumed
+      // else the user has left the page: the upload can be resumed
     }
     this.forget(row);
   }
 
-  // The user takes a file back: what the server has of it goes too.
-  drop(row, id = row.id ?? localStorage.getItem(row.key)) {
-    discard(this.data, row.key, id);
+  // The user cancels an upload: what the server has of it is deleted too.
+  drop(row) {
+    discard(this.data, row.key);
     this.forget(row);
     this.say("Upload cancelled.");
   }
