@@ -2,13 +2,13 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from builders.serving import UPLOADS, Server, metadata, serve
+from builders.small_disk import needs_root, small_disk
 
 from histospace_core.server import tus
 from histospace_core.server.uploads import MAX_UNFINISHED
@@ -209,33 +209,19 @@ def test_formats_of_several_files(server: Server, name: str) -> None:
     assert server.leftovers() == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@needs_root
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
-    try:
-        with serve(disk, upload_max_gb=1) as server:
-            refused(
-                server.create("huge.svs", 10_000_000), 507, "not enough disk space for huge.svs"
-            )
-            server.context.uploads._reserve_bytes = 0
-            upload = server.begin("a.svs", 2_500_000, "slide")
-            _fill(disk / "filler")
-            answer = server.patch(upload, 0, b"x" * 2_500_000)
-            refused(answer, 507, "not enough disk space for a.svs")
-            assert server.leftovers() == []
-            (disk / "filler").unlink()
-            assert list(server.context.catalog.slides()) == []
-            assert server.create("a.svs", 1_000_000).status_code == 201
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path, 4) as disk, serve(disk, upload_max_gb=1) as server:
+        refused(server.create("huge.svs", 10_000_000), 507, "not enough disk space for huge.svs")
+        server.context.uploads._reserve_bytes = 0
+        upload = server.begin("a.svs", 2_500_000, "slide")
+        _fill(disk / "filler")
+        answer = server.patch(upload, 0, b"x" * 2_500_000)
+        refused(answer, 507, "not enough disk space for a.svs")
+        assert server.leftovers() == []
+        (disk / "filler").unlink()
+        assert list(server.context.catalog.slides()) == []
+        assert server.create("a.svs", 1_000_000).status_code == 201
 
 
 def _fill(file: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from builders import work_bodies
+from builders.small_disk import needs_root, small_disk
 from jobs.conftest import Workshop
 
 from histospace_core.catalog import Catalog, State
@@ -120,32 +121,25 @@ def test_a_worker_that_lost_its_run_stops(own_shop: Workshop) -> None:
     assert own_shop.catalog.run(run_id).state == State.INTERRUPTED
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+@needs_root
 @pytest.mark.parametrize("catalog_on_it", [False, True])
 def test_a_full_disk(tmp_path: Path, catalog_on_it: bool) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
-    elsewhere = {} if catalog_on_it else {"database_url": f"sqlite:///{tmp_path / 'catalog.db'}"}
-    shop = Workshop(disk, **elsewhere)
-    try:
-        earlier = shop.wait_end(shop.submit(work_bodies.count, steps=1, pause=0))
-        run_id = shop.submit(work_bodies.fill_disk)
-        shop.wait(run_id, lambda run: (run.directory / "half").exists())
-        run = shop.wait_end(run_id)
-        assert run.state == State.FAILED
-        assert run.error.startswith("The disk is full: free some space")
-        assert shop.catalog.run(earlier.id).state == State.DONE
-        shop.catalog.delete_run(run_id)
-        assert not run.directory.exists()
-        again = shop.wait_end(shop.submit(work_bodies.count, steps=2, pause=0))
-        assert again.state == State.DONE
-    finally:
-        shop.close()
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_disk(tmp_path, 8) as disk:
+        elsewhere = (
+            {} if catalog_on_it else {"database_url": f"sqlite:///{tmp_path / 'catalog.db'}"}
+        )
+        shop = Workshop(disk, **elsewhere)
+        try:
+            earlier = shop.wait_end(shop.submit(work_bodies.count, steps=1, pause=0))
+            run_id = shop.submit(work_bodies.fill_disk)
+            shop.wait(run_id, lambda run: (run.directory / "half").exists())
+            run = shop.wait_end(run_id)
+            assert run.state == State.FAILED
+            assert run.error.startswith("The disk is full: free some space")
+            assert shop.catalog.run(earlier.id).state == State.DONE
+            shop.catalog.delete_run(run_id)
+            assert not run.directory.exists()
+            again = shop.wait_end(shop.submit(work_bodies.count, steps=2, pause=0))
+            assert again.state == State.DONE
+        finally:
+            shop.close()

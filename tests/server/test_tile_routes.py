@@ -201,6 +201,8 @@ def test_the_viewers_scripts_come_from_here(server: Server) -> None:
     for path, text in {
         "openseadragon/openseadragon.min.js": "OpenSeadragon",
         "openseadragon/LICENSE.txt": "Redistribution",
+        "tus/tus.min.js": "Upload",
+        "tus/LICENSE.txt": "Transloadit",
         "viewer/viewer.js": "import",
         "viewer/panel.js": "import",
     }.items():

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -157,10 +157,8 @@ def cutting_proxy(server: Server, cut_after: int) -> Iterator[tuple[str, list[in
 
 
 def _quietly(function, arguments) -> None:
-    try:
+    with suppress(OSError):
         function(*arguments)
-    except OSError:
-        pass
 
 
 def test_an_independent_client_resumes_after_a_cut_and_a_restart(tmp_path: Path) -> None:
