@@ -202,7 +202,7 @@ def test_the_viewers_scripts_come_from_here(server: Server) -> None:
         "openseadragon/openseadragon.min.js": "OpenSeadragon",
         "openseadragon/LICENSE.txt": "Redistribution",
         "tus/tus.min.js": "Upload",
-        "tus/LICENSE.txt": "Transloadit",
+        "tus/LICENSE.txt": "Resumable File Uploads",
         "viewer/viewer.js": "import",
         "viewer/panel.js": "import",
     }.items():
