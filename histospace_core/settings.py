@@ -19,7 +19,6 @@ class Settings(BaseSettings):
     default_model: str = Field(
         "histospace-plus-her2st", description="model that the app proposes, where it is installed"
     )
-    reference: Path = Field(PROJECT / "data", description="folder of the reference tables")
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(
         None, description="address of a Dask scheduler; embedded if unset"

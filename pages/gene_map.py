@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from histospace_core.catalog import RegionRow, RunRow
-from histospace_core.evaluation.selection import selection_statistics
+from histospace_core.characterise.against_rest import inside_and_outside
 from histospace_core.exports import genes_csv, map_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.distribution import distribution
@@ -92,7 +92,7 @@ def _warnings(record: dict[str, Any]) -> None:
 def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: RegionRow) -> None:
     """Show how the gene's values are spread inside the region and outside."""
     values, inside = prediction.gene(gene), tiles_inside(row, prediction)
-    st.table(selection_statistics(values, inside).style.format(precision=3, thousands=","))
+    st.table(inside_and_outside(values, inside).style.format(precision=3, thousands=","))
     figure = distribution(
         values,
         inside,

@@ -23,11 +23,6 @@ from histospace_core.characterise.signatures import (
     read_gmt,
     score_signatures,
 )
-from histospace_core.characterise.statistics import (
-    local_moran,
-    neighbourhood_enrichment,
-    spatial_coexpression,
-)
 
 __all__ = [
     "AgainstMeasured",
@@ -47,12 +42,9 @@ __all__ = [
     "find_domains",
     "find_markers",
     "held_out_signatures",
-    "local_moran",
-    "neighbourhood_enrichment",
     "read_annotations",
     "read_gmt",
     "read_regions",
     "region_labels",
     "score_signatures",
-    "spatial_coexpression",
 ]

@@ -1,5 +1,6 @@
-"""One drawn region against the rest of the tissue, over all genes."""
+"""One drawn region against the rest of the tissue: one map described, all genes tested."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,36 @@ class AgainstRest:
     n_outside: int
     n_genes: int
     n_tested: int
+
+
+def inside_and_outside(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> pd.DataFrame:
+    """Describe one value per tile inside and outside a region.
+
+    Parameters
+    ----------
+    values : (n,)
+        NaN where a tile has no value; such tiles are left out.
+    inside : bool, (n,)
+
+    Returns
+    -------
+    DataFrame
+        Rows "inside" and "outside"; columns tiles, mean, median, sd (n - 1).
+    """
+    finite = np.isfinite(values)
+    groups = {"inside": values[finite & inside], "outside": values[finite & ~inside]}
+    table = pd.DataFrame({name: _describe(group) for name, group in groups.items()}).T
+    return table.astype({"tiles": int})
+
+
+def _describe(group: NDArray[np.floating]) -> dict[str, float]:
+    exact = group.astype(np.float64)
+    return {
+        "tiles": len(exact),
+        "mean": exact.mean() if len(exact) else math.nan,
+        "median": float(np.median(exact)) if len(exact) else math.nan,
+        "sd": exact.std(ddof=1) if len(exact) > 1 else math.nan,
+    }
 
 
 def against_rest(

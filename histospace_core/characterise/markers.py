@@ -40,11 +40,6 @@ class Markers:
     n_tested: int
     left_out: tuple[str, ...]
 
-    @property
-    def share_tested(self) -> float:
-        """Share of the genes that pass the reliability rule and were tested."""
-        return self.n_tested / self.n_genes
-
 
 def find_markers(
     table: AnnData,

@@ -1,12 +1,14 @@
 """A region against the rest: the figures by hand, and noise that the naive test calls."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from builders.held_out import lattice, smooth_maps
 from scipy import stats
 
 from histospace_core.characterise import Region, against_rest
+from histospace_core.characterise.against_rest import inside_and_outside
 from histospace_core.errors import RegionError
 
 SIDE = 24
@@ -66,3 +68,29 @@ def test_on_smooth_noise_the_naive_p_calls_what_q_does_not() -> None:
 def test_a_region_with_too_few_tiles_on_a_side_says_so(inside: np.ndarray, said: str) -> None:
     with pytest.raises(RegionError, match=said):
         against_rest(table(np.random.default_rng(0).normal(size=(SIDE**2, 2))), inside)
+
+
+def test_groups_are_described_apart_and_missing_values_left_out():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=100).astype(np.float32)
+    inside = np.arange(100) < 30
+    values[[5, 50]] = np.nan
+    table = inside_and_outside(values, inside)
+    series = pd.Series(values.astype(float))
+    for name, members in (("inside", inside), ("outside", ~inside)):
+        group = series[members].dropna()
+        assert table.loc[name, "tiles"] == len(group)
+        assert table.loc[name, "mean"] == pytest.approx(group.mean())
+        assert table.loc[name, "median"] == pytest.approx(group.median())
+        assert table.loc[name, "sd"] == pytest.approx(group.std())
+
+
+@pytest.mark.parametrize("inside", [np.zeros(4, bool), np.ones(4, bool)])
+def test_a_group_may_be_empty(inside):
+    table = inside_and_outside(np.arange(4, dtype=np.float32), inside)
+    assert sorted(table["tiles"]) == [0, 4]
+
+
+def test_a_single_tile_has_no_spread():
+    table = inside_and_outside(np.arange(4, dtype=np.float32), np.arange(4) == 2)
+    assert np.isnan(table.loc["inside", "sd"])
