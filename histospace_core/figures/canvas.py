@@ -107,6 +107,17 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
     return figure
 
 
+def colour_bar(label: str, unit: str) -> dict[str, Any]:
+    """Return a horizontal colour bar that lies under a map, for Plotly."""
+    return {
+        "title": {"text": f"{label}, {unit}", "side": "top"},
+        "orientation": "h",
+        "thickness": 12,
+        "y": -0.01,
+        "yanchor": "top",
+    }
+
+
 def _add_scale_bar(figure: go.Figure, view: Box, mpp: float) -> None:
     x0, y0, x1, y1 = view
     length_um = bar_length_um((x1 - x0) * mpp)

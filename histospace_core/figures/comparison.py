@@ -1,4 +1,4 @@
-"""Predicted beside measured: maps of spots, their difference, and the scatter of both."""
+"""Predicted beside measured expression: maps of spots, their difference, a scatter plot."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from scipy.ndimage import gaussian_filter
 
-from .canvas import MODEBAR, Canvas, slide_figure, view_box
+from .canvas import MODEBAR, Canvas, colour_bar, slide_figure, view_box
 from .colours import INSIDE, NEUTRAL, robust_limits
 
-#: Width in screen px that a map beside another usually has; sets how large a spot is drawn.
+#: Usual width of a map beside another, screen px, from which the size of a spot is computed.
 NOMINAL_WIDTH = 420.0
 
 
@@ -23,7 +23,7 @@ def shared_limits(
 
 
 def balanced_limits(difference: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return colour limits with zero in their middle, which a few extreme spots cannot stretch."""
+    """Return robust colour limits that are symmetric around zero."""
     reach = max(abs(limit) for limit in robust_limits(difference))
     return -reach, reach
 
@@ -31,9 +31,9 @@ def balanced_limits(difference: npt.NDArray[np.float32]) -> tuple[float, float]:
 def local_density(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], *, bins: int = 60
 ) -> npt.NDArray[np.float64]:
-    """Return how crowded each point is: points a bin, smoothed, as a share of the densest.
+    """Return the local density of points around each point, as a share of the highest.
 
-    A histogram of `bins` x `bins` over the range of both, smoothed by a Gaussian of 1.5 bins.
+    The density is a histogram of `bins` x `bins`, smoothed by a Gaussian of 1.5 bins.
     """
     counts, *edges = np.histogram2d(x, y, bins)
     smooth = gaussian_filter(counts, 1.5)
@@ -63,20 +63,19 @@ def spot_map(
     Parameters
     ----------
     canvas : Canvas
-        The slide below.
-    centres : ndarray of float64, shape (n, 2)
-        Spot centres, level-0 px.
-    values : ndarray of float32, shape (n,)
+    centres : (n, 2), level-0 px
+        Of the spots.
+    values : (n,)
     diameter : float
         Of a spot, level-0 px.
     label, unit : str
-        What the values are and what they are measured in.
+        Name and unit of the values.
     limits : tuple of float
-        Ends of the colour scale; give both maps of a pair the same.
+        Ends of the colour scale, the same for both maps of a pair.
     scale : str
-        One of :data:`~histospace_core.figures.colours.SCALES`, or `DIVERGING`.
+        One of `figures.colours.SCALES`, or `DIVERGING`.
     selected : sequence of int, optional
-        Spots to stress; the others fade.
+        Spots to highlight; the others fade.
     height : int
         Of the figure, screen px.
     """
@@ -94,13 +93,7 @@ def spot_map(
                 "cmin": limits[0],
                 "cmax": limits[1],
                 "colorscale": scale,
-                "colorbar": {
-                    "title": {"text": f"{label}, {unit}", "side": "top"},
-                    "orientation": "h",
-                    "thickness": 12,
-                    "y": -0.01,
-                    "yanchor": "top",
-                },
+                "colorbar": colour_bar(label, unit),
             },
             hovertemplate="%{marker.color:.3f} at x %{x:.0f} px, y %{y:.0f} px<extra></extra>",
             selectedpoints=_points(selected),
@@ -122,16 +115,16 @@ def scatter(
 ) -> go.Figure:
     """Draw predicted against measured expression, one point per spot, with the line of equality.
 
-    A point is coloured by how crowded its place is.
+    The local density of points colours each point.
 
     Parameters
     ----------
-    measured, predicted : ndarray of float32, shape (n,)
+    measured, predicted : (n,)
     gene, unit : str
     mean_profile : float, optional
-        What predicting without an image would give every spot, drawn as a line.
+        The gene's mean over the training spots, drawn as a line: the prediction without an image.
     selected : sequence of int, optional
-        Spots to stress; the others fade.
+        Spots to highlight; the others fade.
     height : int
         Of the figure, screen px.
     """
@@ -146,7 +139,9 @@ def scatter(
             mode="markers",
             marker={
                 "size": 7,
-                "color": np.sqrt(local_density(measured, predicted)),  # many spots count zero
+                "color": np.sqrt(
+                    local_density(measured, predicted)
+                ),  # the root keeps the crowd of zero counts from hiding all other spots
                 "colorscale": "Viridis",
                 "opacity": 0.8,
             },
@@ -185,5 +180,5 @@ def scatter(
 
 
 def _points(selected: Sequence[int] | None) -> list[int] | None:
-    """Return the points for Plotly; None, not an empty list, leaves all points as they are."""
+    """Return the points for Plotly, where an empty list would fade every point."""
     return list(selected) if selected is not None and len(selected) else None

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from .canvas import Canvas, slide_figure, view_box
+from .canvas import Canvas, colour_bar, slide_figure, view_box
 from .colours import OUT_OF_DOMAIN, robust_limits
 from .grid import TileGrid, tile_grid
 
@@ -29,30 +29,29 @@ def overlay(
     Parameters
     ----------
     canvas : Canvas
-        The slide below.
-    centres : ndarray of float64, shape (n, 2)
-        Tile centres, level-0 px.
-    values : ndarray of float32, shape (n,)
-        One value per tile; NaN leaves the slide bare.
+    centres : (n, 2), level-0 px
+        Of the tiles.
+    values : (n,)
+        NaN leaves the slide bare.
     tile, stride : float
         Side of a tile and distance between tiles, level-0 px.
     label, unit : str
-        What the values are and what they are measured in.
+        Name and unit of the values.
     scale : str
-        One of :data:`~histospace_core.figures.colours.SCALES`.
+        One of `figures.colours.SCALES`.
     limits : tuple of float, optional
-        Ends of the colour scale; the 2nd and 98th percentile where not given.
+        Ends of the colour scale; by default the 2nd and 98th percentile.
     opacity : float
         Of the tiles, 0 to 1.
-    out_of_domain : ndarray of bool, shape (n,), optional
-        Tiles drawn grey, outside what the model knows; the pointer still reads their value.
+    out_of_domain : bool, (n,), optional
+        Tiles to draw in grey; their value is still shown on hover.
     height : int
         Of the figure, screen px.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Trace 0 are the tiles; trace 1, if there are any, are those out of domain.
+        Trace 0 holds the tiles, trace 1 those out of domain, if any.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     low, high = limits or robust_limits(values)
@@ -72,28 +71,22 @@ def overlay(
                 f"{label} <b>%{{z:.3f}}</b> {unit}"
                 "<br>x %{x:.0f} px, y %{y:.0f} px<extra></extra>"
             ),
-            colorbar={
-                "title": {"text": f"{label}, {unit}", "side": "top"},
-                "orientation": "h",
-                "thickness": 12,
-                "y": -0.01,
-                "yanchor": "top",
-            },
+            colorbar=colour_bar(label, unit),
         )
     )
     if grey.any():
-        figure.add_trace(_foreign(grid, values, grey, label, unit))
+        figure.add_trace(_grey_tiles(grid, values, grey, label, unit))
     return figure
 
 
-def _foreign(
+def _grey_tiles(
     grid: TileGrid,
     values: npt.NDArray[np.float32],
     grey: npt.NDArray[np.bool_],
     label: str,
     unit: str,
 ) -> go.Heatmap:
-    """Return the tiles that the model has no business predicting, in one grey."""
+    """Return the tiles that are out of the model's domain, in one grey."""
     return go.Heatmap(
         z=grid.fill(np.where(grey, 0.0, np.nan)),
         customdata=grid.fill(np.where(grey, values, np.nan)),

@@ -20,10 +20,9 @@ def placement_map(
     Parameters
     ----------
     canvas : Canvas
-        The slide below.
-    centres : ndarray of float64, shape (n, 2)
-        Spot centres, level-0 px; those outside the slide widen the view, up to its size again.
-    on_tissue : ndarray of bool, shape (n,)
+    centres : (n, 2), level-0 px
+        Of the spots. Those outside the slide widen the view by at most the slide's own size.
+    on_tissue : bool, (n,)
     height : int
         Of the figure, screen px.
     """
