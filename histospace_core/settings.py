@@ -21,8 +21,11 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(
-        None, description="address of a Dask scheduler; embedded if unset"
+        None, description="address of a Dask scheduler, tls://host:port; embedded if unset"
     )
+    tls_ca: Path | None = Field(None, description="PEM file: authority that the scheduler trusts")
+    tls_cert: Path | None = Field(None, description="PEM file: certificate shown to the scheduler")
+    tls_key: Path | None = Field(None, description="PEM file: private key of that certificate")
     workers: int = Field(1, ge=1, description="worker processes of the embedded cluster")
     upload_max_gb: float = Field(20.0, gt=0, description="largest accepted upload, GB")
     slides_quota_gb: float | None = Field(

@@ -35,10 +35,9 @@ def batch() -> None:
     label = f"Queue {len(chosen)} predictions" if len(chosen) != 1 else "Queue 1 prediction"
     if st.button(label, type="primary", icon=":material/playlist_play:", disabled=not chosen):
         context = get_context()
-        for key in chosen:
-            run_id = context.jobs.submit_prediction(
-                key, model.name, stain=stain, model_sha256=model.sha256
-            )
+        for run_id in context.jobs.submit_predictions(
+            chosen, model.name, stain=stain, model_sha256=model.sha256
+        ):
             known = context.catalog.run(run_id).tags  # the same work may be under way already
             context.catalog.describe_run(run_id, tags=[*known, tag])
         st.switch_page("runs.py", query_params={"tag": tag})

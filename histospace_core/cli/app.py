@@ -164,13 +164,19 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
 
 
 @app.command()
-def worker(scheduler: Annotated[str, typer.Argument(help="Address, e.g. tcp://host:8786")]) -> None:
-    """Work for a Dask scheduler elsewhere."""
+def worker(
+    scheduler: Annotated[
+        str, typer.Argument(help="Address, tls://host:8786; tcp:// only on this machine.")
+    ],
+) -> None:
+    """Work for a Dask scheduler elsewhere, with the certificates that the settings name."""
     import os
 
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1"]
+    from histospace_core.jobs.cluster import worker_command
+
+    command, environment = worker_command(scheduler, get_settings())
     # in place of this process: whoever ends it ends the worker
-    os.execv(sys.executable, command)  # noqa: S606
+    os.execve(command[0], command, environment)  # noqa: S606
 
 
 @app.command()

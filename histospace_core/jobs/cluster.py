@@ -1,59 +1,249 @@
-"""The Dask cluster that lends its processes: embedded, or a scheduler that the settings name."""
+"""The Dask cluster that runs the work: embedded, or a scheduler that the settings name."""
 
+import ipaddress
 import os
-from pathlib import Path
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
+from histospace_core.catalog import Kind, RunRow, new_id
 from histospace_core.errors import JobError
 from histospace_core.settings import Settings
 
+_MEMORY = 2e9  # bytes; the largest slides take 1.0 GB, their characterisation 1.8 GB
+_TRAINING_MEMORY = 8e9
+_TRAINING = (Kind.TRAIN, Kind.EVALUATE)
+_PRIORITY = {  # higher goes first: what a person waits for at the screen
+    Kind.IMPORT: 4,
+    Kind.PREDICT: 4,
+    Kind.EXPORT: 3,
+    Kind.CHARACTERISE: 2,
+    Kind.TRAIN: 0,
+    Kind.EVALUATE: 0,
+}
+_BATCH_PRIORITY = 1
+
 _CONFIG = {
-    "distributed.scheduler.allowed-failures": 0,  # the run's row decides, not Dask
+    # Dask counts a worker's death against every task that waited there too. The attempts in a
+    # run's row say how often the run itself was begun, so that they decide and Dask always resends.
+    "distributed.scheduler.allowed-failures": 1000,
     "distributed.scheduler.worker-ttl": None,  # a long step in C may hold up the worker's loop
     "distributed.comm.timeouts.connect": "30s",
     "distributed.admin.log-format": "%(message)s",
 }
 
 
-def connect(settings: Settings) -> tuple[Any, Any]:
-    """Return a Dask client, and the cluster that goes with it if it is our own.
+class Cluster:
+    """A connection to Dask, with a scheduler and workers of our own unless the settings name one.
 
     Raises
     ------
     JobError
-        The scheduler cannot be reached, or processes cannot be started.
+        The scheduler cannot be reached safely or at all, or processes cannot be started.
     """
-    import dask
-    from distributed import Client, LocalCluster
 
-    # Not a context: the scheduler and nannies read their configuration while they run.
-    threads = max(1, (os.cpu_count() or 1) // settings.workers)
-    threads_of = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    dask.config.set({**_CONFIG, "distributed.nanny.pre-spawn-environ": threads_of})
-    try:
-        if settings.scheduler:
-            return Client(settings.scheduler, timeout=10, set_as_default=False), None
-        cluster = LocalCluster(
-            processes=True,
-            n_workers=settings.workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address=None,
-            security=True,  # TLS: whoever reaches a bare scheduler could run code
-            memory_limit=None,  # a worker that Dask kills for its memory could not say so
-            local_directory=str(_scratch(settings)),
-            silence_logs=40,
+    def __init__(self, settings: Settings) -> None:
+        import dask
+        from distributed import Client
+
+        dask.config.set(_CONFIG)  # not as a context: it is read while the cluster runs
+        self._own: Any = None
+        self._declared: list[dict[str, float]] = []
+        try:
+            if settings.scheduler:
+                security = scheduler_security(settings.scheduler, settings)
+                self._client = Client(
+                    settings.scheduler, security=security, timeout=10, set_as_default=False
+                )
+            else:
+                self._own = self._start_own(settings)
+                self._client = Client(self._own, set_as_default=False)
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+            if settings.scheduler:
+                raise JobError(
+                    f"The scheduler {settings.scheduler} cannot be reached: check that it runs, "
+                    "HISTOSPACE_SCHEDULER, and the certificates of a tls:// address."
+                ) from error
+            raise JobError("The worker processes cannot be started: see the log.") from error
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the scheduler and the workers are processes of this app."""
+        return self._own is not None
+
+    def submit(
+        self, run: RunRow, work: Callable[..., Any], *arguments: Any, batch: bool = False
+    ) -> Any:
+        """Queue a function call for a run, by what the run needs and how urgent it is.
+
+        Parameters
+        ----------
+        batch
+            One of many: it lets the runs pass that a person waits for.
+
+        Returns
+        -------
+        distributed.Future
+        """
+        kind = Kind(run.kind)
+        return self._client.submit(
+            work,
+            *arguments,
+            key=f"{kind}-{run.id}-{new_id()[:8]}",  # a key that Dask knows would not run again
+            pure=False,
+            priority=_BATCH_PRIORITY if batch else _PRIORITY[kind],
+            resources=self._resources(run),
+            retries=0,  # for tasks that raise, and ours raise only where the catalog is unreachable
         )
-        return Client(cluster, set_as_default=False), cluster
-    except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        where = f"scheduler {settings.scheduler}" if settings.scheduler else "worker processes"
+
+    def close(self) -> None:
+        """Disconnect, and stop the scheduler and the workers if they are our own."""
+        for part in (self._client, self._own):
+            if part is not None:
+                with suppress(TimeoutError):  # a busy machine; the processes end with this one
+                    part.close(timeout=5)
+
+    def _resources(self, run: RunRow) -> dict[str, float]:
+        """Return what a run asks of its worker, and no more than some worker can ever give."""
+        needs = {"MEMORY": _TRAINING_MEMORY if run.kind in _TRAINING else _MEMORY}
+        if run.kind in (Kind.PREDICT, *_TRAINING) and run.settings.get("device") != "cpu":
+            needs["GPU"] = 1
+        declared = self._declared or [
+            worker["resources"]
+            for worker in self._client.scheduler_info(n_workers=-1)["workers"].values()
+        ]
+        largest = {name: max((d.get(name, 0) for d in declared), default=0) for name in needs}
+        return {name: min(need, largest[name]) for name, need in needs.items() if largest[name]}
+
+    def _start_own(self, settings: Settings) -> Any:
+        import dask
+        from distributed import Nanny, Scheduler, Security, SpecCluster
+
+        folder = settings.store / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        threads = max(1, (os.cpu_count() or 1) // settings.workers)
+        threads_of = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        dask.config.set({"distributed.nanny.pre-spawn-environ": threads_of})
+        # TLS on the loopback too: whoever reaches a bare scheduler can run code.
+        common = {
+            "host": "127.0.0.1",
+            "protocol": "tls://",
+            "security": (security := Security.temporary()),
+            "dashboard": False,
+        }
+        gpus = visible_gpus()
+        memory = _memory_shares(_total_memory(), settings.workers)
+        workers = {}
+        for i, share in enumerate(memory):
+            resources = _resources_of(share, has_gpu=i < len(gpus))
+            self._declared.append(resources)
+            options = common | {
+                "nthreads": 1,
+                "resources": resources,
+                "env": {"CUDA_VISIBLE_DEVICES": gpus[i] if i < len(gpus) else ""},
+                "memory_limit": None,  # a worker that Dask kills for its memory could not say so
+                "local_directory": str(folder),
+                "silence_logs": 40,
+            }
+            workers[i] = {"cls": Nanny, "options": options}
+        scheduler = {"cls": Scheduler, "options": common | {"dashboard_address": "127.0.0.1:0"}}
+        return SpecCluster(workers, scheduler, security=security, silence_logs=40)
+
+
+def worker_command(scheduler: str, settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Return the command and the environment of a worker process for a scheduler elsewhere.
+
+    The worker takes the first GPU that it can see, if there is one.
+
+    Raises
+    ------
+    JobError
+        The scheduler cannot be reached safely.
+    """
+    gpus = visible_gpus()[:1]
+    resources = _resources_of(_total_memory(), has_gpu=bool(gpus))
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler]
+    command += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
+    command += ["--memory-limit", "0"]  # a worker that Dask kills for its memory could not say so
+    command += ["--resources", " ".join(f"{name}={n:.0f}" for name, n in resources.items())]
+    if scheduler_security(scheduler, settings) is not None:
+        command += ["--tls-ca-file", str(settings.tls_ca)]
+        command += ["--tls-cert", str(settings.tls_cert), "--tls-key", str(settings.tls_key)]
+    return command, {**os.environ, "CUDA_VISIBLE_DEVICES": "".join(gpus)}
+
+
+def scheduler_security(address: str, settings: Settings) -> Any:
+    """Return the TLS settings for a scheduler's address; None for a plain one on this machine.
+
+    Raises
+    ------
+    JobError
+        The address is plain and leads elsewhere, or the TLS files are missing.
+    """
+    from distributed import Security
+
+    if not address.startswith("tls://"):
+        if address.startswith("tcp://") and _is_loopback(urlsplit(address).hostname):
+            return None
         raise JobError(
-            f"The {where} cannot be reached or started: check HISTOSPACE_SCHEDULER and the log."
-        ) from error
+            f"The scheduler {address} would be reached without encryption, and whoever reaches it "
+            "can run code here: use a tls:// address with HISTOSPACE_TLS_CA, HISTOSPACE_TLS_CERT "
+            "and HISTOSPACE_TLS_KEY."
+        )
+    for name in ("tls_ca", "tls_cert", "tls_key"):
+        file = getattr(settings, name)
+        if file is None or not file.is_file():
+            raise JobError(
+                f"The scheduler {address} needs certificates: set HISTOSPACE_{name.upper()} "
+                f"to a PEM file{'' if file is None else f'; {file} does not exist'}."
+            )
+    return Security(
+        require_encryption=True,
+        tls_ca_file=str(settings.tls_ca),
+        tls_client_cert=str(settings.tls_cert),
+        tls_client_key=str(settings.tls_key),
+    )
 
 
-def _scratch(settings: Settings) -> Path:
-    folder = settings.store / "scratch"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def visible_gpus() -> list[str]:
+    """Return the CUDA devices of this process, as `CUDA_VISIBLE_DEVICES` names them."""
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
+    return visible.split(",")[:n_gpus]
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _resources_of(memory: float, has_gpu: bool) -> dict[str, float]:
+    return {"MEMORY": memory} | ({"GPU": 1.0} if has_gpu else {})
+
+
+def _memory_shares(total: float, n_workers: int) -> list[float]:
+    """Share memory out among workers: evenly, unless an even share is too small for a training.
+
+    Then the first worker gets all that the others do not need for other kinds of run, and
+    trainings are done there, one after the other.
+    """
+    even = total / n_workers
+    if even >= _TRAINING_MEMORY:
+        return [even] * n_workers
+    small = min(even, _MEMORY)
+    return [total - small * (n_workers - 1), *[small] * (n_workers - 1)]
+
+
+def _total_memory() -> float:
+    """Return the bytes of memory that this machine, or this container, has."""
+    from distributed.system import MEMORY_LIMIT
+
+    return float(MEMORY_LIMIT)

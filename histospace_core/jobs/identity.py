@@ -12,13 +12,13 @@ def identity() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}"
 
 
-def is_gone(who: str) -> bool:
-    """Whether a process of this host has ended; of other hosts only the heartbeat tells."""
+def is_alive(who: str) -> bool | None:
+    """Whether a process of this host runs still; None for other hosts, which cannot be seen."""
     host, _, process = who.partition("/")
     pid, _, start = process.partition("/")
     if host != socket.gethostname() or not pid.isdigit():
-        return False
-    return _start(int(pid)) != start
+        return None
+    return _start(int(pid)) == start
 
 
 def _start(pid: int) -> str | None:

@@ -14,20 +14,33 @@ from histospace_core.errors import Cancelled, HistospaceError, StoreError
 from histospace_core.jobs import bodies
 from histospace_core.jobs.disk_reserve import use_reserve
 from histospace_core.jobs.heartbeat import Heartbeat
-from histospace_core.jobs.identity import identity
+from histospace_core.jobs.identity import identity, is_alive
 from histospace_core.jobs.log import log_to
 from histospace_core.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+# A worker may die for reasons of its machine, so Dask may send its run to another one. A run whose
+# second worker dies too has probably killed both, by the memory it takes, and would kill more.
+_ATTEMPTS = 2
+_DIED = (
+    "The worker process ended twice during this run, probably because memory was short: "
+    "close other programs, then resume the run."
+)
+_BEGUN = (State.RUNNING, State.CANCELLING)
 
-def perform(values: dict[str, Any], run_id: str, body: bodies.Body | None = None) -> str:
+
+def perform(
+    values: dict[str, Any], run_id: str, sent_after: int, body: bodies.Body | None = None
+) -> str:
     """Do a queued run in this process and return the state it ended in.
 
     Parameters
     ----------
     values
         `Settings.model_dump(mode="json")` of the app.
+    sent_after
+        How often the run had been attempted when it was sent to Dask.
     body
         The work itself; by default what belongs to the run's kind.
     """
@@ -35,12 +48,32 @@ def perform(values: dict[str, Any], run_id: str, body: bodies.Body | None = None
     log_to(settings.store)
     catalog = Catalog(settings.catalog_url, actor="worker")
     try:
-        run = catalog.claim(run_id, identity())
-        if run is not None:  # else cancelled while it waited, or done by another worker
+        run = _claim(catalog, run_id, sent_after)
+        if run is not None:  # else cancelled while it waited, or another worker has it
             _do(settings, catalog, run, body or bodies.BODIES[Kind(run.kind)])
         return catalog.run(run_id).state
     finally:
         catalog.close()
+
+
+def _claim(catalog: Catalog, run_id: str, sent_after: int) -> RunRow | None:
+    """Begin a run as its only worker, also one that an earlier worker has died over.
+
+    Dask sends a task again when it has lost the connection to its worker. A process of this host
+    is then looked for; one of another host that lives on after all is shut out by its attempt,
+    which is no longer the run's, and stops at its next heartbeat.
+    """
+    run = catalog.run(run_id)
+    lost = run.state in _BEGUN and not is_alive(run.worker)
+    if run.attempt > sent_after and (lost or run.state in (State.QUEUED, State.INTERRUPTED)):
+        move = partial(catalog.set_state, run_id, attempt=run.attempt)
+        if run.state == State.CANCELLING:
+            move(State.CANCELLED, only_from=[run.state])
+        elif run.attempt < sent_after + _ATTEMPTS:
+            move(State.QUEUED, only_from=[State.RUNNING, State.INTERRUPTED])
+        else:
+            move(State.INTERRUPTED, only_from=[run.state], error=_DIED)
+    return catalog.claim(run_id, identity())
 
 
 def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) -> None:

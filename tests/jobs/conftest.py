@@ -43,9 +43,19 @@ class Workshop:
             file, name, f"{self._n_slides:064}", properties, slide_id=folder.name
         ).id
 
-    def submit(self, body: Body, slide_id: str | None = None, **settings: object) -> str:
+    def submit(
+        self,
+        body: Body,
+        slide_id: str | None = None,
+        *,
+        kind: Kind = Kind.PREDICT,
+        batch: bool = False,
+        **settings: object,
+    ) -> str:
         slide_id = slide_id or self.slide()
-        return self.jobs._submit(Kind.PREDICT, slide_id, "m", settings, body=body)
+        return self.jobs._submit(
+            kind, settings, slide_id=slide_id, model_name="m", body=body, batch=batch
+        )
 
     def wait(self, run_id: str, reached: Callable[[RunRow], bool], seconds: float = 15) -> RunRow:
         end = time.monotonic() + seconds

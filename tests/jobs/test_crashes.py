@@ -13,7 +13,7 @@ from builders import work_bodies
 from builders.small_disk import needs_root, small_disk
 from jobs.conftest import Workshop
 
-from histospace_core.catalog import Catalog, State
+from histospace_core.catalog import Catalog, RunRow, State
 from histospace_core.errors import JobError
 from histospace_core.jobs import Jobs
 from histospace_core.settings import Settings
@@ -44,29 +44,57 @@ def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
     return not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_kill_9_of_a_worker(own_shop: Workshop) -> None:
+def kill_worker(run: RunRow) -> None:
+    """Kill the process that works on a run."""
+    os.kill(int(run.worker.split("/")[1]), signal.SIGKILL)
+
+
+def test_a_run_goes_on_after_kill_9_of_its_worker(own_shop: Workshop) -> None:
     run_id = own_shop.submit(work_bodies.count, steps=60, pause=0.05)
-    before = own_shop.wait(run_id, lambda run: run.done > 2)
-    pid = int(before.worker.split("/")[1])
-    os.kill(pid, signal.SIGKILL)
-    killed = time.monotonic()
-    run = own_shop.wait_end(run_id)
-    assert run.state == State.INTERRUPTED
-    assert time.monotonic() - killed < 5
-    time.sleep(1.5)  # Dask starts the worker anew; it must not take up the run by itself
-    assert own_shop.catalog.run(run_id).attempt == 1
-    own_shop.jobs.resume(run_id, body=work_bodies.count)
-    run = own_shop.wait_end(run_id)
-    assert (run.state, run.attempt, run.done) == (State.DONE, 2, 60)
+    kill_worker(own_shop.wait(run_id, lambda run: run.done > 2))
+    waiting = own_shop.wait(run_id, lambda run: run.state == State.QUEUED, seconds=5)
+    assert waiting.attempt == 1
+    run = own_shop.wait_end(run_id, seconds=30)
+    assert (run.state, run.attempt, run.done, run.error) == (State.DONE, 2, 60, None)
     pids = (run.directory / "steps").read_text().split()
     assert len(pids) == 60
     assert len(set(pids)) == 2
 
 
+def test_a_run_that_loses_its_worker_twice_waits_for_its_user(own_shop: Workshop) -> None:
+    run_id = own_shop.submit(work_bodies.count, steps=60, pause=0.05)
+    other = own_shop.submit(work_bodies.count, steps=1, pause=0)
+    for attempt in (1, 2):
+        kill_worker(
+            own_shop.wait(
+                run_id,
+                lambda run, n=attempt: run.state == State.RUNNING and run.attempt == n,
+                seconds=30,
+            )
+        )
+    run = own_shop.wait_end(run_id, seconds=30)
+    assert (run.state, run.attempt) == (State.INTERRUPTED, 2)
+    assert str(run.error).startswith("The worker process ended twice")
+    assert own_shop.wait_end(other, seconds=30).state == State.DONE  # it only waited there
+    own_shop.jobs.resume(run_id, body=work_bodies.count)
+    run = own_shop.wait_end(run_id, seconds=30)
+    assert (run.state, run.attempt, run.error) == (State.DONE, 3, None)
+    assert len((run.directory / "steps").read_text().split()) == 60
+
+
+def test_a_run_cancelled_as_its_worker_dies_is_cancelled(own_shop: Workshop) -> None:
+    run_id = own_shop.submit(work_bodies.count, steps=1000, pause=0.05)
+    run = own_shop.wait(run_id, lambda run: run.done > 0)
+    os.kill(int(run.worker.split("/")[1]), signal.SIGSTOP)  # it cannot stop by itself
+    own_shop.jobs.cancel(run_id)
+    kill_worker(run)
+    assert own_shop.wait_end(run_id, seconds=10).state == State.CANCELLED
+
+
 def test_kill_9_of_the_app(tmp_path: Path) -> None:
     script = tmp_path / "run_app.py"
     script.write_text(APP)
-    store, tests = tmp_path / "store", Path(__file__).resolve().parents[2]
+    store, tests = tmp_path / "store", Path(__file__).resolve().parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}"}
     app = subprocess.Popen(
         [sys.executable, str(script), str(store), str(tests)],

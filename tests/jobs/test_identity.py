@@ -6,17 +6,17 @@ import sys
 
 import pytest
 
-from histospace_core.jobs.identity import identity, is_gone
+from histospace_core.jobs.identity import identity, is_alive
 
 
 def test_this_process_is_here() -> None:
-    assert not is_gone(identity())
+    assert is_alive(identity())
 
 
 def test_an_ended_process_is_gone() -> None:
     code = "from histospace_core.jobs.identity import identity; print(identity())"
     ended = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
-    assert is_gone(ended)
+    assert not is_alive(ended)
 
 
 def test_a_process_that_nobody_has_buried_is_gone() -> None:
@@ -25,15 +25,15 @@ def test_a_process_that_nobody_has_buried_is_gone() -> None:
     who = child.stdout.readline().strip()
     child.stdout.close()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie now
-    assert is_gone(who)
+    assert not is_alive(who)
     child.wait()
 
 
 def test_another_process_of_the_same_number_is_not_it() -> None:
     host, pid, started = identity().split("/")
-    assert is_gone(f"{host}/{pid}/{int(started) + 1}")
+    assert not is_alive(f"{host}/{pid}/{int(started) + 1}")
 
 
 @pytest.mark.parametrize("who", ["", "x", "elsewhere/1/0", "a/b/c/d"])
 def test_of_others_nothing_is_known(who: str) -> None:
-    assert not is_gone(who)
+    assert is_alive(who) is None

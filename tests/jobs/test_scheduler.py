@@ -17,7 +17,7 @@ def test_a_named_scheduler_does_the_work(tmp_path: Path) -> None:
         try:
             run = shop.wait_end(shop.submit(work_bodies.count, steps=2, pause=0))
             assert run.state == State.DONE
-            assert shop.jobs._cluster is None
+            assert not shop.jobs._cluster.is_embedded
         finally:
             shop.close()
         assert len(cluster.workers) == 1  # it is not ours to close

@@ -39,14 +39,14 @@ def test_start_and_stop() -> None:
         async with lifespan(None) as state:
             assert state["context"] is get_context()
             for _ in range(200):
-                if get_context().jobs._client is not None:
+                if get_context().jobs._cluster is not None:
                     return
                 await asyncio.sleep(0.05)
             pytest.fail("the workers did not start")
 
     context = get_context()
     asyncio.run(live())
-    assert context.jobs._client is None
+    assert context.jobs._cluster is None
 
 
 def test_a_start_finds_the_runs_that_a_crash_left(store: Path) -> None:
