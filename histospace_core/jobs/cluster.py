@@ -162,13 +162,14 @@ def worker_command(scheduler: str, settings: Settings) -> tuple[list[str], dict[
     JobError
         The scheduler cannot be reached safely.
     """
+    security = scheduler_security(scheduler, settings)
     gpus = visible_gpus()[:1]
     resources = _resources_of(_total_memory(), has_gpu=bool(gpus))
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler]
     command += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
     command += ["--memory-limit", "0"]  # a worker that Dask kills for its memory could not say so
     command += ["--resources", " ".join(f"{name}={n:.0f}" for name, n in resources.items())]
-    if scheduler_security(scheduler, settings) is not None:
+    if security is not None:
         command += ["--tls-ca-file", str(settings.tls_ca)]
         command += ["--tls-cert", str(settings.tls_cert), "--tls-key", str(settings.tls_key)]
     return command, {**os.environ, "CUDA_VISIBLE_DEVICES": "".join(gpus)}

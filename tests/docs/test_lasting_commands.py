@@ -1,7 +1,6 @@
 """The commands that go on until they are ended: the app, and a worker for a scheduler elsewhere."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,22 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from builders.dask_processes import free_port, make_certificate, scheduler
 from distributed import Client
 from docs.commands import PAGES, commands
 
-from histospace_core.settings import PROJECT
+from histospace_core.jobs.cluster import scheduler_security
+from histospace_core.settings import PROJECT, Settings
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120  # s
 
 
 @contextmanager
-def running(*command: str, store: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(*command: str, store: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a process group of its own, and end it."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=PROJECT,
-        env={**os.environ, "HISTOSPACE_STORE": str(store)},
+        env={**os.environ, "HISTOSPACE_STORE": str(store), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -35,12 +36,6 @@ def running(*command: str, store: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def documented(name: str) -> list[str]:
@@ -64,14 +59,29 @@ def test_the_app_is_served(tmp_path: Path) -> None:
 
 
 def test_a_worker_works_for_a_scheduler(tmp_path: Path) -> None:
-    port = free_port()
-    scheduler = f"tcp://127.0.0.1:{port}"
-    command = [scheduler if "://" in a else a for a in documented("worker")]
-    start = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port))
-    with (
-        running(*start, "--no-dashboard", store=tmp_path),
-        running("histospace_core", *command, store=tmp_path) as worker,
-        Client(scheduler, timeout=PATIENCE) as client,
-    ):
-        client.wait_for_workers(1, timeout=PATIENCE)
-        assert client.submit(os.getpid).result(timeout=PATIENCE) not in (os.getpid(), worker.pid)
+    tls = make_certificate(tmp_path)
+    security = scheduler_security("tls://", Settings(**tls))
+    with scheduler(tls) as address:
+        command = [address if "://" in a else a for a in documented("worker")]
+        environment = {f"HISTOSPACE_{name.upper()}": str(file) for name, file in tls.items()}
+        with (
+            running("histospace_core", *command, store=tmp_path, **environment) as worker,
+            Client(address, security=security, timeout=PATIENCE) as client,
+        ):
+            client.wait_for_workers(1, timeout=PATIENCE)
+            pid = client.submit(os.getpid).result(timeout=PATIENCE)
+            assert pid not in (os.getpid(), worker.pid)
+
+
+def test_a_worker_refuses_a_scheduler_elsewhere_without_tls(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "histospace_core", "worker", "tcp://scheduler:8786"],
+        cwd=PROJECT,
+        env={**os.environ, "HISTOSPACE_STORE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert told.returncode == 2
+    assert told.stderr.count("\n") == 1
+    assert "would be reached without encryption" in told.stderr
