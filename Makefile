@@ -4,61 +4,121 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# Address of a package index that has a CPU build of PyTorch. README.md says who needs it.
+TORCH_INDEX ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test lint types architecture fast slow browser interop docs clean
+.PHONY: app test lint types architecture fast slow browser lock docs clean
 
 app: $(VENV)/.app
-	$(BIN)/histospace serve --port $(PORT)
+	@echo "HistoSPACE is at http://localhost:$(PORT). Ctrl-C stops it."
+	@$(BIN)/histospace serve --port $(PORT)
 
-test: $(VENV)/.dev browser interop lint types architecture fast slow
+test: $(VENV)/.dev browser lint types architecture fast slow
 
-$(VENV)/bin/python:
+# ---- Installation ------------------------------------------------------------------------------
+# Measured on Linux x86_64 with Python 3.11 (README.md, "Start"). tests/wheel checks them.
+TORCH_SIZE := 0 GB to download, 0 GB of disk
+APP_SIZE := 0 GB to download, 0 GB of disk
+DEV_SIZE := 0 GB to download, 0 GB of disk
+
+# The lock names every package and its hash, so pip has nothing left to resolve.
+INSTALL := $(BIN)/python -m pip install --no-deps --require-hashes
+# Print the packages of the lock whose name matches $(1), or with ! in $(2) all others.
+LOCKED = awk '/^[a-z]/ { found = /^($(1))==/ } $(2)found' requirements.txt
+TORCH := torch|torchvision|triton|nvidia-[^=]*|cuda-[^=]*
+STEP = @printf '\n== %s\n' "$(1)"
+
+define PLAN
+HistoSPACE is installed into the folder $(VENV) of this checkout, and nowhere else:
+  1. a Python environment
+  2. PyTorch: $(if $(TORCH_INDEX),the CPU build of $(TORCH_INDEX),$(TORCH_SIZE))
+  3. all other packages of the app: $(APP_SIZE)
+  4. HistoSPACE itself$(if $(filter-out app,$(MAKECMDGOALS)),
+  5. the tools of the tests: $(DEV_SIZE))
+Sizes were measured on Linux x86_64. A later start installs nothing.
+endef
+
+$(VENV)/.python: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "HistoSPACE needs Python 3.11 or later: make app PYTHON=/path/to/python3.11"; exit 1; }
+	$(info $(PLAN))
+	@[ -n "$(TORCH_INDEX)" ] || [ "$$(uname -sm)" != "Linux x86_64" ] || command -v nvidia-smi >/dev/null \
+	  || echo "No NVIDIA GPU was found, but PyPI has only the CUDA build of PyTorch for this platform." \
+	  "For the smaller CPU build, press Ctrl-C and see README.md, \"Without a GPU\"."
+	$(call STEP,1. Python environment)
 	$(PYTHON) -m venv $(VENV)
+	@$(call LOCKED,pip) > $(VENV)/pip.txt
+	$(INSTALL) -r $(VENV)/pip.txt
+	@touch $@
 
-$(VENV)/.app: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps -e .
+$(VENV)/.torch: $(VENV)/.python
+	$(call STEP,2. PyTorch)
+ifdef TORCH_INDEX
+	$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) \
+	  $$($(call LOCKED,torch|torchvision) | awk '/==/ { print $$1 }')
+else
+	@$(call LOCKED,$(TORCH)) > $(VENV)/torch.txt
+	$(INSTALL) -r $(VENV)/torch.txt
+endif
+	@touch $@
+
+$(VENV)/.packages: $(VENV)/.torch
+	$(call STEP,3. All other packages of the app)
+	@$(call LOCKED,$(TORCH),!) > $(VENV)/packages.txt
+	$(INSTALL) -r $(VENV)/packages.txt
+	@touch $@
+
+$(VENV)/.app: $(VENV)/.packages pyproject.toml
+	$(call STEP,4. HistoSPACE itself)
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(call STEP,5. The tools of the tests: $(DEV_SIZE))
+	@awk '/^[a-z]/ { torch = /^($(TORCH))==/ } !torch' requirements-dev.txt > $(VENV)/dev.txt
+	$(INSTALL) -r $(VENV)/dev.txt
 	@touch $@
 
+# The tests' lock comes first: it holds the app and its tests to versions that suit both.
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	  --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	  --custom-compile-command "make lock" requirements.in -c requirements-dev.txt -o requirements.txt
+
+# ---- Checks ------------------------------------------------------------------------------------
 # The browser tests drive Debian's chromium; elsewhere, install chromium yourself.
 browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+	$(call STEP,Chromium for the browser tests)
+	@command -v chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y --no-install-recommends chromium; } \
 	  || echo "No chromium: the browser tests will be skipped."
 
-# The programs that exports are for have an environment of their own: spatialdata pins another Dask.
-interop: $(VENV)-interop/.done
-
-$(VENV)-interop/.done: requirements-interop.txt
-	$(PYTHON) -m venv $(VENV)-interop
-	$(VENV)-interop/bin/python -m pip install --quiet -r requirements-interop.txt
-	@touch $@
-
 lint: $(VENV)/.dev
+	$(call STEP,Lint)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev
+	$(call STEP,Types)
 	$(BIN)/mypy
 
 architecture: $(VENV)/.dev
+	$(call STEP,Architecture)
 	$(BIN)/lint-imports
 
 # Two processes of one thread each are quicker on two cores than one of two.
 fast: $(VENV)/.dev
+	$(call STEP,Fast tests)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser" --durations 12
 
 # A browser on a busy machine may miss a gesture: it may try again, reported as a
 # rerun. Two processes, since each holds a Playwright of its own.
 slow: $(VENV)/.dev
+	$(call STEP,Browser tests)
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --durations 8 tests/browser
+	$(call STEP,Slow tests)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
 
 # The site, into site/; the tests build it too.
@@ -66,4 +126,4 @@ docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) $(VENV)-interop .pytest_cache .mypy_cache .ruff_cache .hypothesis site .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis site dist .import_linter_cache

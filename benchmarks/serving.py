@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from histospace_core.settings import PROJECT
+from histospace_core.shipped import SHIPPED
 
 
 def free_port() -> int:
@@ -26,7 +26,7 @@ def start_app(store: Path, port: int, settle: float) -> subprocess.Popen[bytes]:
     """
     app = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
-        cwd=PROJECT,
+        cwd=SHIPPED,
         env={**os.environ, "HISTOSPACE_STORE": str(store)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -30,12 +30,13 @@ from benchmarks.make_slide import make_slide
 from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
 from histospace_core.inference.store import write_matrix, write_tables
-from histospace_core.settings import PROJECT, get_settings
+from histospace_core.settings import get_settings
+from histospace_core.shipped import SHIPPED
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
 
-MODEL = PROJECT / "models" / "histospace-plus-her2st"
+MODEL = SHIPPED / "models" / "histospace-plus-her2st"
 TISSUE = 0.34
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PROJECT = Path(__file__).resolve().parent.parent
+from histospace_core.shipped import SHIPPED, default_store
 
 
 class Settings(BaseSettings):
@@ -14,11 +14,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
 
-    store: Path = Field(PROJECT / "data/store", description="folder of slides, runs, catalog")
-    models: Path = Field(PROJECT / "models", description="folder of the model packages that ship")
+    store: Path = Field(
+        default_factory=default_store, description="folder of slides, runs, catalog"
+    )
+    models: Path = Field(SHIPPED / "models", description="folder of the model packages that ship")
     default_model: str = Field(
         "histospace-plus-her2st", description="model that the app proposes, where it is installed"
     )
+<<<<<<< HEAD
+=======
+    reference: Path = Field(SHIPPED / "data", description="folder of the reference tables")
+>>>>>>> 64e749c (One place knows where shipped files lie; a wheel with hatchling; a lock with hashes)
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(
         None, description="address of a Dask scheduler, tls://host:port; embedded if unset"

@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from histospace_core.settings import PROJECT
+from histospace_core.shipped import SHIPPED
 
-st.markdown((PROJECT / "docs" / "scores.md").read_text("utf-8"), width=800)
+st.markdown((SHIPPED / "docs" / "scores.md").read_text("utf-8"), width=800)

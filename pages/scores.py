@@ -9,7 +9,7 @@ from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.exports import genes_csv
 from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.server import get_context
-from histospace_core.settings import PROJECT
+from histospace_core.shipped import SHIPPED
 from histospace_core.web.library.evaluations import (
     Evaluation,
     read_evaluation,
@@ -27,7 +27,7 @@ from histospace_core.web.widgets.parts import (
     when,
 )
 
-LEADERBOARD = PROJECT / "docs" / "leaderboard.csv"
+LEADERBOARD = SHIPPED / "docs" / "leaderboard.csv"
 HEADERS = {
     "per_gene_pearson": "per-gene r (mean profile: 0)",
     "per_gene_pearson_hvg50": "HVG50 r (mean profile: 0)",

@@ -13,8 +13,9 @@ from scipy import stats
 from histospace_core.characterise.expression import log_expression
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.genes import guess_species, reconcile_genes
+from histospace_core.shipped import SHIPPED
 
-SHIPPED = Path(__file__).resolve().parents[2] / "data" / "signatures" / "human.gmt"
+HUMAN_GMT = SHIPPED / "data" / "signatures" / "human.gmt"
 LARGEST_FILE = 16 * 2**20
 FEWEST_GENES = 3
 
@@ -51,7 +52,7 @@ class SignatureScores:
     table: pd.DataFrame
 
 
-def read_gmt(path: Path = SHIPPED) -> list[Signature]:
+def read_gmt(path: Path = HUMAN_GMT) -> list[Signature]:
     """Read signatures from a GMT file: a line each of name, source and genes, parted by tabs.
 
     Raises

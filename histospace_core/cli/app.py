@@ -157,9 +157,9 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
     """Serve the app on this machine."""
     from streamlit.web import cli as streamlit_cli
 
-    from histospace_core.settings import PROJECT
+    from histospace_core.shipped import SHIPPED
 
-    sys.argv = ["streamlit", "run", str(PROJECT / "app.py"), "--server.port", str(port)]
+    sys.argv = ["streamlit", "run", str(SHIPPED / "app.py"), "--server.port", str(port)]
     streamlit_cli.main()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from histospace_core.errors import MeasurementError
+from histospace_core.shipped import SHIPPED
 
 NO_ID = ""
 UNKNOWN = "unknown"
 SPECIES = {"human": "ENSG", "mouse": "ENSMUSG"}
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "genes"
+REFERENCE = SHIPPED / "data" / "genes"
 ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(\.\d+)?(_PAR_Y)?$")
 
 

@@ -21,6 +21,7 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.h5ad import read_h5ad
 from histospace_core.expression.spaceranger import read_spaceranger, read_spaceranger_zip
+from histospace_core.shipped import PACKAGE
 
 READERS: dict[str, Callable[[Path], RawCounts]] = {
     "folder": read_spaceranger,
@@ -29,7 +30,6 @@ READERS: dict[str, Callable[[Path], RawCounts]] = {
 }
 TIMEOUT_S = 900
 MEMORY_GB = 16
-PROJECT = Path(__file__).resolve().parents[2]
 CALL = "from histospace_core.expression.isolated import child; child()"
 
 
@@ -43,7 +43,7 @@ def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCou
     """
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         # the child's own temporary files go with the folder, even if it crashes
-        paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {**os.environ, "TMPDIR": folder, "PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, "-c", CALL, kind, str(path.resolve()), folder]
         try:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from histospace_core.characterise.signatures import SHIPPED, Signature, read_gmt
+from histospace_core.characterise.signatures import HUMAN_GMT, Signature, read_gmt
 from histospace_core.errors import MeasurementError, StoreError
 
 _LAYER = "signature:"
@@ -58,7 +58,7 @@ def signature_key(file: Path, signature: Signature) -> str:
 
 def run_signatures(run_dir: Path) -> dict[str, Signature]:
     """Return all signatures that a run can show, by key: the shipped ones first."""
-    files = {_SHIPPED_KEY: SHIPPED}
+    files = {_SHIPPED_KEY: HUMAN_GMT}
     files |= {file.stem: file for file in sorted((run_dir / "signatures").glob("*.gmt"))}
     return {
         f"{source}/{signature.name}": signature
@@ -76,7 +76,7 @@ def run_signature(run_dir: Path, key: str) -> Signature:
         The run has none of this key.
     """
     source, _, name = key.partition("/")
-    file = run_dir / "signatures" / f"{source}.gmt" if _DIGEST.match(source) else SHIPPED
+    file = run_dir / "signatures" / f"{source}.gmt" if _DIGEST.match(source) else HUMAN_GMT
     if source == _SHIPPED_KEY or (_DIGEST.match(source) and file.exists()):
         for signature in read_gmt(file):
             if signature.name == name:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from histospace_core.errors import PixelSizeError, SlideError, TissueError
+from histospace_core.shipped import PACKAGE
 from histospace_core.slides.properties import SlideProperties
 
 _ERRORS = {kind.__name__: kind for kind in (SlideError, PixelSizeError, TissueError)}
@@ -57,8 +58,7 @@ def probe_slide(
 
 def _environment() -> dict[str, str]:
     """Let the child find this package, and keep its libraries to one thread each."""
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VIPS_CONCURRENCY"), "1")
     return {**os.environ, **one, "PYTHONPATH": os.pathsep.join(paths)}
 

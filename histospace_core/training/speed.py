@@ -20,6 +20,7 @@ import torch
 
 from histospace_core.errors import HistospaceError, ModelError
 from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_memory_mb
+from histospace_core.shipped import PACKAGE
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.method import Fitted, TrainingSet
 from histospace_core.training.methods import method_named
@@ -29,7 +30,6 @@ from histospace_core.training.recipe import Recipe
 N_FITTED, N_PREDICTED = 24, 96
 """Spots to fit on and to predict."""
 _REPEATS, _ENOUGH_S = 5, 60.0
-_PROJECT = Path(__file__).resolve().parents[2]
 _CALL = "from histospace_core.training.speed import child; child()"
 _ANSWER = "histospace-speed "
 
@@ -75,7 +75,7 @@ def measure_speed(
         "network": network,
         "recipe": recipe,
     }
-    paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-c", _CALL, json.dumps(job)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser import steps
+from builders.checkout import PROJECT
 from builders.packages import make_package
 
 from benchmarks.make_slide import make_slide
-from histospace_core.settings import PROJECT
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
 CHROMIUM = shutil.which("chromium")

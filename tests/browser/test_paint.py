@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from builders.checkout import PROJECT
 
 from histospace_core.figures.colours import (
     INKS,
@@ -12,7 +13,6 @@ from histospace_core.figures.colours import (
     rgb,
 )
 from histospace_core.figures.grid import tile_grid
-from histospace_core.settings import PROJECT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAINTER = PROJECT / "histospace_core" / "server" / "static" / "viewer" / "paint.js"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from builders.checkout import PROJECT
 
 from histospace_core.cli import app
-from histospace_core.settings import PROJECT
 
 PAGES = (
     PROJECT / "README.md",

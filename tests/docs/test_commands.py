@@ -5,11 +5,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from builders.checkout import PROJECT
 from docs.commands import PAGES, UsageError, commands, parse
 from typer.testing import CliRunner
 
 from histospace_core.cli import app
-from histospace_core.settings import PROJECT
 
 SHELL = PROJECT / "docs" / "shell.md"
 

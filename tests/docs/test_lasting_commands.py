@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from builders.checkout import PROJECT
 from builders.dask_processes import free_port, make_certificate, scheduler
 from distributed import Client
 from docs.commands import PAGES, commands
 
 from histospace_core.jobs.cluster import scheduler_security
-from histospace_core.settings import PROJECT, Settings
+from histospace_core.settings import Settings
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120  # s

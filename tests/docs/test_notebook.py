@@ -8,8 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
-from histospace_core.settings import PROJECT
+from builders.checkout import PROJECT
 
 NOTEBOOK = PROJECT / "docs" / "notebook.ipynb"
 # in a process of its own: a kernel's clients warn of their own future

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from builders.checkout import PROJECT
 
-from histospace_core.settings import PROJECT, Settings
+from histospace_core.settings import Settings
 
 DOCS = PROJECT / "docs"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.checkout import PROJECT
 from builders.packages import make_package
 from builders.slide_files import MPP, make_slide
 
 from histospace_core.exports import export_run
 from histospace_core.inference import Prediction, open_prediction, predict_slide
-from histospace_core.settings import PROJECT
 from histospace_core.slides.open import open_slide
 
 PYTHON = PROJECT / ".venv-interop" / "bin" / "python"

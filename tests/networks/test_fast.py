@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.checkout import PROJECT
 
 from histospace_core.networks import ModelPackage, Predictor, load_package
 from histospace_core.networks.onednn import has_int8
 from histospace_core.networks.predictor import AGREEMENT, compare
-from histospace_core.settings import PROJECT
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tiles import sample_tiles, tiles_at
