@@ -1,10 +1,8 @@
-"""Exports opened by scanpy, squidpy and spatialdata, in the environment `make test` gives them.
-
-They cannot share ours: spatialdata pins an older Dask.
-"""
+"""Exports opened by scanpy, squidpy and spatialdata, in a process of their own."""
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,9 @@ from histospace_core.exports import export_run
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.slides.open import open_slide
 
-PYTHON = PROJECT / ".venv-interop" / "bin" / "python"
 SCRIPT = PROJECT / "tests" / "interop" / "open_elsewhere.py"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not PYTHON.exists(), reason="no .venv-interop with scanpy, squidpy and spatialdata"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def prediction(tmp_path_factory: pytest.TempPathFactory) -> Prediction:
 
 def opened(library: str, path: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [PYTHON, "-W", "ignore", SCRIPT, library, path],
+        [sys.executable, "-W", "ignore", SCRIPT, library, path],
         capture_output=True,
         text=True,
         timeout=300,

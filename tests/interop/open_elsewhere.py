@@ -1,4 +1,4 @@
-"""What a user of scanpy, squidpy and spatialdata does first, in an environment of their own.
+"""What a user of scanpy, squidpy and spatialdata does first.
 
 ``python open_elsewhere.py scanpy|squidpy|spatialdata PATH`` prints what it found as JSON.
 """
