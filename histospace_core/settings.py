@@ -21,10 +21,6 @@ class Settings(BaseSettings):
     default_model: str = Field(
         "histospace-plus-her2st", description="model that the app proposes, where it is installed"
     )
-<<<<<<< HEAD
-=======
-    reference: Path = Field(SHIPPED / "data", description="folder of the reference tables")
->>>>>>> 64e749c (One place knows where shipped files lie; a wheel with hatchling; a lock with hashes)
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(
         None, description="address of a Dask scheduler, tls://host:port; embedded if unset"
