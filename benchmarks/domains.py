@@ -27,7 +27,7 @@ from sklearn.metrics import adjusted_rand_score
 from histospace_core.characterise import find_domains
 from histospace_core.characterise.domains import leiden
 from histospace_core.characterise.expression import log_expression, variable_genes
-from histospace_core.characterise.graph import components, joint_graph, nearest
+from histospace_core.characterise.graph import components, expression_neighbours, joint_graph
 from histospace_core.expression import read_measured
 
 RESOLUTIONS = np.round(np.arange(0.2, 2.0, 0.1), 1)
@@ -48,7 +48,7 @@ def ours(table: AnnData) -> Runs:
 
 def plain(table: AnnData) -> Runs:
     """Expression alone: our components and our Leiden without positions."""
-    graph = nearest(profile(table), 15)
+    graph = expression_neighbours(profile(table), 15)
     yield from (leiden(graph, r, s) for r in RESOLUTIONS for s in SEEDS)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from histospace_core.catalog import RunRow, State
 from histospace_core.errors import HistospaceError
-from histospace_core.exports.characterisation import Stored, open_characterisation
+from histospace_core.exports.characterisation import StoredCharacterisation, open_characterisation
 from histospace_core.server import get_context
 from histospace_core.server.signature_lists import keep_signatures
 from histospace_core.web.characterise.domains import domains_view, headline, level_picker
@@ -126,11 +126,11 @@ def _words(row: RunRow) -> str:
 
 
 @st.cache_resource(max_entries=8)
-def _open(row_id: str) -> Stored:
+def _open(row_id: str) -> StoredCharacterisation:
     return open_characterisation(get_context().catalog.run(row_id).directory)
 
 
-def _downloads(run: RunRow, stored: Stored, level: int) -> None:
+def _downloads(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
     """Offer the files of the result; the markers are those of the level that is shown."""
     resolution = stored.summary["levels"][level]["resolution"]
     files = {

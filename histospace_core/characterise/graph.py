@@ -1,4 +1,4 @@
-"""Tiles as a graph: who lies beside whom, and who expresses alike."""
+"""Tiles as a graph: neighbours on the slide and neighbours in expression."""
 
 from typing import TypeAlias
 
@@ -14,8 +14,8 @@ Graph: TypeAlias = sparse.csr_array
 
 _BLOCK = 8192
 _EXACT = 20_000
-"""Up to this many tiles the nearest in expression are exact; beyond, each may be up to twice as
-far as the true one, which a graph of many such edges does not notice."""
+"""Up to this many tiles the nearest in expression are exact. Beyond, each may be up to twice as
+far as the true one, which changes a graph of many such edges little."""
 
 
 def spatial_neighbours(centres: NDArray[np.floating]) -> Graph:
@@ -58,14 +58,14 @@ def components(expression: NDArray[np.floating], n_components: int = 30) -> NDAr
     k = min(n_components, n_genes, n - 1)
     power, axes = linalg.eigh(covariance / n, subset_by_index=(n_genes - k, n_genes - 1))
     axes = axes[:, ::-1][:, power[::-1] > 1e-9 * max(np.trace(covariance) / n, 1e-300)]
-    # an eigenvector has no sign of its own: fixed here, so that a result can be repeated
+    # The sign of an eigenvector is arbitrary: fix it, so that results are reproducible.
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     blocks = range(0, n, _BLOCK)
     return np.concatenate([(expression[i : i + _BLOCK] - mean) @ axes for i in blocks])
 
 
-def alike(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
-    """Weigh spatial neighbours by how alike they are, so that a border weighs little.
+def weigh_by_similarity(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
+    """Weigh spatial neighbours by their similarity, so that edges across a border weigh little.
 
     The weight is exp(-d^2 / m), d the distance in component space and m the median d^2 over all
     neighbours: the range kernel of the bilateral filter (Tomasi & Manduchi 1998, ICCV).
@@ -80,11 +80,11 @@ def alike(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
 def joint_graph(
     scores: NDArray[np.float64], centres: NDArray[np.floating], n_neighbours: int = 15
 ) -> Graph:
-    """Join tiles that express alike and tiles that lie side by side.
+    """Join tiles with similar expression and tiles that are neighbours on the slide.
 
-    Three views: the nearest in expression; at half the weight, the nearest in expression after
-    each tile is averaged with those of its spatial neighbours that are like it, which takes noise
-    out and keeps borders; and the spatial neighbours themselves, weighted by likeness.
+    The sum of three graphs: the nearest in expression; at half the weight, the nearest in
+    expression after each tile is averaged with its similar spatial neighbours, which removes
+    noise and keeps borders; and the spatial neighbours themselves, weighted by similarity.
 
     Parameters
     ----------
@@ -95,17 +95,19 @@ def joint_graph(
     """
     neighbours = spatial_neighbours(centres)
     own = sparse.eye_array(len(scores), format="csr")
-    likeness = alike(scores, neighbours)
-    weights = own + likeness
+    similarity = weigh_by_similarity(scores, neighbours)
+    weights = own + similarity
     smoothed = sparse.diags_array(1 / weights.sum(1)) @ weights @ scores
     degree = max(neighbours.sum() / max(len(scores), 1), 1.0)
     graph = (
-        nearest(scores, n_neighbours) + 0.5 * nearest(smoothed, n_neighbours) + likeness / degree
+        expression_neighbours(scores, n_neighbours)
+        + 0.5 * expression_neighbours(smoothed, n_neighbours)
+        + similarity / degree
     )
     return sparse.csr_array(graph)
 
 
-def nearest(scores: NDArray[np.float64], k: int) -> Graph:
+def expression_neighbours(scores: NDArray[np.float64], k: int) -> Graph:
     """Join each tile with its `k` nearest in expression; its weights sum to about 1.
 
     The weights are those of UMAP (McInnes, Healy & Melville 2018, arXiv 1802.03426): exp(-(d -

@@ -126,7 +126,9 @@ def characterise_run(
     scored = score_signatures(table, lists, reliable_only=not all_genes)
     genes = list(table.var_names[used])
     skill = _skill(prediction, compared, lists, genes, shipped=signatures is None)
-    scored = replace(scored, table=_noted(scored.table.merge(skill, on="signature", how="left")))
+    scored = replace(
+        scored, table=_with_skill_notes(scored.table.merge(skill, on="signature", how="left"))
+    )
     measured = None
     if compared:
         stride = float(prediction.provenance["tiles"]["stride_level0_px"])
@@ -180,7 +182,7 @@ def _skill(
     return names
 
 
-def _noted(table: pd.DataFrame) -> pd.DataFrame:
+def _with_skill_notes(table: pd.DataFrame) -> pd.DataFrame:
     """Note of each signature whose held-out score random lists reach too."""
     if "held_out_pearson" not in table:
         return table

@@ -97,13 +97,13 @@ def _write(found: Characterisation, folder: Path) -> None:
     if found.drawn is not None:
         drawn = found.drawn.assign(unit=unit, use=RESEARCH_USE)
         (folder / "regions.csv").write_bytes(to_csv(drawn))
-    (folder / "summary.json").write_text(json.dumps(plain(found.summary), indent=2), "utf-8")
+    (folder / "summary.json").write_text(json.dumps(json_ready(found.summary), indent=2), "utf-8")
     (folder / "domains.geojson").write_text(domains_geojson(found), "utf-8")
     _draw(found, folder, unit)
 
 
 def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str) -> pd.DataFrame:
-    """Markers with the names and the trust of their domains."""
+    """Return markers with the names and the trust of their domains."""
     number = markers["region"].astype(int)
     return markers.assign(
         region=[described[i]["domain"] for i in number],
@@ -116,7 +116,7 @@ def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str)
 def _draw(found: Characterisation, folder: Path, unit: str) -> None:
     facts = found.prediction.provenance
     slide, tiles = facts["slide"], facts["tiles"]
-    names = [marked(f["domain"], f["trust"]) for f in found.summary["domains"]]
+    names = [with_trust_mark(f["domain"], f["trust"]) for f in found.summary["domains"]]
     table = found.level.table
     figures = {
         "domains": domain_map(
@@ -148,21 +148,21 @@ def _draw(found: Characterisation, folder: Path, unit: str) -> None:
         figure.write_html(folder / f"{name}.html", include_plotlyjs=True, full_html=True)
 
 
-def marked(name: str, trust: str) -> str:
-    """Return a domain's name, marked where it is not to be trusted."""
+def with_trust_mark(name: str, trust: str) -> str:
+    """Return a domain's name, with a warning sign where it has low trust."""
     return f"{name} ⚠" if trust else name
 
 
 def signature_label(row: "pd.Series[Any]") -> str:
-    """Return a signature's name with the share of its genes that it rests on."""
+    """Return a signature's name with how many of its genes were used and its held-out r."""
     held = row.get("held_out_pearson")
     skill = "" if held is None or pd.isna(held) else f", held-out r {held:.2f}"
     return f"{row['signature']} ({row['n_used']} of {row['n_genes']} genes{skill})"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A characterised run on disk; each table is read when it is first asked for.
+class StoredCharacterisation:
+    """A characterised run on disk, whose tables are read on first use.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class Stored:
         return table.assign(region=table["region"].map(number))
 
 
-def open_characterisation(folder: Path) -> Stored:
+def open_characterisation(folder: Path) -> StoredCharacterisation:
     """Open what `write_characterisation` wrote.
 
     Raises
@@ -208,19 +208,21 @@ def open_characterisation(folder: Path) -> Stored:
         The folder holds none, or a damaged one.
     """
     try:
-        return Stored(folder, json.loads((folder / "summary.json").read_text("utf-8")))
+        return StoredCharacterisation(
+            folder, json.loads((folder / "summary.json").read_text("utf-8"))
+        )
     except (OSError, ValueError) as error:
         raise StoreError(
             f"The characterisation '{folder.name}' is missing or damaged; characterise again."
         ) from error
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Return `value` as JSON can hold it: NaN becomes null, NumPy numbers become Python's."""
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [json_ready(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value

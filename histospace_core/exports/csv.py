@@ -1,10 +1,10 @@
-"""Tables as CSV that pandas, R and a spreadsheet read alike, and that run nothing.
+"""Tables as CSV that pandas, R and spreadsheets read alike and that contain no formula.
 
 Form: RFC 4180 (comma, CRLF, quotes where needed), UTF-8 without a byte-order mark, header in the
-first line and no comment lines, since those break readers. What must travel with the numbers, the
-run, the model, the unit and "research use only", is therefore in columns of every row.
+first line and no comment lines, since those break readers. The facts that belong to the numbers
+(run, model, unit, "research use only") are therefore columns of every row.
 
-Text that a spreadsheet would take for a formula (it begins with ``= + - @``, TAB, CR or LF) gets a
+Text that a spreadsheet would read as a formula (it begins with ``= + - @``, TAB, CR or LF) gets a
 leading apostrophe; numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
 """
 
@@ -22,24 +22,24 @@ from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def defused(text: object) -> object:
-    """Return `text` so that no spreadsheet evaluates it; what is no text comes back as it is."""
+def escape_formula(text: object) -> object:
+    """Return `text` so that no spreadsheet evaluates it; other values are returned unchanged."""
     if isinstance(text, str) and text.startswith(_FORMULA):
         return "'" + text
     return text
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Write a table, its index left out, with every text cell and column name defused.
+    """Write a table without its index, with formulas escaped in text cells and column names.
 
-    Numbers get the fewest digits that give back the same float32 or float64.
+    Numbers get the fewest digits that restore the same float32 or float64.
     """
     safe = table.copy(deep=False)
     for position, kind in enumerate(safe.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
-            column = safe.iloc[:, position].astype(object).map(defused)
+            column = safe.iloc[:, position].astype(object).map(escape_formula)
             safe.isetitem(position, column)
-    safe.columns = pd.Index([defused(str(name)) for name in table.columns])
+    safe.columns = pd.Index([escape_formula(str(name)) for name in table.columns])
     return safe.to_csv(index=False, lineterminator="\r\n").encode()
 
 

@@ -139,9 +139,8 @@ def scatter(
             mode="markers",
             marker={
                 "size": 7,
-                "color": np.sqrt(
-                    local_density(measured, predicted)
-                ),  # the root keeps the crowd of zero counts from hiding all other spots
+                # The root keeps the many spots with zero counts from dominating the scale.
+                "color": np.sqrt(local_density(measured, predicted)),
                 "colorscale": "Viridis",
                 "opacity": 0.8,
             },

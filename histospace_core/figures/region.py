@@ -10,14 +10,14 @@ from .canvas import MODEBAR
 from .colours import INSIDE, OUT_OF_DOMAIN, OUTSIDE
 from .markers import gene_label
 
-CALLED = 0.1
-"""Genes with a smaller q-value are called."""
+MAX_Q = 0.1
+"""A gene with a smaller q-value counts as different."""
 _LEAST_P = 1e-40
 _NAMED = 6
 
 
 def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -> go.Figure:
-    """Draw the difference of each gene against its p-value; its q-value colours it.
+    """Draw each gene's difference against its p-value, coloured by whether its q-value is small.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
         Of the figure, screen px.
     """
     tested = table[table["q_value"].notna()]
-    called = tested["q_value"] < CALLED
+    called = tested["q_value"] < MAX_Q
     raised = tested["difference"] > 0
-    region = html.escape(region)  # a figure takes tags in a name for markup
+    region = html.escape(region)  # Plotly renders HTML tags in names
     groups = [
         (f"higher in {region}", called & raised, INSIDE, "triangle-up"),
         (f"lower in {region}", called & ~raised, OUTSIDE, "triangle-down"),
-        (f"neither: q ≥ {CALLED:g}", ~called, OUT_OF_DOMAIN, "circle"),
+        (f"neither: q ≥ {MAX_Q:g}", ~called, OUT_OF_DOMAIN, "circle"),
     ]
-    # Names stand at the largest differences of either side, where there is room for them.
+    # Only the largest differences on either side are labelled, where labels do not overlap.
     higher = tested.loc[called & raised, "difference"].nlargest(_NAMED)
     lower = tested.loc[called & ~raised, "difference"].nsmallest(_NAMED)
     named = {*higher.index, *lower.index}

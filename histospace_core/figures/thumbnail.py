@@ -9,7 +9,7 @@ from skimage.segmentation import find_boundaries
 OUTLINE = (0, 158, 115)
 
 
-def outlined(
+def outline_tissue(
     thumbnail: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], *, width: int = 2
 ) -> npt.NDArray[np.uint8]:
     """Draw the outline of the tissue on a picture of the slide.

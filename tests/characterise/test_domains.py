@@ -12,10 +12,10 @@ from sklearn.metrics import adjusted_rand_score
 from histospace_core.characterise import find_domains
 from histospace_core.characterise.domains import leiden
 from histospace_core.characterise.graph import (
-    alike,
     components,
     joint_graph,
     spatial_neighbours,
+    weigh_by_similarity,
 )
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import read_measured
@@ -111,7 +111,9 @@ def test_components_are_those_of_a_singular_value_decomposition() -> None:
 
 def test_a_border_weighs_less_than_its_sides() -> None:
     table, region = halves(noise=0.2)
-    weights = alike(components(table.X), spatial_neighbours(table.obsm["spatial"])).tocoo()
+    weights = weigh_by_similarity(
+        components(table.X), spatial_neighbours(table.obsm["spatial"])
+    ).tocoo()
     across = region[weights.row] != region[weights.col]
     assert weights.data[across].mean() < 0.1 * weights.data[~across].mean()
     graph = joint_graph(components(table.X), table.obsm["spatial"])

@@ -1,13 +1,13 @@
 import numpy as np
 
-from histospace_core.figures.thumbnail import OUTLINE, outlined
+from histospace_core.figures.thumbnail import OUTLINE, outline_tissue
 
 
 def test_outline_runs_around_the_tissue_and_leaves_it_as_it_was():
     picture = np.full((120, 160, 3), 200, np.uint8)
     mask = np.zeros((30, 40), bool)
     mask[10:20, 10:30] = True
-    drawn = outlined(picture, mask)
+    drawn = outline_tissue(picture, mask)
     line = (drawn == OUTLINE).all(axis=-1)
     rows, columns = np.nonzero(line)
     assert abs(rows.min() - 40) <= 2

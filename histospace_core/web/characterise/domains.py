@@ -8,13 +8,13 @@ import streamlit as st
 
 from histospace_core.catalog import RunRow
 from histospace_core.characterise.levels import CLEAR_EFFECT
-from histospace_core.exports.characterisation import Stored, marked
+from histospace_core.exports.characterisation import StoredCharacterisation, with_trust_mark
 from histospace_core.figures.characterisation import domain_map
 from histospace_core.server.links import run_canvas
 from histospace_core.web.widgets.parts import CHART_CONFIG, metric, plain, run_text
 
 
-def level_picker(stored: Stored, key: str) -> int:
+def level_picker(stored: StoredCharacterisation, key: str) -> int:
     """Let the user choose how finely the tissue is parted; return the number of the level."""
     levels = stored.summary["levels"]
     if len(levels) == 1:
@@ -28,7 +28,7 @@ def level_picker(stored: Stored, key: str) -> int:
     )
 
 
-def headline(stored: Stored, level: int) -> None:
+def headline(stored: StoredCharacterisation, level: int) -> None:
     """Say what the result rests on, and show the level's scores, each beside its control."""
     summary, facts = stored.summary, stored.summary["levels"][level]
     st.caption(
@@ -61,12 +61,14 @@ def headline(stored: Stored, level: int) -> None:
         st.info(plain(measured["note"]))
 
 
-def names_of(stored: Stored, level: int) -> list[str]:
+def names_of(stored: StoredCharacterisation, level: int) -> list[str]:
     """Names of a level's domains, marked where they are not to be trusted."""
-    return [marked(f["domain"], f["trust"]) for f in stored.summary["levels"][level]["domains"]]
+    return [
+        with_trust_mark(f["domain"], f["trust"]) for f in stored.summary["levels"][level]["domains"]
+    ]
 
 
-def domains_view(run: RunRow, stored: Stored, level: int) -> None:
+def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
     """Draw the domains over the slide, with a table of how far to trust each."""
     facts = stored.summary["levels"][level]
     figure, table = st.columns([3, 2], gap="medium")
@@ -144,7 +146,7 @@ def _effects(measured: dict[str, Any] | None) -> None:
     )
 
 
-def centres(stored: Stored) -> np.ndarray:
+def centres(stored: StoredCharacterisation) -> np.ndarray:
     """Tile centres (n, 2), level-0 px."""
     return stored.domains[["x_px", "y_px"]].to_numpy(np.float64)
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from histospace_core.catalog import RunRow
 from histospace_core.characterise.levels import CLEAR_EFFECT
-from histospace_core.exports.characterisation import Stored
+from histospace_core.exports.characterisation import StoredCharacterisation
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.markers import UNRELIABLE, marker_dots, marker_figure
 from histospace_core.web.characterise.domains import names_of
@@ -14,7 +14,7 @@ from histospace_core.web.widgets.parts import CHART_CONFIG
 _EVERY = "all domains"
 
 
-def markers_view(run: RunRow, stored: Stored, level: int) -> None:
+def markers_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
     """Show the genes that mark the domains: filters, a figure, a table."""
     names = names_of(stored, level)
     markers = stored.markers(level)

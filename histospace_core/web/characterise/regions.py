@@ -19,7 +19,7 @@ from histospace_core.characterise import (
 )
 from histospace_core.characterise.agreement import Agreement
 from histospace_core.errors import HistospaceError
-from histospace_core.exports.characterisation import Stored
+from histospace_core.exports.characterisation import StoredCharacterisation
 from histospace_core.exports.csv import genes_csv
 from histospace_core.figures.characterisation import gradient_figure
 from histospace_core.figures.colours import unit_label
@@ -34,7 +34,7 @@ _MOST_GENES = 5
 
 
 @guarded
-def regions_view(run: RunRow, stored: Stored, level: int) -> None:
+def regions_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
     """Compare with drawn regions, and follow genes across an edge."""
     upload = st.file_uploader(
         "Regions drawn in QuPath (GeoJSON, full-resolution pixels)",
@@ -59,7 +59,9 @@ def regions_view(run: RunRow, stored: Stored, level: int) -> None:
     _gradient(run, stored, level, regions)
 
 
-def _agreement(run: RunRow, stored: Stored, level: int, regions: Sequence[Region]) -> None:
+def _agreement(
+    run: RunRow, stored: StoredCharacterisation, level: int, regions: Sequence[Region]
+) -> None:
     st.subheader("Agreement with the drawn regions", anchor=False)
     drawn = region_labels(list(regions), centres(stored))
     try:
@@ -102,7 +104,7 @@ def _markers(folder: str, drawn: np.ndarray, all_genes: bool) -> pd.DataFrame:
     return find_markers(table, drawn, reliable_only=not all_genes).table
 
 
-def _tested(run: RunRow, stored: Stored, drawn: np.ndarray) -> None:
+def _tested(run: RunRow, stored: StoredCharacterisation, drawn: np.ndarray) -> None:
     """Genes that differ between the drawn regions; these know nothing of the genes."""
     st.subheader("Genes that differ between the drawn regions", anchor=False)
     all_genes = stored.summary["n_genes_used"] == stored.summary["n_genes"]
@@ -136,7 +138,9 @@ def _tested(run: RunRow, stored: Stored, drawn: np.ndarray) -> None:
     download("Tests between regions as CSV", table, "regions", run.id[:8])
 
 
-def _gradient(run: RunRow, stored: Stored, level: int, regions: Sequence[Region]) -> None:
+def _gradient(
+    run: RunRow, stored: StoredCharacterisation, level: int, regions: Sequence[Region]
+) -> None:
     st.subheader("Gradient across an edge", anchor=False)
     prediction = _prediction(str(run.directory))
     names = names_of(stored, level)

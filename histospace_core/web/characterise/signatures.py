@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import RunRow
-from histospace_core.exports.characterisation import Stored
+from histospace_core.exports.characterisation import StoredCharacterisation
 from histospace_core.figures.characterisation import signature_figure
 from histospace_core.figures.overlay import overlay
 from histospace_core.server.links import run_canvas
@@ -15,7 +15,7 @@ from histospace_core.web.characterise.domains import centres, names_of
 from histospace_core.web.widgets.parts import CHART_CONFIG, run_text
 
 
-def signatures_view(run: RunRow, stored: Stored, level: int) -> None:
+def signatures_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
     """Show where each signature runs, and how well its score is predicted."""
     rows = pd.DataFrame(stored.summary["signatures"])
     scored = [name for name in rows["signature"] if stored.signatures[name].notna().any()]

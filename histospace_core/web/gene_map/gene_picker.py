@@ -9,7 +9,7 @@ import streamlit as st
 from histospace_core.expression.search import GeneFinder
 from histospace_core.figures.colours import INKS
 from histospace_core.inference import Prediction
-from histospace_core.inference.spatial_interest import spatial_interest
+from histospace_core.inference.spatial_structure import spatial_structure
 from histospace_core.server.context import get_context
 from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_lists import gene_lists, sentences
@@ -75,7 +75,7 @@ def _panel(model_sha256: str, _var: pd.DataFrame) -> _Panel:
 @st.cache_data(max_entries=32, show_spinner="Looking at every map…")
 def _by_interest(run_id: str) -> list[str]:
     prediction = get_context().tiles.open_run(run_id).prediction
-    return ranked(prediction.var, INTEREST, spatial_interest(prediction))
+    return ranked(prediction.var, INTEREST, spatial_structure(prediction))
 
 
 def ranked(var: pd.DataFrame, order: str, interest: pd.Series | None = None) -> list[str]:

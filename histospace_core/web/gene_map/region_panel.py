@@ -1,4 +1,4 @@
-"""What a reader does with regions beside the map: pick, name, redraw, delete, undo, QuPath."""
+"""The panel beside the map: select, name, redraw, delete and undo regions; exchange with QuPath."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,26 +26,26 @@ _DONE = {
 def region_panel(
     run: RunRow, prediction: Prediction, rows: Sequence[RegionRow], row: RegionRow | None
 ) -> None:
-    """Let the reader pick a region and change it.
+    """Let the reader select a region and change it.
 
     Parameters
     ----------
     rows : sequence of RegionRow
         Those of the run.
     row : RegionRow or None
-        The one that is looked at, as `regions.selected_region` gives it.
+        The selected region, as `regions.selected_region` returns it.
     """
-    for sentence, refused in regions.said(run.id):
-        (st.error if refused else st.success)(plain(sentence))
+    for sentence, error in regions.pop_messages(run.id):
+        (st.error if error else st.success)(plain(sentence))
     names = {regions.ALL: "All tiles", **{r.region_id: r.name for r in rows}}
     key = f"picker-{run.id}"
-    # Told anew at each run: a field knows its options by their names, and these change.
+    # Set on every run: a selectbox remembers options by their names, and names change.
     st.session_state[key] = regions.ALL if row is None else row.region_id
     st.selectbox(
         f"Region, of {len(rows):,}" if rows else "Region",
         list(names),
         key=key,
-        on_change=lambda: regions.pick(run.id, st.session_state[key]),
+        on_change=lambda: regions.select(run.id, st.session_state[key]),
         format_func=names.__getitem__,
         help="Draw on the map with Rectangle, Polygon or Lasso, or bring annotations from QuPath.",
     )
@@ -56,7 +56,7 @@ def region_panel(
         st.caption(
             f"{inside.sum():,} of {prediction.n_tiles:,} tiles have their centre in this region."
         )
-    redrawn = regions.redrawn(run.id)
+    redrawn = regions.being_redrawn(run.id)
     if redrawn is not None:
         st.info(
             f"Draw the new outline of {plain(redrawn.name)} on the map.", icon=":material/draw:"
@@ -71,7 +71,7 @@ def region_panel(
 
 def _changes(run: RunRow, row: RegionRow) -> None:
     with st.popover("Name and colour", icon=":material/edit:"):
-        # A new state has new fields: what stands in them is what it says.
+        # The keys contain the row's state, so that a changed row resets the fields.
         save = partial(_save, run.id, row)
         st.text_input("Name", row.name, max_chars=80, key=f"name-{row.id}", on_change=save)
         st.color_picker("Colour", row.colour, key=f"colour-{row.id}", on_change=save)
@@ -109,17 +109,19 @@ def _words(change: Change) -> str:
 
 
 def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) -> None:
-    """Bring annotations from QuPath, and take regions there."""
-    times = f"brought-{run.id}"  # a field of its own for each file: it is empty afterwards
+    """Import annotations from QuPath, and export regions to it."""
+    times = f"imported-{run.id}"  # a new uploader for each file, so that it is empty again
     key = f"annotations-{run.id}-{st.session_state.get(times, 0)}"
     slide = prediction.provenance["slide"]
 
-    def bring() -> None:
+    def read_file() -> None:
         file = st.session_state[key]
         if file is not None:
             st.session_state[times] = st.session_state.get(times, 0) + 1
             size = (slide["width"], slide["height"])
-            regions.report_errors(run.id, regions.bring, file.getvalue(), file.name, size)
+            regions.report_errors(
+                run.id, regions.import_annotations, file.getvalue(), file.name, size
+            )
 
     with st.popover("QuPath", icon=":material/swap_horiz:"):
         st.file_uploader(
@@ -127,7 +129,7 @@ def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) ->
             type=["geojson", "json"],
             max_upload_size=64,
             key=key,
-            on_change=bring,
+            on_change=read_file,
         )
         if rows:
             download(

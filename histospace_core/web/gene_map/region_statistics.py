@@ -13,7 +13,7 @@ from histospace_core.characterise.against_rest import AgainstRest, against_rest,
 from histospace_core.errors import HistospaceError
 from histospace_core.exports.csv import to_csv
 from histospace_core.figures.colours import unit_label
-from histospace_core.figures.region import CALLED, volcano
+from histospace_core.figures.region import MAX_Q, volcano
 from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.gene_map.regions import tiles_inside
 from histospace_core.web.widgets.download import download
@@ -59,7 +59,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         return
     unit = unit_label(prediction.provenance["model"]["expression_unit"])
     _headline(found, gene, unit)
-    _foreign(prediction, inside & predicted)
+    _warn_out_of_domain(prediction, inside & predicted)
     picture, table = st.columns(2, gap="medium")
     with picture:
         st.plotly_chart(
@@ -103,12 +103,12 @@ def _tested(folder: str, state: int, every: bool, _inside: npt.NDArray[np.bool_]
 
 def _headline(found: AgainstRest, gene: str, unit: str) -> None:
     """Say what the test rests on, and what it says of the gene on the map."""
-    called = int((found.table["q_value"] < CALLED).sum())
+    called = int((found.table["q_value"] < MAX_Q).sum())
     what = "tested" if found.n_tested == found.n_genes else "reliable and tested"
     st.markdown(
         f"{found.n_inside:,} tiles inside, {found.n_outside:,} outside. {found.n_tested:,} of "
         f"{found.n_genes:,} genes ({found.n_tested / found.n_genes:.0%}) are {what}; "
-        f"**{called:,} differ at q < {CALLED:g}**."
+        f"**{called:,} differ at q < {MAX_Q:g}**."
     )
     one = found.table[found.table["gene"] == gene]
     if one.empty:
@@ -125,7 +125,7 @@ def _headline(found: AgainstRest, gene: str, unit: str) -> None:
     )
 
 
-def _foreign(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
+def _warn_out_of_domain(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
     """Say how much of the region the model has no business predicting."""
     n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUTSIDE_DOMAIN).sum())
     if n:

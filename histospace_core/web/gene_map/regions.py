@@ -1,4 +1,4 @@
-"""The regions of a run as a page needs them: which is looked at, its tiles, outlines, changes."""
+"""The regions of a run on a page: the selected one, its tiles, outlines and changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,25 +17,25 @@ from histospace_core.server.context import get_context
 from histospace_core.web.widgets.parts import keep
 
 PARAMETER = "region"
-"""Of the address: the id of the region that is looked at."""
+"""URL parameter that holds the id of the selected region."""
 ALL = ""
-"""In the place of that id: no region, all tiles."""
+"""Stands for no region: all tiles."""
 _MOST_POINTS = 20_000
-"""Outlines with more points are shown simplified; what is stored and tested is not."""
+"""Outlines with more points are simplified for display; stored regions are not."""
 
 
-def pick(run_id: str, region_id: str) -> None:
-    """Look at a region, or at `ALL`."""
-    st.session_state[_picked_key(run_id)] = region_id
+def select(run_id: str, region_id: str) -> None:
+    """Select a region, or `ALL`."""
+    st.session_state[_selected_key(run_id)] = region_id
 
 
 def selected_region(run_id: str, rows: Sequence[RegionRow]) -> RegionRow | None:
-    """Return the region that is looked at: as picked, else as the address says; it then does."""
-    key, by_id = _picked_key(run_id), {row.region_id: row for row in rows}
+    """Return the selected region and sync it to the URL."""
+    key, by_id = _selected_key(run_id), {row.region_id: row for row in rows}
     if key not in st.session_state:
         wanted, last = st.query_params.get(PARAMETER), st.session_state.get(f"last-{PARAMETER}")
         if wanted and wanted not in by_id and wanted != last:
-            st.warning("The region of this link was deleted, or is another run's.")
+            st.warning("The region of this link was deleted or belongs to another run.")
         st.session_state[key] = next((i for i in (wanted, last) if i in by_id), ALL)
     elif st.session_state[key] not in by_id:  # deleted, perhaps in another window
         st.session_state[key] = ALL
@@ -91,51 +91,51 @@ def _outline(run_id: str, state: int, _row: RegionRow) -> dict[str, Any]:
 
 
 def report_errors(run_id: str, act: Callable[..., None], *arguments: Any) -> None:
-    """Do what a reader asked for in a callback; a refusal stands on the page afterwards."""
+    """Run an action from a callback; show its error on the page afterwards."""
     try:
         act(run_id, *arguments)
-    except HistospaceError as error:
-        say(run_id, str(error), refused=True)
+    except HistospaceError as refusal:
+        queue_message(run_id, str(refusal), error=True)
 
 
-def say(run_id: str, sentence: str, *, refused: bool = False) -> None:
-    """Have a sentence stand on the page once."""
-    st.session_state.setdefault(_said_key(run_id), []).append((sentence, refused))
+def queue_message(run_id: str, sentence: str, *, error: bool = False) -> None:
+    """Queue a message for the next run of the page."""
+    st.session_state.setdefault(_messages_key(run_id), []).append((sentence, error))
 
 
-def said(run_id: str) -> list[tuple[str, bool]]:
-    """Return what is to be said, and whether it is a refusal; it is not said again."""
-    sentences: list[tuple[str, bool]] = st.session_state.pop(_said_key(run_id), [])
+def pop_messages(run_id: str) -> list[tuple[str, bool]]:
+    """Return the queued messages, each with whether it is an error, and empty the queue."""
+    sentences: list[tuple[str, bool]] = st.session_state.pop(_messages_key(run_id), [])
     return sentences
 
 
-def redrawn(run_id: str) -> RegionRow | None:
-    """Return the region whose new outline the reader is about to draw."""
-    row: RegionRow | None = st.session_state.get(_redrawn_key(run_id))
+def being_redrawn(run_id: str) -> RegionRow | None:
+    """Return the region that the next drawing will replace, if any."""
+    row: RegionRow | None = st.session_state.get(_redrawing_key(run_id))
     return row
 
 
 def begin_redrawing(run_id: str, row: RegionRow | None) -> None:
-    """Let the next drawing be a region's new outline; None: a region of its own."""
-    st.session_state[_redrawn_key(run_id)] = row
+    """Make the next drawing the new outline of a region, or with None a new region."""
+    st.session_state[_redrawing_key(run_id)] = row
 
 
 def take_drawing(run_id: str, points: Any) -> None:
-    """Keep what was drawn: as a new region, or as the outline of the one to be redrawn."""
-    catalog, former = get_context().catalog, redrawn(run_id)
+    """Store a drawing as a new region, or as the outline of the region being redrawn."""
+    catalog, former = get_context().catalog, being_redrawn(run_id)
     begin_redrawing(run_id, None)
     shape = Region.drawn("", points).geometry
     if former is not None:
         try:
             catalog.change_region(former, "redraw", shape=shape)
-        except StoreError as error:  # the other window's outline stands; this one is not lost
-            say(run_id, f"{error} Your drawing is kept as a new region.", refused=True)
+        except StoreError as error:  # keep the drawing even though the other window's outline wins
+            queue_message(run_id, f"{error} Your drawing is kept as a new region.", error=True)
         else:
             return
     colour = domain_colour(len(catalog.regions(run_id)))
     name = former.name if former else "Region"
     (row,) = catalog.add_regions(run_id, [Drawn(name, colour, shape)])
-    pick(run_id, row.region_id)
+    select(run_id, row.region_id)
 
 
 def edit(run_id: str, row: RegionRow, name: str, colour: str) -> None:
@@ -151,12 +151,12 @@ def delete(run_id: str, row: RegionRow) -> None:
 
 
 def undo(run_id: str, change: str) -> None:
-    """Take back the newest change of the run's regions."""
+    """Undo the newest change of the run's regions."""
     get_context().catalog.undo_change(run_id, change)
 
 
-def bring(run_id: str, data: bytes, file: str, size: tuple[float, float]) -> None:
-    """Make the annotations of a GeoJSON file regions, all or none; say what came of it."""
+def import_annotations(run_id: str, data: bytes, file: str, size: tuple[float, float]) -> None:
+    """Import the annotations of a GeoJSON file as regions, all or none, and report the result."""
     catalog = get_context().catalog
     found = read_annotations(data, file, size)
     rows = catalog.regions(run_id)
@@ -168,21 +168,21 @@ def bring(run_id: str, data: bytes, file: str, size: tuple[float, float]) -> Non
     ]
     if drawn:
         first, *_ = catalog.add_regions(run_id, drawn, "import")
-        pick(run_id, first.region_id)
+        select(run_id, first.region_id)
     same = len(found.regions) - len(new)
     sentences = [f"Regions from {file}: {len(new):,}."]
     if same:
         sentences.append(f"There already, unchanged: {same:,}.")
-    say(run_id, " ".join([*sentences, *found.notes]))
+    queue_message(run_id, " ".join([*sentences, *found.notes]))
 
 
-def _picked_key(run_id: str) -> str:
+def _selected_key(run_id: str) -> str:
     return f"region-{run_id}"
 
 
-def _said_key(run_id: str) -> str:
-    return f"said-{run_id}"
+def _messages_key(run_id: str) -> str:
+    return f"messages-{run_id}"
 
 
-def _redrawn_key(run_id: str) -> str:
-    return f"redrawn-{run_id}"
+def _redrawing_key(run_id: str) -> str:
+    return f"redrawing-{run_id}"

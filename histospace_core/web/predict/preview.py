@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histospace_core.catalog import Catalog, SlideRow, State
-from histospace_core.figures.thumbnail import outlined
+from histospace_core.figures.thumbnail import outline_tissue
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
@@ -51,7 +51,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
         tissue = find_tissue(opened)
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
         area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2
-        picture = outlined(opened.thumbnail(720), tissue.mask)
+        picture = outline_tissue(opened.thumbnail(720), tissue.mask)
     return Preview(picture, area_um2 / 1e6, plan.n_tiles, plan.left_out, tuple(plan.notes))
 
 

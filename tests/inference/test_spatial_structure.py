@@ -1,4 +1,4 @@
-"""Spatial interest: structured maps above scattered ones, tiles without a value left out."""
+"""Spatial structure: structured maps above scattered ones, tiles without a value left out."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from histospace_core.evaluation.spatial import morans_i
-from histospace_core.inference import interest, open_prediction
+from histospace_core.inference import open_prediction
+from histospace_core.inference import spatial_structure as structure
 from histospace_core.inference.store import write_matrix, write_tables
 
 
@@ -22,11 +23,11 @@ def test_structure_is_told_from_noise(tmp_path: Path, monkeypatch: pytest.Monkey
     write_matrix(tmp_path, values.__getitem__, values.shape, dtype="float32")
     write_tables(tmp_path, obs, genes, centres, {})
     prediction = open_prediction(tmp_path)
-    found = interest.spatial_interest(prediction)
+    found = structure.spatial_structure(prediction)
     assert found["slope"] > 0.8
     assert abs(found["noise"]) < 0.15
     assert np.isnan(found["flat"])
     usable = np.isfinite(values[:, 0])
     np.testing.assert_allclose(found, morans_i(values[usable], centres[usable]))
-    monkeypatch.setattr(interest, "_AT_ONCE", 500)  # one gene at a time gives the same
-    pd.testing.assert_series_equal(interest.spatial_interest(prediction), found)
+    monkeypatch.setattr(structure, "_AT_ONCE", 500)  # one gene at a time gives the same
+    pd.testing.assert_series_equal(structure.spatial_structure(prediction), found)

@@ -7,14 +7,14 @@ from histospace_core.evaluation.spatial import morans_i
 from histospace_core.inference.prediction import Prediction
 
 _AT_ONCE = 20_000_000
-"""Values held at a time; a large run is read a few genes at a time."""
+"""Most values in memory at once: the genes of a large run are read in blocks."""
 
 
-def spatial_interest(prediction: Prediction) -> pd.Series:
+def spatial_structure(prediction: Prediction) -> pd.Series:
     """Return Moran's I of each gene's predicted map, by gene; NaN where the map is constant.
 
-    High where like values lie together, about 0 where they are scattered. It describes the map,
-    not how well it was predicted.
+    It is high where similar values lie side by side and about 0 where they are scattered. It
+    describes the map, not how well the gene is predicted.
     """
     genes = prediction.genes
     if not genes or not prediction.n_tiles:
