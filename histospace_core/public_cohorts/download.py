@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +41,8 @@ class RemoteFile:
     digest : `sha256:<hex>`, `git:<hex>` (the id of a git blob) or "" where none is known.
     headers : sent with the request.
     refused : what to do where the server answers 401 or 403.
+    look_up : returns the file with its size and digest, asked of the server; called only where
+        the size is not known and the file is not there yet.
     """
 
     path: str
@@ -49,6 +51,7 @@ class RemoteFile:
     digest: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     refused: str = "give the address of a mirror that you may use (--base-url)"
+    look_up: "Callable[[RemoteFile], RemoteFile] | None" = None
 
     @property
     def name(self) -> str:
@@ -74,7 +77,7 @@ def download_files(
     recorded = read_sums(folder)
     try:
         missing = [f for f in files if not _is_whole(f, folder / f.path, recorded.get(f.path))]
-        missing = [f if f.size is not None else _look_up(f) for f in missing]
+        missing = [f if f.size is not None else (f.look_up or _look_up)(f) for f in missing]
         _require_room(missing, folder)
         _fetch_all(missing, folder, on_progress)
     except requests.RequestException as error:  # of the look-up
@@ -130,21 +133,15 @@ def _is_whole(file: RemoteFile, path: Path, recorded: str | None) -> bool:
 
 
 def _look_up(file: RemoteFile) -> RemoteFile:
-    """Ask for the size; Hugging Face's hub states size and SHA-256 of a large file as well."""
+    """Ask the server for the size."""
     headers = {"Accept-Encoding": "identity", **file.headers}
     answer = requests.head(file.url, headers=headers, allow_redirects=True, timeout=TIMEOUT_S)
     if answer.status_code in (405, 501):  # a server that only gives; what comes is counted
         return file
     if answer.status_code >= 400:
-        raise _of_status(file, answer.status_code)
-    stated = {k.lower(): v for a in [answer, *answer.history] for k, v in a.headers.items()}
-    size = stated.get("x-linked-size") or answer.headers.get("Content-Length")
-    digest = stated.get("x-linked-etag", "").strip('"')
-    return replace(
-        file,
-        size=int(size) if size else None,
-        digest=f"sha256:{digest}" if re.fullmatch("[0-9a-f]{64}", digest) else file.digest,
-    )
+        raise refusal(file, answer.status_code)
+    size = answer.headers.get("Content-Length")
+    return replace(file, size=int(size) if size else None)
 
 
 def _require_room(files: Sequence[RemoteFile], folder: Path) -> None:
@@ -203,7 +200,7 @@ def _fetch(file: RemoteFile, folder: Path, on_progress: OnProgress) -> None:
         arrived.replace(folder / file.path)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        raise _of_status(file, status) from error
+        raise refusal(file, status) from error
     except requests.RequestException as error:
         raise _explain(error, file.url, begun=part.exists()) from error
     except ValueError as error:  # pooch's word for another hash, and ours for another size
@@ -219,7 +216,8 @@ def _part(file: RemoteFile, folder: Path) -> Path:
     return folder / PARTIAL / file.path.replace("/", "__")
 
 
-def _of_status(file: RemoteFile, status: int) -> DownloadError:
+def refusal(file: RemoteFile, status: int) -> DownloadError:
+    """Return the error for a server's answer other than the file."""
     host = urlsplit(file.url).hostname
     if status in (401, 403):
         return DownloadError(f"{file.name}: {host} refuses access ({status}); {file.refused}.")
@@ -229,6 +227,14 @@ def _of_status(file: RemoteFile, status: int) -> DownloadError:
             "cohort (`histospace data list`) or the address of the mirror (--base-url)."
         )
     return DownloadError(f"{file.name}: {host} answers {status or 'with an error'}; try later.")
+
+
+def unreachable(host: str) -> DownloadError:
+    """Return the error for a server that gives no answer."""
+    return DownloadError(
+        f"{host}: the server cannot be reached; connect to the network or give the address of a "
+        "mirror."
+    )
 
 
 def _explain(error: requests.RequestException, url: str, begun: bool = False) -> DownloadError:
@@ -241,8 +247,5 @@ def _explain(error: requests.RequestException, url: str, begun: bool = False) ->
             "where it stopped."
         )
     if isinstance(error, BROKEN):
-        return DownloadError(
-            f"{host}: the server cannot be reached; connect to the network or give the address of "
-            "a mirror."
-        )
+        return unreachable(host)
     return DownloadError(f"'{url}' is no address to download from; check --base-url.")

@@ -65,6 +65,7 @@ def fetch_cohort(
     title = f"{source.name}:{','.join(ids)}" if ids else source.name
     base = (base_url or source.base_url).rstrip("/")
     _claim(folder, title)
+    base = source.pin(ids, base, _earlier_about(folder))
 
     def fetch(file: RemoteFile) -> Path:
         return download_files([file], folder, on_progress)[0]
@@ -91,13 +92,17 @@ def _claim(folder: Path, title: str) -> None:
     """Refuse a folder that holds something else."""
     if folder.exists() and not folder.is_dir():
         raise CohortError(f"'{folder}' is a file; choose a new folder.")
-    about = folder / ABOUT
-    if about.is_file():
-        held = about.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    if about := _earlier_about(folder):
+        held = about.partition("\n")[0].removeprefix("# ")
         if held != title:
             raise CohortError(f"'{folder}' holds the cohort {held}; choose a new folder.")
     elif (folder / TABLE).exists():
         raise CohortError(f"'{folder}' holds a cohort of another origin; choose a new folder.")
+
+
+def _earlier_about(folder: Path) -> str:
+    about = folder / ABOUT
+    return about.read_text(encoding="utf-8") if about.is_file() else ""
 
 
 def _sums(files: list[RemoteFile], folder: Path) -> str:

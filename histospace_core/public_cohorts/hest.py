@@ -5,6 +5,10 @@ Jaume et al. 2024, arXiv:2406.16192. The layout `st/<ID>.h5ad`, `wsis/<ID>.tif`,
 `dataset_title`, `license`) were checked in the repository `mahmoodlab/HEST` and in scripts that
 read them; the data are gated and were not fetched here.
 
+`huggingface_hub` states the commit, size and checksum of each file and finds the user's token; our own
+downloader then fetches the files at that commit, because `hf_hub_download` deletes what it has of a
+file when the connection breaks for good, and HEST's images have gigabytes.
+
 Traps: positions are swapped or mirrored in some samples and outside the image in others (TENX92,
 HEST issue 40), which the alignment check of `fetch_cohort` mends; `patient` is "Patient 1" in many
 studies, so an id here holds the study too.
@@ -13,21 +17,30 @@ studies, so an id here holds the study too.
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+from huggingface_hub import HfFileMetadata, get_hf_file_metadata, get_token
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
 from histospace_core.errors import CohortError
-from histospace_core.public_cohorts.download import RemoteFile
+from histospace_core.public_cohorts.download import RemoteFile, refusal, unreachable
+from histospace_core.public_cohorts.resume import TIMEOUT_S
 from histospace_core.public_cohorts.source import Fetch, PublicSection, Source
 
 PATHS = ("metadata/{}.json", "st/{}.h5ad", "wsis/{}.tif")
 HUB = "https://huggingface.co"
 REFUSED = (
     "HEST is gated: accept its terms on huggingface.co/datasets/MahmoodLab/hest with your account "
-    "and set HF_TOKEN to an access token of it"
+    "and set HF_TOKEN to an access token of it, or run `hf auth login`"
 )
+_HUB_ADDRESS = re.compile(r"(?P<data_set>.+/datasets/[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)")
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def hub() -> str:
@@ -65,21 +78,66 @@ class Hest(Source):
 
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
         """Return metadata, expression and image of each sample."""
-        headers = _authorisation(base_url)
+        token = _token(base_url)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        look_up = _look_up if _HUB_ADDRESS.fullmatch(base_url) else None  # None: a plain mirror
         paths = [path.format(name) for name in ids for path in PATHS]
-        return [RemoteFile(p, f"{base_url}/{p}", headers=headers, refused=REFUSED) for p in paths]
+        return [
+            RemoteFile(p, f"{base_url}/{p}", headers=headers, refused=REFUSED, look_up=look_up)
+            for p in paths
+        ]
+
+    def pin(self, ids: Sequence[str], base_url: str, about: str) -> str:
+        """Return the address at one commit of the data set, so that all files belong together.
+
+        Raises
+        ------
+        DownloadError
+            The hub cannot be reached, refuses access, or has no such sample.
+        """
+        address = _HUB_ADDRESS.fullmatch(base_url)
+        if address is None or _COMMIT.fullmatch(address["revision"]):
+            return base_url
+        earlier = re.search(f"{re.escape(address['data_set'])}/resolve/{_COMMIT.pattern}", about)
+        if earlier:
+            return earlier[0]
+        (first, *_) = self.files(ids, base_url, _no_listing)
+        commit = _metadata(first).commit_hash
+        return f"{address['data_set']}/resolve/{commit}" if commit else base_url
 
     def sections(self, ids: Sequence[str], folder: Path) -> list[PublicSection]:
         """Return the samples as sections."""
         return [_section(name, folder) for name in ids]
 
 
-def _authorisation(base_url: str) -> dict[str, str]:
-    """The token goes to the hub only, never to a mirror."""
-    token = os.environ.get("HF_TOKEN", "").strip()
-    if not token or urlsplit(base_url).netloc != urlsplit(hub()).netloc:
-        return {}
-    return {"Authorization": f"Bearer {token}"}
+def _no_listing(file: RemoteFile) -> Path:
+    raise NotImplementedError  # HEST needs no listing: a sample's id gives its paths
+
+
+def _token(base_url: str) -> str | None:
+    """Return the user's token for the hub; it never goes to a mirror."""
+    return get_token() if urlsplit(base_url).netloc == urlsplit(hub()).netloc else None
+
+
+def _metadata(file: RemoteFile) -> HfFileMetadata:
+    """Ask the hub for a file's size, checksum and commit."""
+    try:  # with False no token is sent; with None the library would look for one itself
+        return get_hf_file_metadata(file.url, token=_token(file.url) or False, timeout=TIMEOUT_S)
+    except HfHubHTTPError as error:
+        raise refusal(file, error.response.status_code) from error
+    except (httpx2.TransportError, OfflineModeIsEnabled) as error:
+        raise unreachable(urlsplit(file.url).hostname or file.url) from error
+
+
+def _look_up(file: RemoteFile) -> RemoteFile:
+    """Return the file with the size and checksum that the hub states.
+
+    The ETag of a large file is its SHA-256, that of any other file is its git id.
+    """
+    metadata = _metadata(file)
+    kind = {64: "sha256", 40: "git"}.get(len(metadata.etag or ""))
+    digest = f"{kind}:{metadata.etag}" if kind else ""
+    return replace(file, size=metadata.size, digest=digest)
 
 
 def _section(name: str, folder: Path) -> PublicSection:

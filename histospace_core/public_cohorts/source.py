@@ -63,6 +63,14 @@ class Source(ABC):
     def sections(self, ids: Sequence[str], folder: Path) -> list[PublicSection]:
         """Return the sections once their files are in `folder`, unpacking what needs it."""
 
+    def pin(self, ids: Sequence[str], base_url: str, about: str) -> str:
+        """Return the address of one fixed version of the files, where the source has versions.
+
+        `about` is the `SOURCE.md` of an earlier fetch into the same folder, or empty; a fetch that
+        completes it keeps its version.
+        """
+        return base_url
+
     def check_ids(self, ids: Sequence[str]) -> None:
         """Refuse ids that this source cannot have.
 

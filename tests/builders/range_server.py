@@ -37,6 +37,7 @@ class Files:
     etags, heads : whether it gives ETags and answers HEAD.
     token : what `Authorization` must be.
     headers : sent along with a file.
+    with_all : headers sent along with every file.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Files:
     declared: dict[str, int] = field(default_factory=dict)
     instead: dict[str, list[bytes]] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    with_all: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     etags: bool = True
     heads: bool = True
@@ -93,10 +95,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         instead = files.instead.get(name, [])
         content = instead.pop(0) if body and instead else path.read_bytes()
-        extra = dict(files.headers.get(name, {}))
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        if files.etags:
-            extra["ETag"] = etag
+        extra = {"ETag": etag} if files.etags else {}
+        extra |= {**files.with_all, **files.headers.get(name, {})}
         start = 0
         match = re.fullmatch(r"bytes=(\d+)-", request.range or "")
         if match and request.if_range in (None, etag):

@@ -13,17 +13,24 @@ from builders.range_server import Files
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
 from histospace_core.public_cohorts import DownloadError, fetch_cohort
-from histospace_core.public_cohorts.download import RemoteFile, download_files
+from histospace_core.public_cohorts.download import digest_of
 from histospace_core.public_cohorts.hest import Hest
+from histospace_core.public_cohorts.resume import CHUNK
 from histospace_core.training import read_cohort
 
 HOME = "datasets/MahmoodLab/hest/resolve/main"
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PINNED = f"datasets/MahmoodLab/hest/resolve/{COMMIT}"
+
+
 @pytest.fixture
 def hub(server: Files, monkeypatch: pytest.MonkeyPatch) -> Files:
-    """The hub, which HF_ENDPOINT names."""
+    """The hub, which HF_ENDPOINT names; its branch main is at COMMIT."""
     (server.folder / HOME).mkdir(parents=True)
+    (server.folder / PINNED).symlink_to(server.folder / HOME)
+    server.with_all = {"X-Repo-Commit": COMMIT}
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     return server
 
@@ -101,8 +108,7 @@ def test_the_token_goes_to_the_hub_only(
     make_hest(hub.folder / HOME, "TENX1")
     hub.token = "Bearer secret"
     monkeypatch.setenv("HF_TOKEN", "secret")
-    files = Hest().files(["TENX1"], Hest().base_url, _no_listing)
-    download_files(files, folder)
+    fetch_cohort("hest:TENX1", folder)
     assert {request.token for request in hub.log} == {"Bearer secret"}
     hub.log.clear()
     monkeypatch.setenv("HF_ENDPOINT", "https://elsewhere.example")
@@ -111,20 +117,65 @@ def test_the_token_goes_to_the_hub_only(
     assert {request.token for request in hub.log} == {None}
 
 
-def test_the_hubs_checksum_is_held_against_the_file(hub: Files, folder: Path) -> None:
+def test_the_hubs_checksums_are_held_against_the_files(hub: Files, folder: Path) -> None:
     make_hest(hub.folder / HOME, "TENX1")
-    path = f"{HOME}/wsis/TENX1.tif"
-    content = (hub.folder / path).read_bytes()
-    files = Hest().files(["TENX1"], Hest().base_url, _no_listing)
-    hub.headers[path] = {"X-Linked-ETag": '"' + "0" * 64 + '"', "X-Linked-Size": str(len(content))}
+    image, about = f"{PINNED}/wsis/TENX1.tif", f"{PINNED}/metadata/TENX1.json"
+    content = (hub.folder / image).read_bytes()
+    hub.headers[about] = {"ETag": f'"{digest_of(hub.folder / about, "git")}"'}
+    hub.headers[image] = {"X-Linked-ETag": '"' + "0" * 64 + '"', "X-Linked-Size": str(len(content))}
     with pytest.raises(DownloadError, match=r"TENX1\.tif: the server sent another file"):
-        download_files(files, folder)
-    hub.headers[path]["X-Linked-ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
-    assert download_files(files, folder)[2].read_bytes() == content
+        fetch_cohort("hest:TENX1", folder)
+    assert not (folder / "wsis").exists()
+    hub.headers[image]["X-Linked-ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
+    fetch_cohort("hest:TENX1", folder)
+    assert (folder / "wsis/TENX1.tif").read_bytes() == content
+    hub.headers[about]["ETag"] = '"' + "0" * 40 + '"'
+    with pytest.raises(DownloadError, match=r"TENX1\.json: the server sent another file"):
+        fetch_cohort("hest:TENX1", folder.with_name("b"))
 
 
-def _no_listing(file: RemoteFile) -> Path:
-    raise AssertionError(file)
+def test_all_files_are_of_one_commit_which_is_recorded(hub: Files, folder: Path) -> None:
+    make_hest(hub.folder / HOME, "TENX1")
+    fetch_cohort("hest:TENX1", folder)
+    assert {r.path.split("/resolve/")[1].split("/")[0] for r in hub.gets()} == {COMMIT}
+    assert f"Fetched from: {hub.address}/{PINNED}" in (folder / "SOURCE.md").read_text()
+    hub.with_all = {"X-Repo-Commit": "f" * 40}  # main has moved on
+    (folder / "wsis/TENX1.tif").unlink()
+    n = len(hub.log)
+    fetch_cohort("hest:TENX1", folder)
+    assert {r.path for r in hub.log[n:]} == {f"{PINNED}/wsis/TENX1.tif"}
+
+
+def test_a_broken_download_goes_on_in_the_next_call(hub: Files, folder: Path) -> None:
+    make_hest(hub.folder / HOME, "TENX1")
+    image = f"{PINNED}/wsis/TENX1.tif"
+    hub.drop_after[image] = [CHUNK, 0, 0, 0, 0]
+    with pytest.raises(DownloadError, match="it goes on where it stopped"):
+        fetch_cohort("hest:TENX1", folder)
+    fetch_cohort("hest:TENX1", folder)
+    sent = [r for r in hub.gets() if r.path == image]
+    assert sent[-1].range == f"bytes={CHUNK}-"
+    assert sum(r.sent for r in sent) == (hub.folder / image).stat().st_size, "no byte twice"
+
+
+def test_no_network(hub: Files, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_hest(hub.folder / HOME, "TENX1")
+    fetch_cohort("hest:TENX1", folder)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1: the server cannot be reached; connect"):
+        fetch_cohort("hest:TENX1", folder.with_name("b"))
+    assert not folder.with_name("b").exists()
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadError, match="the server cannot be reached"):
+        fetch_cohort("hest:TENX1", folder.with_name("b"))
+    fetch_cohort("hest:TENX1", folder)  # all is there: nothing is asked
+
+
+def test_a_plain_mirror(server: Files, folder: Path) -> None:
+    make_hest(server.folder / "copy", "TENX1")
+    fetch_cohort("hest:TENX1", folder, f"{server.address}/copy")
+    assert (folder / "cohort.csv").exists()
 
 
 def test_no_such_sample(hub: Files, folder: Path) -> None:
