@@ -5,9 +5,9 @@ Jaume et al. 2024, arXiv:2406.16192. The layout `st/<ID>.h5ad`, `wsis/<ID>.tif`,
 `dataset_title`, `license`) were checked in the repository `mahmoodlab/HEST` and in scripts that
 read them; the data are gated and were not fetched here.
 
-`huggingface_hub` states the commit, size and checksum of each file and finds the user's token; our own
-downloader then fetches the files at that commit, because `hf_hub_download` deletes what it has of a
-file when the connection breaks for good, and HEST's images have gigabytes.
+`huggingface_hub` states the commit, size and checksum of each file and finds the user's token. Our
+own downloader then fetches the files at that commit: when a connection breaks for good,
+`hf_hub_download` deletes the part that has arrived, and images of HEST have several gigabytes.
 
 Traps: positions are swapped or mirrored in some samples and outside the image in others (TENX92,
 HEST issue 40), which the alignment check of `fetch_cohort` mends; `patient` is "Patient 1" in many
