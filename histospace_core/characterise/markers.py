@@ -1,4 +1,4 @@
-"""Genes that differ between regions, tested against regions laid elsewhere on the tissue."""
+"""Genes that differ between regions, tested against regions moved elsewhere on the tissue."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def find_markers(
     """Compare each region with the rest of the tissue, or with the region `versus`.
 
     Neighbouring tiles repeat each other, so a test that counts tiles finds differences in pure
-    noise. Here the same difference is taken for the regions laid elsewhere (`placements`), on what
+    noise. Here the same difference is taken for the regions moved elsewhere (`placements`), on what
     the regions do not explain; its root mean square is the standard error that gives the interval
     and, with Student's t on as many degrees of freedom as there were placements, the p-value.
     Permuted blocks and phase-randomised surrogates did not hold their level on every simulated

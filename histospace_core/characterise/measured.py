@@ -36,7 +36,7 @@ class AgainstMeasured:
     effects : list of dict
         A predicted domain each: ``region, n_spots, pearson`` (over the genes, of predicted effect
         size with measured difference in standard deviations), ``pearson_shuffled_mean,
-        pearson_shuffled_p95, p_value`` (the same domain laid elsewhere).
+        pearson_shuffled_p95, p_value`` (the same domain moved elsewhere).
     markers : pandas.DataFrame
         ``region, gene, measured_difference, measured_effect, measured_q_value``. The domains know
         nothing of the measurement, so these q-values are tests.

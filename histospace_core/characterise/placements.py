@@ -1,4 +1,4 @@
-"""A label map laid elsewhere on the same tissue: the null of every test of regions here."""
+"""A label map moved elsewhere on the same tissue: the null of every test of regions here."""
 
 from collections.abc import Iterator
 

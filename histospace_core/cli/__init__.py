@@ -1,4 +1,4 @@
-"""The command line: `histospace VERB`, one verb a function, each a few lines over the core."""
+"""The command line: each verb is one function, a few lines over the core."""
 
 from histospace_core.cli.app import app, main
 

@@ -1,4 +1,4 @@
-"""The command line: one verb a function, each a few lines over the core.
+"""The verbs of `histospace`: each is one function, a few lines over the core.
 
 Exit codes: 0 done, 2 bad input (one line on stderr), 1 a fault of ours.
 """
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="histospace",
-    help="Spatial gene expression from an H&E slide, with how far to trust it. Research use only.",
+    help="Predict spatial gene expression from an H&E slide, with the accuracy of each gene. "
+    "Research use only.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,16 +53,18 @@ class Stain(StrEnum):
 @app.command()
 def predict(
     slide: Annotated[Path, typer.Argument(help="Slide file.")],
-    model: Annotated[str, typer.Option(help="Name or folder of a model package.")],
+    model: Annotated[str, typer.Option(help="Name or folder of a model.")],
     to: Out,
     mpp: Annotated[
-        float | None, typer.Option(help="Pixel size, um/px, if not in the file.")
+        float | None, typer.Option(help="Pixel size in um/px, if the file does not state it.")
     ] = None,
-    stride_um: Annotated[float | None, typer.Option(help="Distance between tiles, um.")] = None,
+    stride_um: Annotated[
+        float | None, typer.Option(help="Distance between tile centres, um.")
+    ] = None,
     device: Device = Device.auto,
     stain: Stain = Stain.none,
     no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Plain fp32: the reference.")
+        bool, typer.Option("--no-compile", help="Use the plain fp32 network, the reference.")
     ] = False,
 ) -> None:
     """Predict gene expression for every tissue tile of SLIDE."""
@@ -109,7 +112,7 @@ def compare(
     summary = compare_run(run_dir, read_measured(measured, spots), to).summary
     table = Table("", "prediction", "mean profile, no image")
     table.add_row("per-gene r", f"{summary['per_gene_pearson']:.3f}", "0")
-    table.add_row("MSE ratio (below 1 is better)", f"{summary['mse_ratio_to_mean']:.3f}", "1")
+    table.add_row("error ratio (below 1 is better)", f"{summary['mse_ratio_to_mean']:.3f}", "1")
     table.add_row(
         "per-spot r (misleading alone)",
         f"{summary['per_spot_pearson']:.3f}",
@@ -125,11 +128,13 @@ def compare(
 
 @app.command()
 def models() -> None:
-    """List the models that are installed, with their held-out scores."""
+    """List the installed models with their held-out scores."""
     from histospace_core.networks import list_packages
 
     settings = get_settings()
-    table = Table("model", "genes", "reliable", "held-out per-gene r", "MSE ratio to mean profile")
+    table = Table(
+        "model", "genes", "reliable", "held-out per-gene r", "error ratio to mean profile"
+    )
     for package in list_packages([settings.models, settings.trained_dir]):
         m = package.config.get("metrics", {})
         cells = (m.get(k) for k in ("n_genes_reliable", "per_gene_pearson", "mse_ratio_to_mean"))
@@ -139,7 +144,7 @@ def models() -> None:
 
 @app.command()
 def runs() -> None:
-    """List the runs of the catalog."""
+    """List the runs in the catalog."""
     from histospace_core.catalog import Catalog
 
     catalog = Catalog(get_settings().catalog_url)
@@ -154,7 +159,7 @@ def runs() -> None:
 
 @app.command()
 def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
-    """Serve the app on this machine."""
+    """Serve the app on this machine, at localhost."""
     from streamlit.web import cli as streamlit_cli
 
     from histospace_core.shipped import SHIPPED
@@ -181,7 +186,7 @@ def worker(
 
 @app.command()
 def doctor() -> None:
-    """Check this installation: libraries, device, store, models."""
+    """Check that this installation works: libraries, device, store and models."""
     from histospace_core.cli.doctor import check_installation
 
     checks = check_installation(get_settings())

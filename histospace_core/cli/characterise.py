@@ -1,4 +1,4 @@
-"""`histospace characterise`: which regions are there, what marks them, how sure are we."""
+"""`histospace characterise`: find tissue domains, their markers and their stability."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,18 +16,20 @@ def characterise(
         Path | None, typer.Option(help="GMT file instead of the signatures that ship.")
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="GeoJSON of drawn regions to compare the domains with.")
+        Path | None, typer.Option(help="GeoJSON of regions to compare the domains with.")
     ] = None,
     comparison: Annotated[
         Path | None,
-        typer.Option(help="What 'histospace compare' wrote of this run: is it in the tissue too?"),
+        typer.Option(
+            help="Folder of a comparison of this run: are the domains in the measurement too?"
+        ),
     ] = None,
     all_genes: Annotated[
-        bool, typer.Option("--all-genes", help="Use genes that are not reliable too.")
+        bool, typer.Option("--all-genes", help="Also use genes that are not reliable.")
     ] = False,
     seed: int = 0,
 ) -> None:
-    """Find the domains of a run, what marks them, and where each signature runs."""
+    """Find the tissue domains of a run, their markers, and the score of each signature."""
     from histospace_core.characterise.run import characterise_run
     from histospace_core.exports.characterisation import require_new, write_characterisation
 
@@ -58,20 +60,20 @@ def characterise(
     )
     level = summary["levels"][summary["chosen_level"]]
     out.print(
-        f"stability {level['stability']:.2f}; of noise without domains "
+        f"stability {level['stability']:.2f}; noise without domains: "
         f"{level['stability_control']:.2f}"
     )
     if level["measured"] and "ari" in level["measured"]:
         scores = level["measured"]
         out.print(
             f"agreement with {scores['n_measured_domains']} measured domains: ARI "
-            f"{scores['ari']:.3f}; of domains laid elsewhere {scores['ari_shuffled_mean']:.3f} "
+            f"{scores['ari']:.3f}; of domains moved elsewhere {scores['ari_shuffled_mean']:.3f} "
             f"(p = {scores['p_value']:.3f})"
         )
     if "agreement" in summary:
         scores = summary["agreement"]
         out.print(
-            f"agreement with the annotations: ARI {scores['ari']:.3f}; of domains laid elsewhere "
+            f"agreement with the annotations: ARI {scores['ari']:.3f}; of domains moved elsewhere "
             f"{scores['ari_shuffled_mean']:.3f} (p = {scores['p_value']:.3f})"
         )
     for warning in summary["warnings"]:

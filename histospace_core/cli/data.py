@@ -1,4 +1,4 @@
-"""`histospace data`: public cohorts by name."""
+"""`histospace data`: download public cohorts by name."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,21 +10,25 @@ from rich.progress import DownloadColumn, TransferSpeedColumn
 from histospace_core.cli.terminal import progress_bar
 from histospace_core.settings import get_settings
 
-data = typer.Typer(help="Public cohorts by name, and a sample.", no_args_is_help=True)
+data = typer.Typer(
+    help="Download a public cohort by name, or draw the sample section.", no_args_is_help=True
+)
 out = Console()
 
 
 @data.command()
 def fetch(
     name: Annotated[
-        str, typer.Argument(help="her2st, stnet, 10x-visium:<id> or hest:<id>; ids by comma.")
+        str,
+        typer.Argument(help="her2st, stnet, 10x-visium:<id> or hest:<id>; separate ids by commas."),
     ],
     to: Annotated[Path, typer.Option("--out", help="Folder for the cohort.")],
     base_url: Annotated[
-        str | None, typer.Option("--base-url", help="Address of a mirror laid out like the source.")
+        str | None,
+        typer.Option("--base-url", help="URL of a mirror with the same folders as the source."),
     ] = None,
 ) -> None:
-    """Fetch a public cohort into a folder with its cohort.csv; a broken fetch goes on."""
+    """Download a public cohort and write its cohort.csv; run it again to resume."""
     from histospace_core.public_cohorts import fetch_cohort
 
     if name.partition(":")[0] == "her2st":
@@ -51,7 +55,7 @@ def fetch(
 def sample(
     to: Annotated[Path, typer.Option("--out", help="Folder for the sample.")],
 ) -> None:
-    """Draw a section with known expression on this machine, without a network."""
+    """Draw a section with known expression; this needs no internet connection."""
     from histospace_core.sample import make_phantom
 
     made = make_phantom(to)
@@ -61,7 +65,7 @@ def sample(
 
 @data.command(name="list")
 def list_sources() -> None:
-    """List the public cohorts that can be fetched."""
+    """List the public cohorts that can be downloaded."""
     from histospace_core.public_cohorts import SOURCES
 
     for source in SOURCES.values():

@@ -1,4 +1,4 @@
-"""Is this installation able to work? One finding a check."""
+"""Checks of an installation, each with one finding."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from histospace_core.settings import Settings
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at, whether it is well, and what was found."""
+    """What was checked, whether it works, and what was found."""
 
     name: str
     ok: bool
@@ -20,7 +20,7 @@ class Check:
 
 
 def check_installation(settings: Settings) -> list[Check]:
-    """Look at Python, the slide readers, the device, the store, the catalog and the models."""
+    """Check Python, the slide readers, the device, the store, the catalog and the models."""
     checks: dict[str, Callable[[Settings], str]] = {
         "python": lambda _: platform.python_version(),
         "slide readers": _readers,

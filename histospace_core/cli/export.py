@@ -1,4 +1,4 @@
-"""`histospace export`: a run in forms that other programs read."""
+"""`histospace export`: write a run in a format that other programs read."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from histospace_core.cli.terminal import names, out
 
 
 class ExportKind(StrEnum):
-    """Forms a run can be exported to."""
+    """Export formats."""
 
     csv = "csv"
     h5ad = "h5ad"
@@ -23,14 +23,12 @@ class ExportKind(StrEnum):
 def export(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     to: Annotated[ExportKind, typer.Option("--to", help="Form.")],
-    path: Annotated[
-        Path, typer.Option("--out", help="New file; a report is HTML or PDF by its ending.")
-    ],
+    path: Annotated[Path, typer.Option("--out", help="New file; a report ends in .html or .pdf.")],
     genes: Annotated[
         str,
         typer.Option(
-            help="Genes by comma; if empty all, but the most reliable 12 in geojson and ometiff, "
-            "6 in a report."
+            help="Genes, separated by commas; by default all, the best 12 in geojson and ometiff, "
+            "the best 6 in a report."
         ),
     ] = "",
 ) -> None:

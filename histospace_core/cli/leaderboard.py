@@ -1,4 +1,4 @@
-"""`histospace leaderboard`: every network on the same folds."""
+"""`histospace leaderboard`: evaluate every network on the same folds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +13,23 @@ def leaderboard(
     cohort: Cohort,
     to: Annotated[Path, typer.Option("--out", help="Folder for the tables and evaluations.")],
     networks: Annotated[
-        str, typer.Option(help="Names by comma, each with @recipe if not its default; all if empty")
+        str,
+        typer.Option(
+            help="Names, separated by commas, each with @recipe for another recipe; all by default."
+        ),
     ] = "",
     folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
-    train_sections: Annotated[str, typer.Option("--train", help="Sections, by comma.")] = "",
-    test_sections: Annotated[str, typer.Option("--test", help="Sections, by comma.")] = "",
+    train_sections: Annotated[
+        str, typer.Option("--train", help="Sections, separated by commas.")
+    ] = "",
+    test_sections: Annotated[
+        str, typer.Option("--test", help="Sections, separated by commas.")
+    ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
     append: Annotated[
-        bool, typer.Option("--append", help="Keep the other rows that the folder has.")
+        bool, typer.Option("--append", help="Keep the rows of other networks in the folder.")
     ] = False,
-    ours: Annotated[
-        str | None, typer.Option(help="Network that the others are compared with.")
-    ] = None,
+    ours: Annotated[str | None, typer.Option(help="Network to compare the others with.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Evaluate every network on the same folds: accuracy, size, speed, significance."""

@@ -1,4 +1,4 @@
-"""What the verbs of the command line share: options, output, progress."""
+"""Options, output and progress bar that all verbs share."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,
 
 
 class Device(StrEnum):
-    """Where the arithmetic runs."""
+    """The device to compute on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -51,5 +51,5 @@ def progress_bar(what: str, *more: rich_progress.ProgressColumn) -> Iterator[OnP
 
 
 def names(text: str) -> list[str]:
-    """Split a list by comma."""
+    """Split a list at its commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

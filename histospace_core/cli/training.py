@@ -10,7 +10,7 @@ from histospace_core.cli.terminal import Cohort, Device, Out, names, out, progre
 if TYPE_CHECKING:
     from histospace_core.training import Recipe
 
-RECIPE = "Named settings; the published network has mended and published (with its faults)."
+RECIPE = "Named settings; the published network has mended (the default) and published."
 NETWORKS = (
     "histospace-plus, histospace, mean-profile, colour, encoder:<name>, stnet, histogene, bleep or "
     "triplex."
@@ -58,8 +58,12 @@ def evaluate(
     to: Out,
     network: Annotated[str, typer.Option(help=NETWORKS)] = "histospace",
     folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
-    train_sections: Annotated[str, typer.Option("--train", help="Sections, by comma.")] = "",
-    test_sections: Annotated[str, typer.Option("--test", help="Sections, by comma.")] = "",
+    train_sections: Annotated[
+        str, typer.Option("--train", help="Sections, separated by commas.")
+    ] = "",
+    test_sections: Annotated[
+        str, typer.Option("--test", help="Sections, separated by commas.")
+    ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
     autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,

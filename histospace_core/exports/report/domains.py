@@ -78,6 +78,6 @@ def domain_scores(found: Domains) -> Rows:
         ("drawn regions", level.get("agreement", summary.get("agreement"))),
     ):
         if agreed and "ari" in agreed:
-            control = f"{score(agreed['ari_shuffled_mean'])}, laid elsewhere on the tissue"
+            control = f"{score(agreed['ari_shuffled_mean'])}, moved elsewhere on the tissue"
             rows.append((f"agreement with {name} (ARI)", score(agreed["ari"]), control))
     return rows

@@ -1,8 +1,8 @@
-// A field to choose one gene of many: type a part of any of its names. The viewer is told at once,
-// the page's script, which takes longer, as well.
+// A field to choose a gene by any part of any of its names. It tells the viewer at once, and then the
+// page's script, which takes longer.
 const MOST_SHOWN = 60;
-const LONGEST_WAIT = 8000; // ms until the page's script is believed again
-const HEAD_START = 400; // ms at most that the map is given before the page's script takes the machine
+const LONGEST_WAIT = 8000; // ms after a choice during which older answers of the page's script are ignored
+const HEAD_START = 400; // ms at most that the map may take before the page's script runs
 
 class GeneBox {
   constructor(root) {
@@ -27,7 +27,7 @@ class GeneBox {
     if (this.list.hidden) this.input.value = this.shown();
   }
 
-  // What was picked last counts before what the page's script said before it knew.
+  // The latest choice takes precedence over an older answer of the page's script.
   shown() {
     return this.asked?.gene ?? this.data.gene;
   }
@@ -37,9 +37,9 @@ class GeneBox {
     const found = search(this.data.genes, text);
     this.matches = found.slice(0, MOST_SHOWN);
     this.list.replaceChildren(...this.matches.map(([gene, label], i) => item({ id: `gene-${i}`, role: "option" }, label, gene)));
-    if (!found.length) this.list.append(item({ class: "none" }, `No gene of this run is called “${text}”.`));
+    if (!found.length) this.list.append(item({ class: "none" }, `This run has no gene called “${text}”.`));
     const more = found.length - this.matches.length;
-    if (more) this.list.append(item({ class: "more" }, `${more.toLocaleString("en")} more: type a part of a name`));
+    if (more) this.list.append(item({ class: "more" }, `${more.toLocaleString("en")} more: type part of a name`));
     this.at(".count").textContent = text && `${found.length} found`;
     this.list.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
@@ -80,7 +80,7 @@ class GeneBox {
     const waitUntil = (promise) => shown.push(promise);
     window.dispatchEvent(new CustomEvent("histospace:gene", { detail: { run, gene, waitUntil } }));
     const late = new Promise((resolve) => setTimeout(resolve, HEAD_START));
-    // whoever is overtaken by another choice says nothing
+    // a choice that was overtaken does nothing
     Promise.race([Promise.all(shown), late]).then(() => this.asked?.gene === gene && this.tell("gene", gene));
   }
 
@@ -100,7 +100,7 @@ function item(attributes, text, gene) {
   return li;
 }
 
-// Genes whose label holds every word; those whose own symbol begins with the text come first.
+// Genes whose label contains every word; those whose symbol starts with the text come first.
 function search(genes, text) {
   const wanted = text.trim().toLowerCase();
   const words = wanted.split(/\s+/);

@@ -1,4 +1,4 @@
-// Two maps of the same spots in one picture, parted by a divider that the reader moves.
+// Two maps of the same spots in one picture, separated by a divider that the user moves.
 const TALLEST = 560; // CSS px
 
 class Swipe {
@@ -78,7 +78,7 @@ class Swipe {
   }
 }
 
-// The slide's picture; none where it cannot be had.
+// The slide's picture, or none if it is not available.
 async function loaded(url) {
   if (!url) return null;
   const picture = new Image();

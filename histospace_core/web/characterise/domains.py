@@ -50,9 +50,9 @@ def headline(stored: StoredCharacterisation, level: int) -> None:
             metric(
                 "Agreement with measured domains",
                 f"{measured['ari']:.2f}",
-                f"laid elsewhere: {measured['ari_shuffled_mean']:.2f}",
+                f"moved elsewhere: {measured['ari_shuffled_mean']:.2f}",
                 help=f"Adjusted Rand index with {measured['n_measured_domains']} domains found on "
-                "the measured expression. Beside it, that of the same map laid elsewhere on the "
+                "the measured expression. Beside it, that of the same map moved elsewhere on the "
                 f"tissue (p = {measured['p_value']:.3f}).",
             )
         outside = summary["share_outside_training_tissue"]
@@ -142,7 +142,7 @@ def _effects(measured: dict[str, Any] | None) -> None:
     )
     st.caption(
         "Correlation, over genes, of the predicted effect with the measured difference. Beside it "
-        "what the same domain laid elsewhere reaches in one of twenty cases."
+        "what the same domain moved elsewhere reaches in one of twenty cases."
     )
 
 

@@ -73,20 +73,20 @@ def _agreement(
         metric(
             "ARI",
             f"{scores['ari']:.2f}",
-            f"laid elsewhere: {scores['ari_shuffled_mean']:.2f}",
+            f"moved elsewhere: {scores['ari_shuffled_mean']:.2f}",
             help="Adjusted Rand index of the domains and the drawn classes. Beside it the mean of "
-            f"the same map laid elsewhere on the tissue (p = {scores['p_value']:.3f}).",
+            f"the same map moved elsewhere on the tissue (p = {scores['p_value']:.3f}).",
         )
         st.metric("Annotated tiles", f"{scores['n_tiles']:,}", width="content")
     table = pd.DataFrame(
-        {"AUROC": scores["auroc"], "laid elsewhere": scores["auroc_shuffled_mean"]}
+        {"AUROC": scores["auroc"], "moved elsewhere": scores["auroc_shuffled_mean"]}
     )
     st.dataframe(
         table.rename_axis("class").reset_index(),
         hide_index=True,
         height="content",
         column_config={
-            c: st.column_config.NumberColumn(format="%.2f") for c in ("AUROC", "laid elsewhere")
+            c: st.column_config.NumberColumn(format="%.2f") for c in ("AUROC", "moved elsewhere")
         },
         alt="How well the domains tell each drawn class",
     )

@@ -86,7 +86,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         )
     st.caption(
         "Difference of the mean predicted expression, with its 95 % interval. p, q and interval "
-        "come from the same shape laid elsewhere on this tissue, since neighbouring tiles "
+        "come from the same shape moved elsewhere on this tissue, since neighbouring tiles "
         "repeat each other; a test that takes them for independent calls most genes on noise. "
         "Draw the region from the histology: for one that was drawn around what a gene's map "
         "shows, that gene's q tests nothing."

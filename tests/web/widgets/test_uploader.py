@@ -233,7 +233,7 @@ def test_an_upload_is_paused_and_goes_on(app: App, page: "sync_api.Page", big: P
     uploader.get_by_role("button", name="Pause: C5.tsv.gz").click()
     page.get_by_text("C5.tsv.gz is paused.").wait_for()
     (part,) = app.files("uploads/*/part")
-    uploader.get_by_role("button", name="Go on: C5.tsv.gz").click()
+    uploader.get_by_role("button", name="Resume: C5.tsv.gz").click()
     page.get_by_text("'measured_id': ").wait_for(timeout=40_000)
     assert not part.exists()
     (stored,) = app.files("measured/*/measured.tsv.gz")
@@ -256,7 +256,7 @@ def test_what_was_begun_is_listed_after_a_reload(
 ) -> None:
     slow_down(page, 20_000_000)
     leave_half_way(page, "Slide", big, at_least=25)
-    field(page, "Slide").get_by_text("is here: choose this file again").wait_for()
+    field(page, "Slide").get_by_text("uploaded: choose this file again").wait_for()
     assert percent(field(page, "Slide")) >= 20
     field(page, "Slide").get_by_role("button", name="Discard: C5.tsv.gz").click()
     wait_until(lambda: app.files("uploads/*") == [])

@@ -1,4 +1,4 @@
-// A file in the list of an upload field: how far it is, how fast, and its buttons.
+// One file of an upload field: its progress, speed and buttons.
 export function size(bytes) {
   const units = ["B", "kB", "MB", "GB"];
   const k = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 3);
@@ -33,7 +33,7 @@ export class Row {
     this.state = state;
     this.samples = [];
     this.part("pause").hidden = state === WANTED || state === WAITING;
-    this.name("pause", state === PAUSED ? "Go on" : "Pause");
+    this.name("pause", state === PAUSED ? "Resume" : "Pause");
     this.name("cancel", state === WANTED ? "Discard" : "Cancel");
     this.draw();
   }
@@ -60,7 +60,7 @@ export class Row {
       [WAITING]: `${size(this.file.size)}, waiting`,
       [SENDING]: `${percent}% of ${size(this.file.size)}${pace}`,
       [PAUSED]: `${percent}% of ${size(this.file.size)}, paused`,
-      [WANTED]: `${percent}% of ${size(this.file.size)} is here: choose this file again to go on`,
+      [WANTED]: `${percent}% of ${size(this.file.size)} uploaded: choose this file again to resume`,
     };
     this.part("figures").textContent = words[this.state];
     this.part("done").style.width = `${percent}%`;

@@ -12,7 +12,7 @@ class Field {
     at("label").textContent = label;
     this.pick.textContent = several ? "Choose files" : "Choose a file";
     this.pick.setAttribute("aria-label", `${label}: choose ${several ? "files" : "a file"}`);
-    at("hint").textContent = several ? "or drop them here; they are sent while this page is open" : "or drop it here";
+    at("hint").textContent = several ? "or drop them here; keep this page open until they are uploaded" : "or drop it here";
     input.multiple = several;
     this.pick.onclick = () => input.click();
     input.onchange = () => { this.add([...input.files]); input.value = ""; };
@@ -52,7 +52,7 @@ class Field {
       const known = this.rows.findIndex((row) => row.key === key);
       if (known >= 0 && this.rows[known].state !== Row.WANTED) continue; // chosen twice
       if (file.size > this.data.max_bytes) {
-        this.end(file, { error: `${file.name} has ${size(file.size)}, and the limit is ${size(this.data.max_bytes)}.` });
+        this.end(file, { error: `${file.name} is ${size(file.size)}; the limit is ${size(this.data.max_bytes)}.` });
         continue;
       }
       if (known >= 0) this.rows.splice(known, 1)[0].remove();

@@ -1,12 +1,12 @@
-// OpenSeadragon looks at every frame, for ever, whether anything moves or not, in each panel. While
-// nobody does anything it is made to look now and then: a map left open must not heat a laptop.
-const AWAKE = 1500; // ms after the last sign of life; animations are shorter
+// OpenSeadragon redraws every panel in every frame, even if nothing moves. While nobody uses the
+// map, it is slowed down, so that an open map does not heat a laptop.
+const AWAKE = 1500; // ms after the last event; animations are shorter
 const NOW_AND_THEN = 80; // ms
 const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown", "touchmove"];
 
 let until = 0;
 
-// Something happens: look at every frame again.
+// Something happened: redraw every frame again.
 export function wake() {
   until = performance.now() + AWAKE;
 }

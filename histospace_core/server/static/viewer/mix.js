@@ -1,4 +1,4 @@
-// What the inks of a mixed picture mean.
+// The legend of a blended picture.
 import { limitsOf } from "./sources.js";
 import { shortNumber } from "./units.js";
 

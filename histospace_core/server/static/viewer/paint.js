@@ -1,6 +1,6 @@
-// A gene as a picture to lay over the slide: any box of it, at any resolution.
+// Paints a gene's values as an image to overlay on the slide, for any box at any resolution.
 
-// Which cells an axis of `n` px meets, and each cell's share of each px.
+// The cells that an axis of `n` px covers, and the share of each px that each cell covers.
 function shares(edges, start, length, n) {
   const step = length / n;
   const cells = edges.length - 1;
@@ -16,7 +16,7 @@ function shares(edges, start, length, n) {
   return { first, end, weights };
 }
 
-// Whether px `i` meets the same cells in the same shares as the one before.
+// Whether px `i` covers the same cells in the same shares as the one before.
 function repeats({ first, end, weights }, i) {
   const alone = (j) => end[j] - (j ? end[j - 1] : 0) === 1 && weights[end[j] - 1] > 1 - 1e-9;
   return i > 0 && first[i] === first[i - 1] && alone(i) && alone(i - 1);
@@ -24,11 +24,11 @@ function repeats({ first, end, weights }, i) {
 
 // Draw a box of a slide; returns RGBA, row by row.
 //
-// A pixel is given the mean of what lies under it, by area: far out, the average of many tiles;
-// close by, the very value of one. It is opaque as far as tiles cover it.
+// A pixel shows the mean of the tiles under it, weighted by area: many tiles when zoomed out, one
+// tile when zoomed in. Its opacity is the share that tiles cover.
 //
 // grid    {x, y, out_of_domain}: edges of the cells (level-0 px, rising); 1 where a cell is out of domain
-// values  one number a cell, row by row; NaN leaves the slide bare
+// values  one number for each cell, row by row; NaN is transparent
 // box     [left, top, width, height], level-0 px
 // size    [width, height] of the picture, px
 // look    {table, limits, grey}: 256 colours as RGB bytes, ends of the scale, and the one colour
@@ -86,7 +86,7 @@ export function paint({ grid, values, box, size: [width, height], look }) {
   return out;
 }
 
-// Several genes in one picture, printed over each other: light passes one ink after another.
+// Blends several genes in one picture, like printing inks that light passes one after another.
 //
 // parts   [{values, look}], a table of each from white to its ink; the rest as for `paint`
 export function paintMix({ grid, parts, box, size }) {

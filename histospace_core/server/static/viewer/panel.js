@@ -1,4 +1,4 @@
-// One gene over the slide: an OpenSeadragon viewer with two layers, and what is written around it.
+// One gene over the slide: an OpenSeadragon viewer with two layers, its labels and its legend.
 import { wake } from "./calm.js";
 import { showMix } from "./mix.js";
 import { bytes, layerAddress, layerSource, limitsOf, partsOf, slideSource } from "./sources.js";
@@ -38,7 +38,7 @@ export class Panel {
     this.at("auto").onclick = () => owner.setLimits(this.gene.name, null);
   }
 
-  // Once in the page: a viewer needs its size.
+  // Called once the panel is in the page: a viewer needs its size.
   open(data) {
     this.data = data;
     this.viewer = this.library({
@@ -73,7 +73,7 @@ export class Panel {
       this.owner.pointAt(this, this.place(event));
     };
     stage.onpointerleave = () => this.owner.pointAt(this, null);
-    if (!data.slide) this.say("The slide's file is not there any more: the map is shown without it.");
+    if (!data.slide) this.say("The slide file is missing, so the map is shown without it.");
   }
 
   close() {
@@ -82,7 +82,7 @@ export class Panel {
     this.element.remove();
   }
 
-  // Show a gene. The slide stays; the former map stays, too, until the new one is complete.
+  // Show a gene. The slide and the previous map stay until the new map is complete.
   show(gene, looks) {
     this.gene = gene;
     this.at("gene").textContent = gene.name;
@@ -138,7 +138,7 @@ export class Panel {
   ready(item, address) {
     const { world } = this.viewer;
     if (this.closed || world.getIndexOfItem(item) < 0 || this.layer === item) return;
-    if (this.address !== address) return world.removeItem(item); // another was asked for meanwhile
+    if (this.address !== address) return world.removeItem(item); // another gene was chosen meanwhile
     const former = this.layer;
     this.layer = item;
     this.setOpacity(this.owner.looks);
@@ -155,7 +155,7 @@ export class Panel {
   failed({ tile, message }) {
     this.broken = true;
     console.warn("tile", tile?.getUrl?.() ?? "", message);
-    this.say("A part of the picture could not be loaded. If it stays away, reload the page.");
+    this.say("Part of the picture could not be loaded. If it stays missing, reload the page.");
   }
 
   say(text) {
@@ -186,7 +186,7 @@ export class Panel {
     this.showSpread(looks);
   }
 
-  // Until a new gene's values are there, the former ones stay, like the former map.
+  // The previous values stay, like the previous map, until the new ones arrive.
   showSpread(looks) {
     const { gene, values } = this;
     if (gene.parts || values?.layer !== gene.layer) return;
@@ -197,7 +197,7 @@ export class Panel {
   setLimits() {
     const [low, high] = ["low", "high"].map((end) => this.at(end).valueAsNumber);
     if (low < high) return this.owner.setLimits(this.gene.name, [low, high]);
-    this.say("The lower limit must be a number below the upper one.");
+    this.say("The lower limit must be a number below the upper limit.");
     this.showLegend(this.owner.looks);
   }
 
@@ -208,14 +208,14 @@ export class Panel {
 
   key(event) {
     const key = event.originalEvent.key.toLowerCase();
-    if (["r", "f", "j", "k"].includes(key)) event.preventDefaultAction = true; // no turning or flipping by accident
+    if (["r", "f", "j", "k"].includes(key)) event.preventDefaultAction = true; // no accidental rotation or flip
     this.byKeys = true;
     if (key !== "0") return;
     event.preventDefaultAction = true;
     this.goHome();
   }
 
-  // Take the others along. Whoever moves by keys reads the value in the middle.
+  // Move the other panels too. For keyboard users, show the value at the centre.
   moved() {
     this.owner.follow(this);
     if (!this.byKeys) return;

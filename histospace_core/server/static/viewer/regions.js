@@ -3,9 +3,9 @@
 const NEAR = 9; // screen px from the first corner that close a polygon
 const STEP = 3; // screen px between points of a lasso
 const HINTS = {
-  rectangle: "Drag from corner to corner. By keyboard: arrow keys move the map, Space sets a corner at the middle. Esc gives up.",
-  polygon: "Click the corners; the first one again, a double click or Enter closes it, Backspace takes the last one back. By keyboard: arrow keys move the map, Space sets a corner at the middle. Esc gives up.",
-  lasso: "Drag around the area. Esc gives up.",
+  rectangle: "Drag from corner to corner. By keyboard: arrow keys move the map, Space sets a corner at the centre. Esc cancels.",
+  polygon: "Click the corners. Click the first corner again, double-click or press Enter to close; Backspace removes the last corner. By keyboard: arrow keys move the map, Space sets a corner at the centre. Esc cancels.",
+  lasso: "Drag around the area. Esc cancels.",
 };
 
 function svg(name, attributes = {}) {
@@ -53,7 +53,7 @@ export class Outlines {
     this.draft.setAttribute("d", path);
   }
 
-  // The middle of the panel is where the keyboard draws.
+  // The keyboard draws at the centre of the panel.
   aiming(on) {
     this.aim.setAttribute("visibility", on ? "visible" : "hidden");
   }
@@ -73,7 +73,7 @@ export class Outlines {
   }
 }
 
-// Draws one shape on the panel that is touched, then lets go.
+// Draws one shape on the panel that the pointer touches, then stops listening.
 export class Pen {
   constructor(owner, onDrawn) {
     Object.assign(this, { owner, onDrawn, tool: null, points: [], panel: null });
@@ -177,7 +177,7 @@ export class Pen {
     this.show();
   }
 
-  // Hand over what was drawn; it stays in sight until the page answers.
+  // Send the drawn shape to the page; it stays visible until the page answers.
   finish() {
     const { tool, points } = this;
     if (points.length < (tool === "rectangle" ? 2 : 3)) return this.clear();

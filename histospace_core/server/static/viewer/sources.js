@@ -4,7 +4,7 @@ import { paintMix } from "./paint.js";
 
 let library = null;
 
-// OpenSeadragon is no module: it comes as a script, once for the whole page.
+// OpenSeadragon is not a module, so it is loaded as a script, once for each page.
 export function openSeadragon() {
   library ??= new Promise((resolve, reject) => {
     if (window.OpenSeadragon) return resolve(window.OpenSeadragon);
@@ -29,18 +29,18 @@ export function slideSource({ pyramid: shape, slide }) {
   return { ...pyramid(shape), getTileUrl: (level, x, y) => `${slide.url}/${level}/${x}_${y}.jpg?token=${slide.token}` };
 }
 
-// A picture shows one gene, or several mixed.
+// A picture shows one gene, or several blended.
 export function partsOf(gene) {
   return gene.parts ?? [gene];
 }
 
-// Tells one picture of a gene from every other: by it, tiles that were painted once are found again.
+// Identifies a picture of a gene, so that tiles already painted are reused.
 export function layerAddress({ run }, gene, looks) {
   const parts = partsOf(gene).map((part) => [part.layer, part.ink ?? looks.scale, limitsOf(part, looks)]);
   return `painted:${run}/${JSON.stringify([parts, looks.grey])}`;
 }
 
-// The tiles of a gene's map are painted here, from its values: a new colour asks nobody.
+// The browser paints the tiles of a gene's map from its values, so a new colour needs no request.
 export function layerSource(data, gene, looks, { grid, values }) {
   const shape = data.pyramid;
   const address = layerAddress(data, gene, looks);
@@ -64,7 +64,7 @@ export function layerSource(data, gene, looks, { grid, values }) {
   };
 }
 
-// Where a tile lies, level-0 px, and its own size; those at the border are cut to the slide.
+// The position of a tile in level-0 px, and its size; tiles at the border are cut to the slide.
 function place({ width, height, tile, last }, { level, x, y }) {
   const down = 2 ** (last - level);
   const [left, top] = [x * tile * down, y * tile * down];

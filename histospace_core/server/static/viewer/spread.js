@@ -1,4 +1,4 @@
-// How a gene's values are spread, over its colours: each bar stands on the colour of its tiles.
+// A histogram of a gene's values: each bar stands above the colour of its tiles.
 import { shortNumber } from "./units.js";
 
 const BARS = 64;
@@ -34,8 +34,8 @@ export function showSpread(svg, name, sorted, limits) {
   const at = (share) => shortNumber(sorted[Math.round(share * (sorted.length - 1))]);
   const part = (n) => `${Math.round((100 * n) / sorted.length)} %`;
   const text =
-    `${name} in ${sorted.length.toLocaleString("en")} tiles: median ${at(0.5)}, half of them between ${at(0.25)} and ` +
-    `${at(0.75)}; ${part(outside[0])} below these colours, ${part(outside[1])} above`;
+    `${name} in ${sorted.length.toLocaleString("en")} tiles: median ${at(0.5)}, half of them are between ${at(0.25)} and ` +
+    `${at(0.75)}; ${part(outside[0])} below this colour range, ${part(outside[1])} above`;
   svg.setAttribute("aria-label", text);
   svg.querySelector("title").textContent = text;
 }

@@ -1,4 +1,4 @@
-// Lengths and numbers as they are written.
+// Lengths and numbers as text.
 
 // 1, 2 or 5 times a power of ten, at most `most`.
 export function roundLength(most) {
@@ -19,7 +19,7 @@ export function shortNumber(value) {
   return String(+value.toPrecision(3));
 }
 
-// The predicted value, its interval and what to think of it.
+// The predicted value, its interval, and whether the tile is out of domain.
 export function valueText(found, gene) {
   if (!found) return "no prediction here";
   const { value, out_of_domain } = found;

@@ -1,6 +1,6 @@
-// What lies under the pointer: the values of a gene on the grid of the tiles.
+// The values of a gene on the grid of tiles, to show the one under the pointer.
 
-const kept = new Map(); // by address: a gene that comes back is not fetched again
+const kept = new Map(); // by URL: a gene shown before is not fetched again
 const MOST_KEPT = 24;
 
 function fetched(url, read) {
@@ -25,7 +25,7 @@ export async function readGrid({ url, token }) {
   });
 }
 
-// A gene's values, and the colour limits that suit them.
+// A gene's values and their default colour limits.
 export async function readValues({ url, token }, gene) {
   const query = new URLSearchParams({ gene, token });
   return fetched(`${url}/values.bin?${query}`, async (response) => {
@@ -46,7 +46,7 @@ function cell(edges, position) {
   return low;
 }
 
-// The value of the tile at a place (level-0 px), and whether the model knows such tissue.
+// The value of the tile at a position (level-0 px), and whether the tile is out of domain.
 export function valueAt(grid, values, x, y) {
   const [column, row] = [cell(grid.x, x), cell(grid.y, y)];
   if (column < 0 || row < 0) return null;

@@ -1,11 +1,11 @@
-// The deep-zoom viewer: panels of genes over one slide, moved together, coloured alike.
+// The deep-zoom viewer: panels of genes over one slide that move together and share their settings.
 import { openSeadragon } from "./sources.js";
 import { Panel } from "./panel.js";
 import { Pen } from "./regions.js";
 import { positionText } from "./units.js";
 import { readValues } from "./values.js";
 
-const LONGEST_WAIT = 8000; // ms until the page's script is believed again
+const LONGEST_WAIT = 8000; // ms after a choice during which older answers of the page's script are ignored
 
 class Viewer {
   constructor(root, library, data) {
@@ -46,7 +46,7 @@ class Viewer {
     this.showLooks();
   }
 
-  // A gene was chosen: show it before the page's script knows, which adds how far to trust it.
+  // A gene was chosen: show it at once, before the page's script adds its scores.
   async ahead({ run, gene }) {
     const [panel] = this.panels;
     if (run !== this.data.run || !panel || this.data.genes[0].parts) return;
@@ -89,7 +89,7 @@ class Viewer {
     if (!this.at("position").textContent) this.point(null);
   }
 
-  // Take over what the reader set: at once here, and for the address and the other views there.
+  // Apply what the user set here at once, and pass it on for the URL and the other views.
   change(part) {
     Object.assign(this.looks, part);
     for (const panel of this.panels) {
@@ -105,7 +105,7 @@ class Viewer {
     this.change({ limits: limits ? { ...others, [gene]: limits } : others });
   }
 
-  // Panels move as one: the one that was touched last leads, and what follows never leads back.
+  // All panels move together: the one that was touched last leads, and the others never lead back.
   lead(panel) {
     this.leader = panel;
   }
@@ -121,7 +121,7 @@ class Viewer {
   }
 
   point(place) {
-    const hint = `Values in ${this.data.unit}. Drag to move, scroll to zoom; or arrow keys, + and −, 0 for all tissue.`;
+    const hint = `Values in ${this.data.unit}. Drag to move and scroll to zoom, or use the arrow keys, + and −, and 0 for all tissue.`;
     this.at("position").textContent = place ? positionText(place.x, place.y, this.data.mpp) : hint;
   }
 
@@ -132,7 +132,7 @@ class Viewer {
   }
 }
 
-// Called at every run of the page's script: the viewer goes on, its data may be new.
+// Called at every run of the page's script: the viewer stays, its data may be new.
 export default async function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
   root.latest = { data };
@@ -145,6 +145,6 @@ export default async function ({ data, parentElement, setStateValue, setTriggerV
     return undefined;
   }
   if (root.latest.data === data) root.view.update(data, setStateValue, setTriggerValue);
-  // A call that was overtaken while the library loaded is cleaned up, too: what came after it stays.
+  // A call that a later one overtook while the library loaded is cleaned up; the later one stays.
   return () => root.latest.data === data && root.view.close();
 }
