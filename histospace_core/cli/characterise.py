@@ -20,9 +20,7 @@ def characterise(
     ] = None,
     comparison: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of a comparison of this run: are the domains in the measurement too?"
-        ),
+        typer.Option(help="Folder of a comparison of this run, to check the domains."),
     ] = None,
     all_genes: Annotated[
         bool, typer.Option("--all-genes", help="Also use genes that are not reliable.")

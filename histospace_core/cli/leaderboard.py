@@ -14,9 +14,7 @@ def leaderboard(
     to: Annotated[Path, typer.Option("--out", help="Folder for the tables and evaluations.")],
     networks: Annotated[
         str,
-        typer.Option(
-            help="Names, separated by commas, each with @recipe for another recipe; all by default."
-        ),
+        typer.Option(help="Names by comma, NAME@RECIPE for another recipe; default: all."),
     ] = "",
     folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
     train_sections: Annotated[
