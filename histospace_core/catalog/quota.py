@@ -1,4 +1,4 @@
-"""Whether the store has room for a file, asked before its first byte is written."""
+"""Disk space of the store: the quota of slides, free space, and a reserve for the catalog."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,9 @@ from histospace_core.settings import Settings
 
 RESERVE_BYTES = 256 << 20
 """Disk space that new files leave to the rest of the program."""
+
+
+_CATALOG_RESERVE_BYTES = 2 << 20
 
 
 def disk_full(name: str) -> str:
@@ -54,3 +57,18 @@ def require_space(
 
 def _existing(folder: Path) -> Path:
     return next(f for f in (folder, *folder.absolute().parents) if f.exists())
+
+
+def fill_reserve(store: Path) -> None:
+    """Keep a little disk space back, so that the catalog can still record that the disk is full."""
+    file = store / "reserve"
+    if not file.exists():
+        try:
+            file.write_bytes(b"\0" * _CATALOG_RESERVE_BYTES)
+        except OSError:
+            file.unlink(missing_ok=True)
+
+
+def release_reserve(store: Path) -> None:
+    """Give the reserve back to the disk, for what must be written now."""
+    (store / "reserve").unlink(missing_ok=True)

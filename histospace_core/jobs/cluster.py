@@ -74,7 +74,7 @@ class Cluster:
         return self._own is not None
 
     def submit(
-        self, run: RunRow, work: Callable[..., Any], *arguments: Any, batch: bool = False
+        self, run: RunRow, function: Callable[..., Any], *arguments: Any, batch: bool = False
     ) -> Any:
         """Queue a function call for a run, by what the run needs and how urgent it is.
 
@@ -89,7 +89,7 @@ class Cluster:
         """
         kind = Kind(run.kind)
         return self._client.submit(
-            work,
+            function,
             *arguments,
             key=f"{kind}-{run.id}-{new_id()[:8]}",  # a key that Dask knows would not run again
             pure=False,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from histospace_core.catalog import Kind, State
+from histospace_core.catalog.trained_models import check_model_name
 from histospace_core.errors import JobError
-from histospace_core.jobs.packages import check_model_name
 from histospace_core.jobs.queue import Queue
 
 

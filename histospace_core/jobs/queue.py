@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from histospace_core.catalog import RESUMABLE, Catalog, Kind, RunRow, State
+from histospace_core.catalog.quota import fill_reserve
 from histospace_core.errors import HistospaceError, JobError
-from histospace_core.jobs.bodies import Body
 from histospace_core.jobs.cluster import Cluster
-from histospace_core.jobs.disk_reserve import keep_reserve
-from histospace_core.jobs.identity import identity, is_alive
-from histospace_core.jobs.log import log_to
-from histospace_core.jobs.work import perform
+from histospace_core.jobs.process import identity, is_alive, log_to
+from histospace_core.jobs.tasks import Work
+from histospace_core.jobs.worker import perform
 from histospace_core.settings import Settings
 
 STALE_AFTER_BEATS = 6
@@ -57,7 +56,7 @@ class Queue:
                 raise JobError("The app is shutting down: start it again, then the run.")
             if self._watchdog is None:
                 log_to(self._settings.store)
-                keep_reserve(self._settings.store)
+                fill_reserve(self._settings.store)
                 self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._watchdog.start()
             if self._cluster is None:
@@ -103,7 +102,7 @@ class Queue:
         ):
             raise JobError("This run has ended already: there is nothing to cancel.")
 
-    def resume(self, run_id: str, body: Body | None = None) -> None:
+    def resume(self, run_id: str, work: Work | None = None) -> None:
         """Queue an interrupted, cancelled or failed run again; it goes on where it stopped.
 
         Raises
@@ -115,7 +114,7 @@ class Queue:
             run_id, State.QUEUED, only_from=RESUMABLE, worker=self._identity, error=None
         ):
             raise JobError("Only a run that was interrupted, cancelled or failed can be resumed.")
-        self._send(self._catalog.run(run_id), body)
+        self._send(self._catalog.run(run_id), work)
 
     def _submit(
         self,
@@ -123,7 +122,7 @@ class Queue:
         settings: dict[str, Any],
         *,
         runs_dir: Path | None = None,
-        body: Body | None = None,
+        work: Work | None = None,
         batch: bool = False,
         **columns: Any,
     ) -> str:
@@ -144,10 +143,10 @@ class Queue:
         # The same work may wait already, here or in the queue of another app on this store.
         is_new = run.worker == self._identity and run.id not in self._futures
         if is_new and run.state == State.QUEUED:
-            self._send(run, body, batch=batch)
+            self._send(run, work, batch=batch)
         return run.id
 
-    def _send(self, run: RunRow, body: Body | None = None, *, batch: bool = False) -> None:
+    def _send(self, run: RunRow, work: Work | None = None, *, batch: bool = False) -> None:
         try:
             with self._lock:
                 self._futures[run.id] = self._connect().submit(
@@ -156,7 +155,7 @@ class Queue:
                     self._settings.model_dump(mode="json"),
                     run.id,
                     run.attempt,
-                    body,
+                    work,
                     batch=batch,
                 )
         except JobError as error:
@@ -174,7 +173,7 @@ class Queue:
                 if time.monotonic() - last_beat >= self._settings.heartbeat_s:
                     last_beat = time.monotonic()
                     self._catalog.beat_queued(self._identity)
-                    keep_reserve(self._settings.store)
+                    fill_reserve(self._settings.store)
                 self.recover()
                 complaint = ""
             except HistospaceError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from histospace_core.catalog import Catalog, Kind, RunRow
 from histospace_core.jobs import Jobs
-from histospace_core.jobs.bodies import Body
+from histospace_core.jobs.tasks import Work
 from histospace_core.settings import Settings
 
 
@@ -45,7 +45,7 @@ class Workshop:
 
     def submit(
         self,
-        body: Body,
+        work: Work,
         slide_id: str | None = None,
         *,
         kind: Kind = Kind.PREDICT,
@@ -54,7 +54,7 @@ class Workshop:
     ) -> str:
         slide_id = slide_id or self.slide()
         return self.jobs._submit(
-            kind, settings, slide_id=slide_id, model_name="m", body=body, batch=batch
+            kind, settings, slide_id=slide_id, model_name="m", work=work, batch=batch
         )
 
     def wait(self, run_id: str, reached: Callable[[RunRow], bool], seconds: float = 15) -> RunRow:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from builders import work_bodies
+from builders import tasks
 from builders.small_disk import needs_root, small_disk
 from jobs.conftest import Workshop
 
@@ -22,12 +22,12 @@ APP = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from builders import work_bodies
+from builders import tasks
 from jobs.conftest import Workshop
 if __name__ == "__main__":
     shop = Workshop(Path(sys.argv[1]))
-    running = shop.submit(work_bodies.count, steps=1000, pause=0.05)
-    waiting = shop.submit(work_bodies.count, steps=1, pause=0)
+    running = shop.submit(tasks.count, steps=1000, pause=0.05)
+    waiting = shop.submit(tasks.count, steps=1, pause=0)
     shop.wait(running, lambda run: run.done > 0)
     print(running, waiting, flush=True)
     time.sleep(60)
@@ -50,7 +50,7 @@ def kill_worker(run: RunRow) -> None:
 
 
 def test_a_run_goes_on_after_kill_9_of_its_worker(own_shop: Workshop) -> None:
-    run_id = own_shop.submit(work_bodies.count, steps=60, pause=0.05)
+    run_id = own_shop.submit(tasks.count, steps=60, pause=0.05)
     kill_worker(own_shop.wait(run_id, lambda run: run.done > 2))
     waiting = own_shop.wait(run_id, lambda run: run.state == State.QUEUED, seconds=5)
     assert waiting.attempt == 1
@@ -62,8 +62,8 @@ def test_a_run_goes_on_after_kill_9_of_its_worker(own_shop: Workshop) -> None:
 
 
 def test_a_run_that_loses_its_worker_twice_waits_for_its_user(own_shop: Workshop) -> None:
-    run_id = own_shop.submit(work_bodies.count, steps=60, pause=0.05)
-    other = own_shop.submit(work_bodies.count, steps=1, pause=0)
+    run_id = own_shop.submit(tasks.count, steps=60, pause=0.05)
+    other = own_shop.submit(tasks.count, steps=1, pause=0)
     for attempt in (1, 2):
         kill_worker(
             own_shop.wait(
@@ -76,14 +76,14 @@ def test_a_run_that_loses_its_worker_twice_waits_for_its_user(own_shop: Workshop
     assert (run.state, run.attempt) == (State.INTERRUPTED, 2)
     assert str(run.error).startswith("The worker process ended twice")
     assert own_shop.wait_end(other, seconds=30).state == State.DONE  # it only waited there
-    own_shop.jobs.resume(run_id, body=work_bodies.count)
+    own_shop.jobs.resume(run_id, work=tasks.count)
     run = own_shop.wait_end(run_id, seconds=30)
     assert (run.state, run.attempt, run.error) == (State.DONE, 3, None)
     assert len((run.directory / "steps").read_text().split()) == 60
 
 
 def test_a_run_cancelled_as_its_worker_dies_is_cancelled(own_shop: Workshop) -> None:
-    run_id = own_shop.submit(work_bodies.count, steps=1000, pause=0.05)
+    run_id = own_shop.submit(tasks.count, steps=1000, pause=0.05)
     run = own_shop.wait(run_id, lambda run: run.done > 0)
     os.kill(int(run.worker.split("/")[1]), signal.SIGSTOP)  # it cannot stop by itself
     own_shop.jobs.cancel(run_id)
@@ -117,8 +117,8 @@ def test_kill_9_of_the_app(tmp_path: Path) -> None:
 
 
 def test_closing_interrupts_and_leaves_no_process(own_shop: Workshop) -> None:
-    running = own_shop.submit(work_bodies.count, steps=1000, pause=0.05)
-    waiting = own_shop.submit(work_bodies.count, steps=1, pause=0)
+    running = own_shop.submit(tasks.count, steps=1000, pause=0.05)
+    waiting = own_shop.submit(tasks.count, steps=1, pause=0)
     pid = int(own_shop.wait(running, lambda run: run.done > 0).worker.split("/")[1])
     below = [psutil.Process(pid), psutil.Process(pid).parent()]
     below = [process for process in below if process.pid != os.getpid()]
@@ -131,14 +131,14 @@ def test_closing_interrupts_and_leaves_no_process(own_shop: Workshop) -> None:
 
 
 def test_a_second_app_on_the_store_leaves_living_runs_alone(own_shop: Workshop) -> None:
-    run_id = own_shop.submit(work_bodies.count, steps=40, pause=0.05)
+    run_id = own_shop.submit(tasks.count, steps=40, pause=0.05)
     own_shop.wait(run_id, lambda run: run.done > 0)
     assert Jobs(own_shop.settings, own_shop.catalog).recover() == []
     assert own_shop.wait_end(run_id).state == State.DONE
 
 
 def test_a_worker_that_lost_its_run_stops(own_shop: Workshop) -> None:
-    run_id = own_shop.submit(work_bodies.count, steps=1000, pause=0.02)
+    run_id = own_shop.submit(tasks.count, steps=1000, pause=0.02)
     own_shop.wait(run_id, lambda run: run.done > 0)
     own_shop.catalog.set_state(run_id, State.INTERRUPTED)  # as if its heartbeat had been late
     time.sleep(1.5)
@@ -158,8 +158,8 @@ def test_a_full_disk(tmp_path: Path, catalog_on_it: bool) -> None:
         )
         shop = Workshop(disk, **elsewhere)
         try:
-            earlier = shop.wait_end(shop.submit(work_bodies.count, steps=1, pause=0))
-            run_id = shop.submit(work_bodies.fill_disk)
+            earlier = shop.wait_end(shop.submit(tasks.count, steps=1, pause=0))
+            run_id = shop.submit(tasks.fill_disk)
             shop.wait(run_id, lambda run: (run.directory / "half").exists())
             run = shop.wait_end(run_id)
             assert run.state == State.FAILED
@@ -167,7 +167,7 @@ def test_a_full_disk(tmp_path: Path, catalog_on_it: bool) -> None:
             assert shop.catalog.run(earlier.id).state == State.DONE
             shop.catalog.delete_run(run_id)
             assert not run.directory.exists()
-            again = shop.wait_end(shop.submit(work_bodies.count, steps=2, pause=0))
+            again = shop.wait_end(shop.submit(tasks.count, steps=2, pause=0))
             assert again.state == State.DONE
         finally:
             shop.close()

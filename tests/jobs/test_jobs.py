@@ -4,14 +4,14 @@ import os
 import time
 
 import pytest
-from builders import work_bodies
+from builders import tasks
 
 from histospace_core.catalog import State
 from histospace_core.errors import JobError, StoreError
 
 
 def test_a_run_is_done_in_another_process(shop) -> None:
-    run = shop.wait_end(shop.submit(work_bodies.count, steps=3, pause=0.01))
+    run = shop.wait_end(shop.submit(tasks.count, steps=3, pause=0.01))
     assert run.state == State.DONE
     assert (run.done, run.total, run.stage) == (3, 3, "step 3")
     assert run.provenance["pid"] != os.getpid()
@@ -21,7 +21,7 @@ def test_a_run_is_done_in_another_process(shop) -> None:
 
 
 def test_progress_is_seen_from_outside(shop) -> None:
-    run_id = shop.submit(work_bodies.count, steps=60, pause=0.05)
+    run_id = shop.submit(tasks.count, steps=60, pause=0.05)
     run = shop.wait(run_id, lambda run: 0 < run.done < 60)
     assert run.state == State.RUNNING
     assert 0 < run.progress < 1
@@ -31,13 +31,13 @@ def test_progress_is_seen_from_outside(shop) -> None:
 
 def test_a_foreseen_error_is_told_with_the_users_name_of_the_slide(shop) -> None:
     slide_id = shop.slide()
-    run = shop.wait_end(shop.submit(work_bodies.refuse, slide_id))
+    run = shop.wait_end(shop.submit(tasks.refuse, slide_id))
     name = shop.catalog.slide(slide_id).name
     assert (run.state, run.error) == (State.FAILED, f"{name}: no tissue; scan it again.")
 
 
 def test_an_unforeseen_error_is_one_sentence_and_a_reference(shop) -> None:
-    run = shop.wait_end(shop.submit(work_bodies.crash))
+    run = shop.wait_end(shop.submit(tasks.crash))
     assert run.state == State.FAILED
     assert run.error.startswith("An unexpected error stopped the run (reference ")
     assert "secret" not in run.error
@@ -48,17 +48,17 @@ def test_an_unforeseen_error_is_one_sentence_and_a_reference(shop) -> None:
 
 
 def test_too_little_memory(shop) -> None:
-    run = shop.wait_end(shop.submit(work_bodies.exhaust_memory))
+    run = shop.wait_end(shop.submit(tasks.exhaust_memory))
     assert run.state == State.FAILED
     assert run.error.startswith("The memory was not enough")
 
 
 def test_a_worker_goes_on_after_failures(shop) -> None:
-    assert shop.wait_end(shop.submit(work_bodies.count, steps=1, pause=0)).state == State.DONE
+    assert shop.wait_end(shop.submit(tasks.count, steps=1, pause=0)).state == State.DONE
 
 
 def test_a_running_run_is_cancelled(shop) -> None:
-    run_id = shop.submit(work_bodies.count, steps=1000, pause=0.05)
+    run_id = shop.submit(tasks.count, steps=1000, pause=0.05)
     shop.wait(run_id, lambda run: run.done > 0)
     shop.jobs.cancel(run_id)
     assert shop.catalog.run(run_id).state == State.CANCELLING
@@ -71,22 +71,22 @@ def test_a_running_run_is_cancelled(shop) -> None:
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_never_begins(shop) -> None:
-    first = shop.submit(work_bodies.count, steps=20, pause=0.05)
-    second = shop.submit(work_bodies.count, steps=1, pause=0)
+    first = shop.submit(tasks.count, steps=20, pause=0.05)
+    second = shop.submit(tasks.count, steps=1, pause=0)
     assert shop.catalog.run(second).state == State.QUEUED
     shop.jobs.cancel(second)
     assert shop.catalog.run(second).state == State.CANCELLED
     assert shop.wait_end(first).state == State.DONE
-    assert shop.wait_end(shop.submit(work_bodies.count, steps=1, pause=0)).state == State.DONE
+    assert shop.wait_end(shop.submit(tasks.count, steps=1, pause=0)).state == State.DONE
     assert not shop.catalog.run(second).directory.exists()
 
 
 def test_a_cancelled_run_goes_on_where_it_stopped(shop) -> None:
-    run_id = shop.submit(work_bodies.count, steps=40, pause=0.05)
+    run_id = shop.submit(tasks.count, steps=40, pause=0.05)
     shop.wait(run_id, lambda run: run.done > 2)
     shop.jobs.cancel(run_id)
     shop.wait_end(run_id)
-    shop.jobs.resume(run_id, body=work_bodies.count)
+    shop.jobs.resume(run_id, work=tasks.count)
     run = shop.wait_end(run_id)
     assert (run.state, run.attempt) == (State.DONE, 2)
     assert len((run.directory / "steps").read_text().split()) == 40
@@ -96,7 +96,7 @@ def test_a_cancelled_run_goes_on_where_it_stopped(shop) -> None:
 
 def test_a_double_click_is_one_run(shop) -> None:
     slide_id = shop.slide()
-    ids = {shop.submit(work_bodies.count, slide_id, steps=5, pause=0.02) for _ in range(4)}
+    ids = {shop.submit(tasks.count, slide_id, steps=5, pause=0.02) for _ in range(4)}
     assert len(ids) == 1
     run = shop.wait_end(ids.pop())
     assert (run.state, run.attempt) == (State.DONE, 1)
@@ -105,13 +105,13 @@ def test_a_double_click_is_one_run(shop) -> None:
 
 def test_a_long_silent_step_is_not_taken_for_a_dead_process(shop) -> None:
     seconds = 8 * shop.settings.heartbeat_s  # longer than a run may go without a beat
-    run = shop.wait_end(shop.submit(work_bodies.sleep, seconds=seconds))
+    run = shop.wait_end(shop.submit(tasks.sleep, seconds=seconds))
     assert run.state == State.DONE
 
 
 def test_a_run_that_waits_long_is_not_taken_for_lost(shop) -> None:
-    first = shop.submit(work_bodies.sleep, seconds=8 * shop.settings.heartbeat_s)
-    second = shop.submit(work_bodies.count, steps=1, pause=0)
+    first = shop.submit(tasks.sleep, seconds=8 * shop.settings.heartbeat_s)
+    second = shop.submit(tasks.count, steps=1, pause=0)
     assert shop.wait_end(second).state == State.DONE
     assert shop.catalog.run(first).state == State.DONE
 
@@ -131,6 +131,6 @@ def test_a_lost_model_is_named(shop) -> None:
 def test_submitting_is_quick(shop) -> None:
     shop.jobs.start()
     began = time.monotonic()
-    run_id = shop.submit(work_bodies.count, steps=1, pause=0)
+    run_id = shop.submit(tasks.count, steps=1, pause=0)
     assert time.monotonic() - began < 1
     shop.wait_end(run_id)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from builders import work_bodies
+from builders import tasks
 from builders.dask_processes import histospace_worker, make_certificate, scheduler, worker
 from distributed import Client
 from jobs.conftest import Workshop
@@ -47,7 +47,7 @@ def test_two_workers_share_a_cohort_and_one_may_die(tmp_path: Path) -> None:
         workshop(tmp_path / "store", address, 2) as shop,
     ):
         submit = shop.submit
-        ids = [submit(work_bodies.count, batch=True, steps=20, pause=0.05) for _ in range(8)]
+        ids = [submit(tasks.count, batch=True, steps=20, pause=0.05) for _ in range(8)]
         first = shop.wait(ids[0], lambda run: run.done > 2, seconds=30)
         os.kill(int(first.worker.split("/")[1]), signal.SIGKILL)
         runs = ended(shop, ids)
@@ -66,8 +66,8 @@ def test_two_runs_that_need_the_gpu_take_turns_on_it(tmp_path: Path) -> None:
         workshop(tmp_path / "store", address, 2) as shop,
     ):
         count = {"steps": 20, "pause": 0.05}
-        on_gpu = [shop.submit(work_bodies.count, device=d, **count) for d in ("cuda", "auto")]
-        elsewhere = shop.submit(work_bodies.count, device="cpu", **count)
+        on_gpu = [shop.submit(tasks.count, device=d, **count) for d in ("cuda", "auto")]
+        elsewhere = shop.submit(tasks.count, device="cpu", **count)
         first, second = ended(shop, on_gpu)
         assert first.worker == second.worker
         assert second.started_at >= first.finished_at
@@ -84,7 +84,7 @@ def test_what_no_worker_has_is_not_waited_for(tmp_path: Path) -> None:
         workshop(tmp_path / "store", address, 1) as shop,
     ):
         count = {"steps": 1, "pause": 0, "device": "cuda"}
-        ended(shop, [shop.submit(work_bodies.count, kind=Kind.TRAIN, **count)])
+        ended(shop, [shop.submit(tasks.count, kind=Kind.TRAIN, **count)])
 
 
 @pytest.mark.slow
@@ -95,10 +95,10 @@ def test_urgent_runs_go_first(tmp_path: Path) -> None:
         workshop(tmp_path / "store", address, 1) as shop,
     ):
         count = {"steps": 1, "pause": 0}
-        busy = shop.submit(work_bodies.count, steps=40, pause=0.05)
+        busy = shop.submit(tasks.count, steps=40, pause=0.05)
         shop.wait(busy, lambda run: run.done > 0, seconds=30)
         queued = [
-            shop.submit(work_bodies.count, kind=kind, batch=batch, **count)
+            shop.submit(tasks.count, kind=kind, batch=batch, **count)
             for kind, batch in (
                 (Kind.TRAIN, False),
                 (Kind.PREDICT, True),
@@ -118,7 +118,7 @@ def test_tls_with_certificates_works_and_without_is_refused(tmp_path: Path) -> N
         histospace_worker(address, tls),
         workshop(tmp_path / "store", address, 1, **tls) as shop,
     ):
-        run = shop.wait_end(shop.submit(work_bodies.count, steps=2, pause=0), seconds=60)
+        run = shop.wait_end(shop.submit(tasks.count, steps=2, pause=0), seconds=60)
         assert (run.state, run.error) == (State.DONE, None)
         assert not shop.jobs._cluster.is_embedded
         others = make_certificate(tmp_path / "others")
@@ -161,7 +161,7 @@ def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
 def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
     shop = Workshop(tmp_path / "store", scheduler="tcp://127.0.0.1:1")
     with pytest.raises(JobError, match=r"scheduler tcp://127\.0\.0\.1:1 cannot be reached"):
-        shop.submit(work_bodies.count, steps=1, pause=0)
+        shop.submit(tasks.count, steps=1, pause=0)
     (run,) = shop.catalog.runs()
     assert run.state == State.FAILED
     assert "cannot be reached" in run.error

@@ -1,6 +1,6 @@
 """The work of each kind of run: a few lines between the catalog's row and the core's call.
 
-The core is imported inside, for the app's process lists bodies and never needs torch for it.
+The core is imported inside the functions: the app's process imports this module without torch.
 """
 
 import time
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from histospace_core.catalog import Catalog, Kind, RunRow
+from histospace_core.catalog.trained_models import install
 from histospace_core.errors import JobError, ModelError
-from histospace_core.jobs.packages import install
 from histospace_core.progress import OnProgress, Progress
 from histospace_core.settings import Settings
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a body works with."""
+    """A run to be done, and what its work needs."""
 
     settings: Settings
     catalog: Catalog
@@ -27,13 +27,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a body leaves in the row: provenance, and timings in seconds."""
+    """What the work leaves in the row: provenance, and timings in seconds."""
 
     provenance: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, Any] = field(default_factory=dict)
 
 
-class Body(Protocol):
+class Work(Protocol):
     """The work of a run."""
 
     def __call__(self, task: Task) -> Outcome: ...
@@ -178,7 +178,7 @@ def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     return cohort, recipe, options
 
 
-BODIES: dict[Kind, Body] = {
+TASKS: dict[Kind, Work] = {
     Kind.PREDICT: predict,
     Kind.TRAIN: train,
     Kind.EVALUATE: evaluate,

@@ -1,10 +1,10 @@
-"""Bodies that worker processes import: real work of a kind that tests can steer."""
+"""Tasks for worker processes: real work that tests can steer."""
 
 import os
 import time
 
 from histospace_core.errors import SlideError
-from histospace_core.jobs.bodies import Outcome, Task
+from histospace_core.jobs.tasks import Outcome, Task
 from histospace_core.progress import Progress
 
 

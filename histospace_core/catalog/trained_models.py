@@ -1,4 +1,4 @@
-"""Where a training's model goes: its name, and its place among the models of the installation."""
+"""A newly trained model: check its name, and install its package among the other models."""
 
 import re
 import shutil
@@ -18,18 +18,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 def check_model_name(
     name: str, settings: Settings, catalog: Catalog, work: dict[str, Any] | None = None
 ) -> None:
-    """Refuse a name that no new model can have.
+    """Refuse a name that a new model cannot have.
 
     Parameters
     ----------
     work
-        The training's own settings: asked for twice (a double click), it does not stand in its
-        own way.
+        Settings of the training that asks. A training with the same settings is this one, submitted
+        twice by a double click, and may have the name.
 
     Raises
     ------
     JobError
-        It is no fit name of a folder, or another model or training under way has it.
+        The name is not a valid folder name, or another model or an active training has it.
     """
     if not _NAME.fullmatch(name):
         raise JobError(

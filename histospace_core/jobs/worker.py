@@ -1,23 +1,26 @@
-"""What a worker process does: claim a run, do its work, write how it ended.
+"""What a worker process does: claim a run, do its work with a heartbeat, record how it ended.
 
-Everything a worker needs comes from two arguments, the settings as plain values and the run's
-id, so that it may be any process on any machine that reaches the catalog and the store.
+It is called with plain values only, so that any process on any machine that reaches the catalog
+and the store can be a worker.
 """
 
 import errno
 import logging
+import threading
+import time
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
+from histospace_core.catalog.quota import release_reserve
 from histospace_core.errors import Cancelled, HistospaceError, StoreError
-from histospace_core.jobs import bodies
-from histospace_core.jobs.disk_reserve import use_reserve
-from histospace_core.jobs.heartbeat import Heartbeat
-from histospace_core.jobs.identity import identity, is_alive
-from histospace_core.jobs.log import log_to
+from histospace_core.jobs.process import identity, is_alive, log_to
+from histospace_core.jobs.tasks import TASKS, Task, Work
+from histospace_core.progress import Progress
 from histospace_core.settings import Settings
 
+_TICK_S = 1.0
 _log = logging.getLogger(__name__)
 
 # A worker may die for reasons of its machine, so Dask may send its run to another one. A run whose
@@ -30,9 +33,7 @@ _DIED = (
 _BEGUN = (State.RUNNING, State.CANCELLING)
 
 
-def perform(
-    values: dict[str, Any], run_id: str, sent_after: int, body: bodies.Body | None = None
-) -> str:
+def perform(values: dict[str, Any], run_id: str, sent_after: int, work: Work | None = None) -> str:
     """Do a queued run in this process and return the state it ended in.
 
     Parameters
@@ -41,7 +42,7 @@ def perform(
         `Settings.model_dump(mode="json")` of the app.
     sent_after
         How often the run had been attempted when it was sent to Dask.
-    body
+    work
         The work itself; by default what belongs to the run's kind.
     """
     settings = Settings(**values)
@@ -50,7 +51,7 @@ def perform(
     try:
         run = _claim(catalog, run_id, sent_after)
         if run is not None:  # else cancelled while it waited, or another worker has it
-            _do(settings, catalog, run, body or bodies.BODIES[Kind(run.kind)])
+            _do(settings, catalog, run, work or TASKS[Kind(run.kind)])
         return catalog.run(run_id).state
     finally:
         catalog.close()
@@ -76,11 +77,11 @@ def _claim(catalog: Catalog, run_id: str, sent_after: int) -> RunRow | None:
     return catalog.claim(run_id, identity())
 
 
-def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) -> None:
+def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
     _log.info("Run %s (%s) begins, attempt %d", run.id, run.kind, run.attempt)
     try:
         with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat:
-            outcome = body(bodies.Task(settings, catalog, run, heartbeat.on_progress))
+            outcome = work(Task(settings, catalog, run, heartbeat.on_progress))
         end = partial(catalog.finish, provenance=outcome.provenance, timings=outcome.timings)
     except Cancelled:
         cancelling = [State.CANCELLING.value]
@@ -92,18 +93,18 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, body: bodies.Body) ->
     try:
         end(run.id, attempt=run.attempt)
     except StoreError:  # most likely the disk is full
-        use_reserve(settings.store)
+        release_reserve(settings.store)
         end(run.id, attempt=run.attempt)
     _log.info("Run %s ended: %s", run.id, catalog.run(run.id).state)
 
 
 def _named(sentence: str, run: RunRow) -> str:
-    """Call the slide what its user calls it, not what its file in the store is called."""
+    """Name the slide as its user does, not as its file in the store is named."""
     return sentence.replace(run.slide.file.name, run.slide.name) if run.slide else sentence
 
 
 def _sentence(error: Exception, run: RunRow) -> str:
-    """Say in one sentence what stopped a run, and keep the whole of it in the log."""
+    """Return one sentence about what stopped a run, and write the full error to the log."""
     reference = new_id()[:8]
     _log.error("Run %s failed, reference %s", run.id, reference, exc_info=error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -114,3 +115,77 @@ def _sentence(error: Exception, run: RunRow) -> str:
         f"An unexpected error stopped the run (reference {reference}): "
         "resume it, or show your operator the log under this reference."
     )
+
+
+class Heartbeat:
+    """Report a run's progress to its row, and learn from the row when to stop.
+
+    A thread of its own does this, so that a long step is not taken for a dead process.
+
+    Parameters
+    ----------
+    run
+        As claimed; the heartbeat counts only while its attempt is the row's.
+    heartbeat_s
+        Longest time between two heartbeats, in seconds; progress is written once a second at most.
+    """
+
+    def __init__(self, catalog: Catalog, run: RunRow, heartbeat_s: float) -> None:
+        self._catalog = catalog
+        self._run = run
+        self._heartbeat_s = heartbeat_s
+        self._progress = self._written = Progress(run.done, run.total)
+        self._last_beat = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self.state: str = run.state
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._tick()
+
+    def on_progress(self, event: Progress) -> None:
+        """Record how far the work is and what it is doing.
+
+        Raises
+        ------
+        Cancelled
+            The user asked to stop, or this attempt is no longer the one that counts.
+        """
+        self._progress = event
+        if self.state != State.RUNNING:
+            raise Cancelled("The run was cancelled.")
+
+    def _beat(self) -> None:
+        while not self._stop.wait(min(_TICK_S, self._heartbeat_s)):
+            self._tick()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        progress = self._progress
+        try:
+            if progress != self._written or now - self._last_beat >= self._heartbeat_s:
+                self.state = self._catalog.heartbeat(
+                    self._run.id,
+                    progress.done,
+                    progress.total,
+                    progress.sentence(),
+                    attempt=self._run.attempt,
+                )
+                self._written, self._last_beat = progress, now
+            else:
+                row = self._catalog.run(self._run.id)
+                current = row.attempt == self._run.attempt
+                self.state = row.state if current else State.INTERRUPTED
+        except StoreError:  # a catalog locked for a moment must not end hours of work
+            _log.warning("Run %s: the heartbeat could not be written", self._run.id, exc_info=True)

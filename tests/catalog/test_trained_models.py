@@ -4,8 +4,8 @@ import pytest
 from builders.packages import make_package
 
 from histospace_core.catalog import Catalog, Kind
+from histospace_core.catalog.trained_models import check_model_name, install
 from histospace_core.errors import JobError, ModelError
-from histospace_core.jobs.packages import check_model_name, install
 from histospace_core.settings import Settings
 
 
