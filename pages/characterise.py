@@ -10,7 +10,7 @@ from histospace_core.catalog import RunRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.exports.characterisation import StoredCharacterisation, open_characterisation
 from histospace_core.server import get_context
-from histospace_core.server.signature_lists import keep_signatures
+from histospace_core.server.signature_lists import save_signatures
 from histospace_core.web.characterise.domains import domains_view, headline, level_picker
 from histospace_core.web.characterise.markers import markers_view
 from histospace_core.web.characterise.regions import regions_view
@@ -106,7 +106,7 @@ def _start(run: RunRow, *, busy: bool) -> None:
         help="By default only genes count that pass the model's reliability rule.",
     )
     if st.button("Characterise", type="primary", icon=":material/play_arrow:", disabled=busy):
-        lists = keep_signatures(run.directory, upload.getvalue()) if upload else None
+        lists = save_signatures(run.directory, upload.getvalue()) if upload else None
         folder = compared[against].directory if against else None
         get_context().jobs.submit_characterisation(
             run.id, signatures=lists, comparison=folder, all_genes=every

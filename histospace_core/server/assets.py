@@ -1,4 +1,4 @@
-"""The scripts that the viewer loads: ours and OpenSeadragon, from this server and no other."""
+"""Serve the scripts of our components, and the libraries that they use, from this server."""
 
 import hashlib
 import mimetypes
@@ -14,9 +14,10 @@ _SERVED = (".js", ".txt")
 
 
 def asset_url(path: str) -> str:
-    """Return the address of a file of `static`; it changes with any of them, so it may be cached.
+    """Return the address of a file in `static`.
 
-    Scripts import each other by relative paths, and so stay within one version.
+    The address changes when any of the files changes, so that browsers may cache it for good.
+    Scripts import each other by relative paths and so stay within one version.
     """
     return f"/api/assets/{_version()}/{path}"
 
@@ -36,7 +37,7 @@ def _version() -> str:
 
 
 async def asset(request: Request) -> Response:
-    """Serve one of the files; an old version's address leads nowhere."""
+    """Serve a file of `static`; the addresses of older versions answer 404."""
     file = _files().get(request.path_params["path"])
     if file is None or request.path_params["version"] != _version():
         raise HTTPException(404)

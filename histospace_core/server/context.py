@@ -1,11 +1,11 @@
-"""What every page and route of this process shares: settings, catalog, jobs, uploads, tokens."""
+"""The objects that all pages and routes of this process share."""
 
 import threading
 from dataclasses import dataclass
 
 from histospace_core.catalog import Catalog
 from histospace_core.jobs import Jobs
-from histospace_core.server.tiles import Tiles
+from histospace_core.server.tiles import TileCache
 from histospace_core.server.tokens import Tokens
 from histospace_core.server.uploads import UploadStore
 from histospace_core.settings import Settings, get_settings
@@ -13,14 +13,14 @@ from histospace_core.settings import Settings, get_settings
 
 @dataclass(frozen=True)
 class Context:
-    """The parts of a running app."""
+    """Settings, catalog, jobs, uploads, tokens and tiles of a running app."""
 
     settings: Settings
     catalog: Catalog
     jobs: Jobs
     uploads: UploadStore
     tokens: Tokens
-    tiles: Tiles
+    tiles: TileCache
 
 
 _lock = threading.Lock()
@@ -28,12 +28,12 @@ _context: Context | None = None
 
 
 def get_context() -> Context:
-    """Return this process's context; the first call migrates the catalog and recovers runs.
+    """Return the context of this process; the first call migrates the catalog and recovers runs.
 
     Raises
     ------
     StoreError
-        The store or the catalog cannot be used; pages show the sentence.
+        The store or the catalog cannot be used. Pages show the message.
     """
     global _context
     with _lock:
@@ -45,12 +45,12 @@ def get_context() -> Context:
             jobs.recover()
             uploads = UploadStore(settings, catalog)
             tokens = Tokens(settings.store)
-            _context = Context(settings, catalog, jobs, uploads, tokens, Tiles(catalog))
+            _context = Context(settings, catalog, jobs, uploads, tokens, TileCache(catalog))
         return _context
 
 
 def close_context() -> None:
-    """Stop the jobs' processes and let go of the catalog."""
+    """Stop the worker processes and close the catalog."""
     global _context
     with _lock:
         if _context is not None:

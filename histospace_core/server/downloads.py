@@ -1,4 +1,4 @@
-"""What the browser may fetch: slide overviews and named exports, by signed links only."""
+"""Serve slide overviews and exported files to whoever has a signed link."""
 
 import asyncio
 import re
@@ -16,11 +16,11 @@ from histospace_core.settings import Settings
 from histospace_core.slides.open import open_slide
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
-_one_at_a_time = asyncio.Semaphore(1)  # an overview may take a large part of the memory
+_one_at_a_time = asyncio.Semaphore(1)  # making an overview can need much memory
 
 
-def _checked(request: Request) -> Context:
-    """Return the context for a link that we signed; all else is simply not there."""
+def _require_signature(request: Request) -> Context:
+    """Return the context if we signed the link; answer 404 otherwise."""
     context = get_context()
     if not context.tokens.verify(request.url.path, request.query_params):
         raise HTTPException(404)
@@ -28,8 +28,8 @@ def _checked(request: Request) -> Context:
 
 
 async def slide_image(request: Request) -> Response:
-    """Serve a slide's overview as JPEG, made once and kept beside the slide."""
-    context = _checked(request)
+    """Serve a slide's overview as JPEG; it is made once and kept in the slide's folder."""
+    context = _require_signature(request)
     max_px = int(request.query_params["max"])
     try:
         slide = await asyncio.to_thread(context.catalog.slide, request.path_params["slide_id"])
@@ -45,7 +45,7 @@ async def slide_image(request: Request) -> Response:
 
 
 def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
-    """Return the JPEG of a slide's overview, its longer side at most `max_px` px."""
+    """Return the JPEG file of a slide's overview, at most `max_px` px on its longer side."""
     file = settings.slides_dir / slide.id / f"overview-{max_px}.jpg"
     if not file.exists():
         with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
@@ -61,8 +61,8 @@ def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
 
 
 async def run_file(request: Request) -> Response:
-    """Serve `run.json` or a file of the run's folder `exports`, as a download."""
-    context = _checked(request)
+    """Serve `run.json`, or a file from the run's folder `exports`, as a download."""
+    context = _require_signature(request)
     name = request.path_params["name"]
     try:
         run = await asyncio.to_thread(context.catalog.run, request.path_params["run_id"])

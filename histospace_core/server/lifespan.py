@@ -1,4 +1,4 @@
-"""What happens when the app starts and stops."""
+"""Start and stop the app."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Prepare the store, start the workers in the background, tidy up hourly; stop all at the end.
+    """Start the workers and the hourly clean-up with the app, and stop them with it.
 
-    A store that cannot be used does not keep the app from starting: its pages say what is wrong.
+    The app starts even if the store cannot be used: its pages then say what is wrong.
     """
-    answer_at_once()
+    disable_nagle()
     try:
         context = await asyncio.to_thread(get_context)
     except HistospaceError:
@@ -45,12 +45,12 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
         await asyncio.to_thread(close_context)
 
 
-def answer_at_once() -> None:
-    """Let no answer wait for the browser to acknowledge the one before.
+def disable_nagle() -> None:
+    """Turn Nagle's algorithm off for all connections of this process.
 
-    Streamlit opens its port so that asyncio does not recognise TCP, which leaves Nagle's algorithm
-    on: an answer in two packets, as all are, then takes 40 ms. Connections inherit the option from
-    the port that they were accepted at.
+    Streamlit opens its port in a way that asyncio does not recognise as TCP, so asyncio leaves the
+    algorithm on. An answer in two packets, as all are, then waits 40 ms for the browser to
+    acknowledge the first. Connections inherit the option from the listening socket.
     """
     for port in psutil.Process().net_connections("tcp"):
         if port.status == psutil.CONN_LISTEN and port.fd >= 0:
@@ -58,8 +58,8 @@ def answer_at_once() -> None:
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def load_early() -> None:
-    """Load what the first gene map needs, so that its reader does not wait for it."""
+def preload() -> None:
+    """Load what the first gene map needs, so that its user does not wait for it."""
     from histospace_core.expression.genes import SPECIES, load_gene_table
     from histospace_core.figures.colours import SCALES, colour_table
 
@@ -70,18 +70,18 @@ def load_early() -> None:
 
 
 def _prepare(context: Context) -> None:
-    for step in (context.jobs.start, load_early, partial(register_models, context)):
+    for step in (context.jobs.start, preload, partial(register_models, context)):
         try:
             step()
         except HistospaceError:
-            _log.exception("A step of the start failed; the pages say so where it matters")
-    # Streamlit collects garbage after each run of a page: let it pass over what stays for good
+            _log.exception("A start-up step failed; the pages that need it say so")
+    # Streamlit collects garbage after each run of a page; frozen objects are not scanned again.
     gc.collect()
     gc.freeze()
 
 
 def register_models(context: Context) -> None:
-    """Enter the model packages that ship and those trained here; forget what has been removed."""
+    """Register the shipped and the locally trained models; forget those that were removed."""
     from histospace_core.networks import list_packages  # loads torch: seconds, in the background
 
     for package in list_packages([context.settings.models, context.settings.trained_dir]):
@@ -96,12 +96,12 @@ async def _tidy_hourly(context: Context) -> None:
         try:
             await asyncio.to_thread(tidy, context)
         except (OSError, HistospaceError):
-            _log.exception("Tidying up failed; it is tried again in an hour")
+            _log.exception("The clean-up failed; the next one is in an hour")
         await asyncio.sleep(3600)
 
 
 def tidy(context: Context, keep_s: float = KEEP_S) -> None:
-    """Remove abandoned uploads, and measured expression that belongs to no slide, after a day."""
+    """Delete expired uploads, and measured expression that no slide has used for a day."""
     context.uploads.delete_expired(keep_s)
     kept = {
         Path(path).parent.name

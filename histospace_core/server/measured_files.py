@@ -1,4 +1,4 @@
-"""Measured expression that was uploaded: kept in the store until a comparison asks for it."""
+"""Uploaded measured expression, kept in the store until a comparison uses it."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from histospace_core.settings import Settings
 
 
 def accept_measured(settings: Settings, file: Path, name: str) -> str:
-    """Move measured expression into the store and return its id for `measured_file`."""
+    """Move a file of measured expression into the store and return its id."""
     measured_id = new_id()
     folder = settings.store / "measured" / measured_id
     folder.mkdir(parents=True)
@@ -19,14 +19,14 @@ def accept_measured(settings: Settings, file: Path, name: str) -> str:
 
 
 def measured_file(settings: Settings, measured_id: str) -> Path:
-    """Return the file of an id that `accept_measured` gave.
+    """Return the file with the id that `accept_measured` returned.
 
     Raises
     ------
     HistospaceError
-        There is none; measured expression is kept for a day unless it belongs to a slide.
+        There is no such file; files that belong to no slide are deleted after a day.
     """
     if re.fullmatch(r"[0-9a-f]{32}", measured_id):
         for file in (settings.store / "measured" / measured_id).glob("measured*"):
             return file
-    raise HistospaceError("The uploaded measurement is no longer there: upload it again.")
+    raise HistospaceError("The uploaded measurement has been deleted: upload it again.")

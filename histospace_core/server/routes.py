@@ -1,4 +1,4 @@
-"""Routes on the app's own port, beside the pages."""
+"""The HTTP routes that the app serves beside its pages, on the same port."""
 
 from starlette.routing import BaseRoute, Route
 

@@ -1,4 +1,4 @@
-"""Sample sections, entered in the catalog as an upload would be, their measurement attached."""
+"""Add sample sections, with their measured expression, to the catalog."""
 
 import hashlib
 import shutil
@@ -11,7 +11,7 @@ from histospace_core.server.context import Context
 
 
 def add_phantom(context: Context) -> SlideRow:
-    """Make the procedural section (no network) or return the one that is there already."""
+    """Generate the synthetic section (no network needed), or return the existing one."""
     from histospace_core.sample import make_phantom
 
     phantom = make_phantom(context.settings.store / "samples" / "phantom")
@@ -19,12 +19,12 @@ def add_phantom(context: Context) -> SlideRow:
 
 
 def add_her2st(context: Context, section: str, on_progress: OnProgress = no_progress) -> SlideRow:
-    """Download a real section of the public her2st data; its hashes are pinned.
+    """Download a section of the public her2st data, whose hashes are pinned.
 
     Raises
     ------
     HistospaceError
-        No network, or another file than the pinned one came.
+        There is no network, or a file differs from its pinned hash.
     """
     from histospace_core.public_cohorts.her2st import fetch_section
 
@@ -37,7 +37,7 @@ def add_her2st(context: Context, section: str, on_progress: OnProgress = no_prog
 def _add(
     context: Context, image: Path, counts: Path, spots: Path, *, mpp: float | None
 ) -> SlideRow:
-    """Enter a copy of the files; the originals stay, so that a deleted sample comes back fast."""
+    """Add a copy of the files; the originals stay, so that a deleted sample is quickly restored."""
     settings, catalog = context.settings, context.catalog
     settings.uploads_dir.mkdir(parents=True, exist_ok=True)
     copy = settings.uploads_dir / f"{new_id()}.sample"

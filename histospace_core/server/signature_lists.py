@@ -1,6 +1,7 @@
-"""Signature lists of a run: those that ship, and those that a user uploads for it.
+"""Gene signatures of a run: the shipped ones, and those that a user uploads for it.
 
-A list is named by an address-safe key, ``shipped/NAME`` or ``DIGEST/NAME``: links go on working.
+The key of a signature is ``shipped/NAME`` or ``DIGEST/NAME``, with the digest of the uploaded file,
+so that links to it keep working.
 """
 
 import hashlib
@@ -15,13 +16,13 @@ _SHIPPED_KEY = "shipped"
 _DIGEST = re.compile(r"[0-9a-f]{16}\Z")
 
 
-def keep_signatures(run_dir: Path, content: bytes) -> Path:
-    """Keep a GMT file with a run, named by its content, once it was read.
+def save_signatures(run_dir: Path, content: bytes) -> Path:
+    """Check a GMT file and save it in the run's folder, named by its hash.
 
     Raises
     ------
     MeasurementError
-        It is no GMT; nothing is kept.
+        The file is not in GMT format; nothing is saved.
     """
     file = run_dir / "signatures" / f"{hashlib.sha256(content).hexdigest()[:16]}.gmt"
     if file.exists():
@@ -42,22 +43,22 @@ def keep_signatures(run_dir: Path, content: bytes) -> Path:
 
 
 def layer_of(key: str) -> str:
-    """Return the name under which the viewer asks for a signature's map."""
+    """Return the name by which the viewer requests the map of a signature."""
     return f"{_LAYER}{key}"
 
 
 def key_of(layer: str) -> str | None:
-    """Return the key of a signature's map, None for a gene's."""
+    """Return the key of the signature that a map shows; None for the map of a gene."""
     return layer.removeprefix(_LAYER) if layer.startswith(_LAYER) else None
 
 
 def signature_key(file: Path, signature: Signature) -> str:
-    """Return the key of a signature in a file that `keep_signatures` gave."""
+    """Return the key of a signature in a file that `save_signatures` returned."""
     return f"{file.stem}/{signature.name}"
 
 
 def run_signatures(run_dir: Path) -> dict[str, Signature]:
-    """Return all signatures that a run can show, by key: the shipped ones first."""
+    """Return all signatures that a run can show, by key, the shipped ones first."""
     files = {_SHIPPED_KEY: HUMAN_GMT}
     files |= {file.stem: file for file in sorted((run_dir / "signatures").glob("*.gmt"))}
     return {
@@ -73,7 +74,7 @@ def run_signature(run_dir: Path, key: str) -> Signature:
     Raises
     ------
     StoreError
-        The run has none of this key.
+        The run has no signature with this key.
     """
     source, _, name = key.partition("/")
     file = run_dir / "signatures" / f"{source}.gmt" if _DIGEST.match(source) else HUMAN_GMT

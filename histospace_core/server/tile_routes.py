@@ -4,8 +4,8 @@
     GET /api/runs/{id}/layer/grid.json                    edges of the grid, cells out of domain
     GET /api/runs/{id}/layer/values.bin                   ?gene; colour limits, rows x columns
 
-Each needs `token`, as `slide_tiles` and `run_layer` grant it for one slide or run: without it, or
-with one for another, there is nothing here.
+Each needs the `token` that `slide_tiles` or `run_layer` returns, which is valid for one slide or
+run; without it the answer is 404.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.server.context import get_context
-from histospace_core.server.tiles import Tiles
+from histospace_core.server.tiles import TileCache
 from histospace_core.server.tokens import PARAMETER
 
 _TILE = re.compile(r"(\d{1,6})_(\d{1,6})\Z", re.ASCII)
@@ -34,12 +34,12 @@ _HEADERS = {
 
 
 def slide_tiles(slide_id: str) -> tuple[str, str]:
-    """Return the address of a slide's tiles, and the token for them."""
+    """Return the address of a slide's tiles and the token for it."""
     return f"/api/slides/{slide_id}/tiles", get_context().tokens.grant(f"tiles {slide_id}")
 
 
 def run_layer(run_id: str) -> tuple[str, str]:
-    """Return the address of a run's gene layers, and the token for them."""
+    """Return the address of a run's gene layers and the token for it."""
     return f"/api/runs/{run_id}/layer", get_context().tokens.grant(f"layer {run_id}")
 
 
@@ -49,14 +49,14 @@ async def slide_tile(request: Request) -> Response:
     place = _place(request)
 
     def make() -> bytes:
-        tiles.slide(slide_id)  # a slide that was deleted is not served from memory
+        tiles.slide(slide_id)  # so that a deleted slide is not served from the cache
         return tiles.slide_tile(slide_id, *place)
 
     return await _answer(request, make, "image/jpeg", slide_id, place)
 
 
 async def grid(request: Request) -> Response:
-    """Serve the edges of a run's grid, and which of its cells are out of domain."""
+    """Serve the edges of a run's grid and the indices of its out-of-domain cells."""
     tiles, run_id = _allowed(request, "layer", "run_id")
 
     def make() -> bytes:
@@ -69,10 +69,10 @@ async def grid(request: Request) -> Response:
 
 
 async def values(request: Request) -> Response:
-    """Serve a gene on the grid, for little-endian readers.
+    """Serve the values of a gene on the grid, little-endian.
 
-    Two float64, the colour limits that suit it, then float32, rows x columns, NaN where there is
-    no value.
+    Two float64 colour limits come first, then float32 values, rows x columns, NaN where there is
+    no tile.
     """
     tiles, run_id = _allowed(request, "layer", "run_id")
     gene = request.query_params.get("gene", "")
@@ -85,7 +85,7 @@ async def values(request: Request) -> Response:
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")
 
 
-def _allowed(request: Request, kind: str, name: str) -> tuple[Tiles, str]:
+def _allowed(request: Request, kind: str, name: str) -> tuple[TileCache, str]:
     context, owner = get_context(), request.path_params[name]
     if not context.tokens.allows(f"{kind} {owner}", request.query_params.get(PARAMETER, "")):
         raise HTTPException(404)
@@ -103,7 +103,7 @@ def _place(request: Request) -> tuple[int, int, int]:
 async def _answer(
     request: Request, make: Callable[[], bytes], media_type: str, *what: Any
 ) -> Response:
-    """Answer with what `make` gives, which a worker calls; `what` tells it from all else."""
+    """Run `make` in a worker and answer with its result; `what` identifies it for the ETag."""
     digest = hashlib.sha256(repr(what).encode()).hexdigest()[:24]
     headers = {**_HEADERS, "ETag": f'"{digest}"'}
     loop = asyncio.get_running_loop()

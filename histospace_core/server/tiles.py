@@ -1,4 +1,4 @@
-"""Tiles of slides, genes on their grid: made when asked for, kept while there is room."""
+"""A cache of slide tiles and of gene maps on the grid, made on request."""
 
 import io
 import os
@@ -22,17 +22,17 @@ from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_predictio
 from histospace_core.server.signature_lists import key_of, run_signature
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
 
-PICTURE_BYTES = 128 << 20
-"""Most memory that finished tiles, and genes on their grid, are kept in."""
+CACHE_BYTES = 128 << 20
+"""Memory limit of each cache: JPEG tiles, and gene maps on the grid."""
 MOST_OPEN = 8
-"""Slides and runs that are kept open; each slide has one handle a worker at most."""
+"""Number of slides, and of runs, that stay open; each worker has one handle per slide at most."""
 _JPEG_QUALITY = 85
 _FEW_TILES = 20
 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A finished run as the viewer needs it: read once, then shared."""
+    """What the viewer needs of a finished run; read once, then shared."""
 
     prediction: Prediction
     grid: TileGrid
@@ -40,9 +40,9 @@ class OpenRun:
     pyramid: Pyramid
 
     def limits(self, values: npt.NDArray[np.float32]) -> tuple[float, float]:
-        """Return colour limits for values on the grid, from the tissue that the model knows.
+        """Return colour limits for values on the grid, from the tiles within the model's domain.
 
-        Where that is hardly any, all tissue counts.
+        If there are fewer than `_FEW_TILES` of them, all tiles count.
         """
         known = values[self.grid.rows[~self.out_of_domain], self.grid.columns[~self.out_of_domain]]
         return robust_limits(known if known.size >= _FEW_TILES else values)
@@ -52,10 +52,10 @@ def _cache(size: int, weigh: Any = None) -> tuple[LRUCache, Condition]:
     return LRUCache(size, weigh), Condition()
 
 
-class Tiles:
-    """What the tile routes serve.
+class TileCache:
+    """Tiles and gene maps for the tile routes.
 
-    Every method may be called from any thread; what two ask for at once is made once.
+    All methods are thread-safe; what two threads request at the same time is made once.
 
     Parameters
     ----------
@@ -65,17 +65,17 @@ class Tiles:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._slides, self._slides_ready = _cache(MOST_OPEN)
-        self._studies, self._studies_ready = _cache(MOST_OPEN)
-        self._layers, self._layers_ready = _cache(PICTURE_BYTES, attrgetter("nbytes"))
+        self._runs, self._runs_ready = _cache(MOST_OPEN)
+        self._layers, self._layers_ready = _cache(CACHE_BYTES, attrgetter("nbytes"))
         self._signatures, self._signatures_ready = _cache(MOST_OPEN)
-        self.jpegs, self._jpegs_ready = _cache(PICTURE_BYTES, len)
-        #: Where tiles are made: few at a time, so that memory and open files stay bounded.
+        self.jpegs, self._jpegs_ready = _cache(CACHE_BYTES, len)
+        #: Makes the tiles; few threads, so that memory and open files stay bounded.
         self.workers = ThreadPoolExecutor(min(8, 1 + (os.cpu_count() or 1)), "tiles")
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Stop the workers and empty the caches."""
         self.workers.shutdown(cancel_futures=True)
-        for cache in (self._slides, self._studies, self._layers, self._signatures, self.jpegs):
+        for cache in (self._slides, self._runs, self._layers, self._signatures, self.jpegs):
             cache.clear()
 
     def slide(self, slide_id: str) -> DeepZoomSlide:
@@ -84,13 +84,13 @@ class Tiles:
         Raises
         ------
         HistospaceError
-            It is not there (any more), or cannot be opened.
+            The slide does not exist (any more), or cannot be opened.
         """
         slide = self._opened(slide_id)
         if not slide.path.exists():
             with self._slides_ready:
                 self._slides.pop(slide_id, None)
-            raise StoreError("The file of this slide is not there any more.")
+            raise StoreError("The file of this slide no longer exists.")
         return slide
 
     def open_run(self, run_id: str) -> OpenRun:
@@ -99,20 +99,20 @@ class Tiles:
         Raises
         ------
         HistospaceError
-            It is not there (any more), or not finished.
+            The run does not exist (any more), or is not finished.
         """
         open_run = self._read(run_id)
         if not open_run.prediction.exists():
-            with self._studies_ready:
-                self._studies.pop(run_id, None)
-            raise StoreError("This run is not there any more.")
+            with self._runs_ready:
+                self._runs.pop(run_id, None)
+            raise StoreError("This run no longer exists.")
         return open_run
 
     @cachedmethod(attrgetter("_slides"), condition=attrgetter("_slides_ready"))
     def _opened(self, slide_id: str) -> DeepZoomSlide:
         return DeepZoomSlide(self._catalog.slide(slide_id).file)
 
-    @cachedmethod(attrgetter("_studies"), condition=attrgetter("_studies_ready"))
+    @cachedmethod(attrgetter("_runs"), condition=attrgetter("_runs_ready"))
     def _read(self, run_id: str) -> OpenRun:
         prediction = open_prediction(self._catalog.run(run_id).directory)
         about = prediction.provenance
@@ -124,9 +124,9 @@ class Tiles:
 
     @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
     def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
-        """Return a gene of a run on its grid (rows, columns), NaN where there is no value.
+        """Return a gene of a run on its grid (rows, columns), NaN where there is no tile.
 
-        `gene` may be a signature, as `signature_lists.layer_of` names it.
+        `gene` may be the name of a signature from `signature_lists.layer_of`.
         """
         open_run, key = self.open_run(run_id), key_of(gene)
         if key is not None:
@@ -135,7 +135,7 @@ class Tiles:
 
     @cachedmethod(attrgetter("_signatures"), condition=attrgetter("_signatures_ready"))
     def signature(self, run_id: str, key: str) -> SignatureMap:
-        """Return a signature on the tiles of a run; `key` as `signature_lists` gives it."""
+        """Return the values of a signature on the tiles of a run, by its key."""
         prediction = self.open_run(run_id).prediction
         return signature_map(prediction, run_signature(prediction.run_dir, key))
 

@@ -1,4 +1,4 @@
-"""Signed links and grants: what a page hands out works for a day, and nothing can be guessed."""
+"""Signed links and tokens; they expire within a day and cannot be guessed."""
 
 import contextlib
 import os
@@ -13,18 +13,18 @@ from itsdangerous import BadSignature, Signer
 from histospace_core.errors import StoreError
 
 WINDOW_S = 12 * 3600
-"""A link stays the same for so long, so that browsers may cache it; it works 12 to 24 h."""
+"""A link stays the same for this long, so that browsers may cache it; it works for 12 to 24 h."""
 
 PARAMETER = "token"
 
 
 class Tokens:
-    """Signs paths and purposes with the store's own secret.
+    """Signs links and tokens with the secret of the store.
 
     Parameters
     ----------
     store
-        Folder of the store; its file `secret.key` (mode 0600) is made on first use.
+        Folder of the store; its file `secret.key` (mode 0600) is created on first use.
     """
 
     def __init__(self, store: Path) -> None:
@@ -35,7 +35,7 @@ class Tokens:
         return f"{path}?{urlencode({**query, PARAMETER: self.grant(_canonical(path, query))})}"
 
     def verify(self, path: str, query: Mapping[str, str]) -> bool:
-        """Whether the link's path and query are as signed, and it has not expired."""
+        """Return whether we signed a link with this path and query and it has not expired."""
         rest = {name: value for name, value in query.items() if name != PARAMETER}
         return self.allows(_canonical(path, rest), query.get(PARAMETER, ""))
 
@@ -45,7 +45,7 @@ class Tokens:
         return f"{expires}.{self._signer.get_signature(f'{expires}|{purpose}').decode()}"
 
     def allows(self, purpose: str, token: str) -> bool:
-        """Whether the token was granted for this purpose and has not expired."""
+        """Return whether the token was granted for this purpose and has not expired."""
         expires, _, signature = token.partition(".")
         sane = expires.isascii() and expires.isdigit() and len(expires) < 20
         if not sane or int(expires) < time.time():
@@ -62,7 +62,7 @@ def _canonical(path: str, query: Mapping[str, str | int]) -> str:
 
 
 def _secret(file: Path) -> bytes:
-    """Read the store's secret; of several first starts at once, one makes it."""
+    """Read the store's secret; if several processes start for the first time, one creates it."""
     try:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

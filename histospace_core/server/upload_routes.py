@@ -155,11 +155,11 @@ async def finish(request: Request) -> Response:
             409, f"{upload.name} is not complete ({upload.offset} of {upload.size} bytes)."
         )
     if upload.finishing is None:
-        upload.finishing = asyncio.create_task(_take_in(get_context(), upload))
+        upload.finishing = asyncio.create_task(_store(get_context(), upload))
     return JSONResponse(await asyncio.shield(upload.finishing))
 
 
-async def _take_in(context: Context, upload: Upload) -> dict[str, Any]:
+async def _store(context: Context, upload: Upload) -> dict[str, Any]:
     try:
         if upload.kind == "measured":
             measured_id = await asyncio.to_thread(

@@ -13,7 +13,7 @@ from builders.packages import make_package
 from histospace_core.catalog import State
 from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.server import close_context, get_context, lifespan, measured_files
-from histospace_core.server.lifespan import answer_at_once, register_models, tidy
+from histospace_core.server.lifespan import disable_nagle, register_models, tidy
 from histospace_core.settings import get_settings
 
 
@@ -121,7 +121,7 @@ def test_connections_do_not_wait_for_acknowledgements() -> None:
     with listening, socket.socket() as client:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        answer_at_once()
+        disable_nagle()
         client.connect(listening.getsockname())
         with listening.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -9,7 +9,7 @@ from histospace_core.characterise.gene_lists import read_gene_lists, to_gmt
 from histospace_core.characterise.signatures import FEWEST_GENES, Signature
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.search import Found, GeneFinder
-from histospace_core.server.signature_lists import keep_signatures, signature_key
+from histospace_core.server.signature_lists import save_signatures, signature_key
 from histospace_core.web.gene_map.viewer import MOST_GENES
 from histospace_core.web.widgets.parts import plain
 
@@ -115,5 +115,5 @@ def _show_signature(
     if len(names) >= FEWEST_GENES:
         name = chosen.name if chosen else "pasted list"
         signature = Signature(name, "a reader's list", names)
-        file = keep_signatures(run_dir, to_gmt([signature]))
+        file = save_signatures(run_dir, to_gmt([signature]))
         st.session_state[f"signature-{run_id}"] = signature_key(file, signature)

@@ -9,11 +9,11 @@ from histospace_core.characterise.signatures import Signature, read_gmt
 from histospace_core.errors import StoreError
 from histospace_core.expression.search import GeneFinder
 from histospace_core.server.signature_lists import (
-    keep_signatures,
     key_of,
     layer_of,
     run_signature,
     run_signatures,
+    save_signatures,
     signature_key,
 )
 from histospace_core.web.gene_map.gene_lists import sentences
@@ -33,7 +33,7 @@ def test_strangers_and_ambiguous_names_are_one_sentence() -> None:
 
 def test_a_kept_list_is_found_again_by_its_key_beside_the_shipped_ones(tmp_path: Path) -> None:
     own = Signature("my list/of, 3~", "a reader's list", ("ERBB2", "GRB7", "nonsense"))
-    key = signature_key(keep_signatures(tmp_path, to_gmt([own])), own)
+    key = signature_key(save_signatures(tmp_path, to_gmt([own])), own)
     assert run_signature(tmp_path, key) == own
     known = run_signatures(tmp_path)
     assert known[key] == own
