@@ -6,13 +6,22 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import Kind, SlideRow
-from histospace_core.errors import CohortError
+from histospace_core.errors import CohortError, HistospaceError
 from histospace_core.server import get_context
 from histospace_core.training.build import TRAINABLE
-from histospace_core.web.train.cohort import HeldOut, Member, held_out, require_sound, write_cohort
-from histospace_core.web.train.cohort_editor import bring_measurement, cohort_editor
+from histospace_core.training.cohort import Section
+from histospace_core.training.cohort_check import Finding, check_section
+from histospace_core.training.section_facts import section_facts
+from histospace_core.web.train.cohort import (
+    Member,
+    ScoringPlan,
+    check_members,
+    scoring_plan,
+    sections_of,
+    write_cohort,
+)
+from histospace_core.web.train.cohort_editor import attach_measurement, cohort_editor
 from histospace_core.web.train.results import show_training, training_title
-from histospace_core.web.train.section_check import SectionCheck, check_section
 from histospace_core.web.widgets.parts import empty_state, guarded, plain, state_badge
 
 
@@ -45,75 +54,76 @@ def _new() -> None:
     st.subheader("1 · Sections", anchor=False)
     members = cohort_editor(slides)
     st.page_link("slides.py", label="Upload another slide", icon=":material/upload:")
-    bring_measurement(slides)
+    attach_measurement(slides)
     st.subheader("2 · Check", anchor=False)
-    plan = _checked(members)
-    if plan is not None:
+    if _check(members):
         st.subheader("3 · Train", anchor=False)
-        _start(members, plan)
+        _start(sections_of(members))
 
 
 @guarded
-def _checks(members: Sequence[Member]) -> None:
-    """Look at the files of every section, and note what was looked at."""
-    bar = st.progress(0.0, "Looking at the sections…")
-    for done, member in enumerate(members, start=1):
-        _cached_check(*_looked_at(member.slide))
-        bar.progress(done / len(members), f"{plain(member.section)} is looked at")
+def _read_sections(members: Sequence[Member]) -> None:
+    """Read the files of every section, and remember which slides were read."""
+    bar = st.progress(0.0, "Reading the sections…")
+    sections = sections_of(members)
+    for done, section in enumerate(sections, start=1):
+        check_section(section)  # its facts are kept for `check_members`
+        bar.progress(done / len(sections), f"{plain(section.name)} has been read")
     bar.empty()
-    st.session_state["cohort-checked"] = [_looked_at(member.slide) for member in members]
+    st.session_state["cohort-read"] = [_files(member.slide) for member in members]
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
-def _cached_check(slide_id: str, _mpp: str, _counts: str, _spots: str) -> SectionCheck:
-    return check_section(get_context().catalog.slide(slide_id))
-
-
-def _looked_at(slide: SlideRow) -> tuple[str, ...]:
+def _files(slide: SlideRow) -> tuple[str, ...]:
     return slide.id, str(slide.mpp), str(slide.counts_path), str(slide.spots_path)
 
 
-def _checked(members: Sequence[Member]) -> HeldOut | None:
-    """Let the user check the cohort; None until it is sound."""
+def _check(members: Sequence[Member]) -> bool:
+    """Let the user check the cohort and show the findings; tell whether it can be trained on."""
     st.caption(
         "Pixel sizes, spots on tissue, genes in common, and that no patient or measurement can be "
         "on both sides of a score."
     )
     if st.button("Check the cohort", icon=":material/rule:", disabled=not members):
-        _checks(members)
-    known = st.session_state.get("cohort-checked", [])
-    if not members or any(_looked_at(member.slide) not in known for member in members):
-        if not members:
-            st.info("No section is chosen: tick at least one above.")
-        return None
-    checks = {member.slide.id: _cached_check(*_looked_at(member.slide)) for member in members}
-    _check_table(members, checks)
-    try:
-        require_sound(members, checks)
-    except CohortError as error:
-        st.error(plain(error))
-        return None
-    plan = held_out(members)
-    if plan.by == "patient":
-        st.success(plain(plan.sentence), icon=":material/check:")
+        _read_sections(members)
+    if not members:
+        st.info("No section is chosen: tick at least one above.")
+        return False
+    read = st.session_state.get("cohort-read", [])
+    if any(_files(member.slide) not in read for member in members):
+        return False
+    _facts_table(members)
+    findings = check_members(members)
+    for finding in findings:
+        _show_finding(finding)
+    return not any(finding.severity == "error" for finding in findings)
+
+
+def _show_finding(finding: Finding) -> None:
+    if finding.severity == "error":
+        st.error(plain(finding.message))
     else:
-        st.warning(plain(plan.sentence))
-    return plan
+        st.warning(plain(finding.message))
 
 
-def _check_table(members: Sequence[Member], checks: dict[str, SectionCheck]) -> None:
-    rows = [(member, checks[member.slide.id]) for member in members]
-    table = pd.DataFrame(
-        {
-            "section": [m.section for m, _ in rows],
-            "patient": [m.patient for m, _ in rows],
-            "verdict": [c.verdict or "not usable" for _, c in rows],
-            "spots": [c.n_spots for _, c in rows],
-            "genes": [len(c.genes) for _, c in rows],
-            "on tissue": [c.on_tissue * 100 for _, c in rows],
-            "spacing": [c.spacing_um for _, c in rows],
+def _facts_table(members: Sequence[Member]) -> None:
+    rows = []
+    for section in sections_of(members):
+        row = {"section": section.name, "patient": section.patient, "verdict": "not usable"}
+        try:
+            facts = section_facts(section)
+        except HistospaceError:  # shown as a finding
+            rows.append(row)
+            continue
+        figures = {
+            "verdict": facts.alignment.verdict,
+            "spots": facts.n_spots,
+            "genes": len(facts.genes),
+            "on tissue": facts.alignment.on_tissue * 100,
+            "spacing": facts.pitch_um,
         }
-    )
+        rows.append(row | figures)
+    columns = ["section", "patient", "verdict", "spots", "genes", "on tissue", "spacing"]
+    table = pd.DataFrame(rows, columns=columns)
     st.dataframe(
         table,
         hide_index=True,
@@ -127,15 +137,20 @@ def _check_table(members: Sequence[Member], checks: dict[str, SectionCheck]) -> 
             ),
         },
     )
-    for member, check in rows:
-        if check.verdict != "aligned":
-            name = plain(member.section)
-            st.markdown(f":material/warning: **{name}**: {plain(check.problem or check.note)}")
+
+
+def _show_plan(plan: ScoringPlan) -> None:
+    if plan.by == "patient":
+        st.success(plain(plan.sentence), icon=":material/check:")
+    else:
+        st.warning(plain(plan.sentence))
 
 
 @guarded
-def _start(members: Sequence[Member], plan: HeldOut) -> None:
+def _start(sections: Sequence[Section]) -> None:
     context = get_context()
+    plan = scoring_plan(sections)
+    _show_plan(plan)
     left, right = st.columns(2)
     network = left.selectbox("Network", TRAINABLE)
     name = right.text_input("Name of the new model", placeholder="for example breast-2024")
@@ -158,7 +173,7 @@ def _start(members: Sequence[Member], plan: HeldOut) -> None:
         )
     if not (trains or scores):
         return
-    table = write_cohort(context.settings.store / "cohorts", members)
+    table = write_cohort(context.settings.store / "cohorts", sections)
     changes = {} if epochs is None else {"epochs": epochs}
     if trains:
         if not name.strip():

@@ -1,6 +1,5 @@
 """Honest scores: metrics, their baseline, noise ceiling and significance."""
 
-from histospace_core.evaluation.audit import audit, require_clean
 from histospace_core.evaluation.held_out import (
     GeneSets,
     HeldOut,
@@ -41,7 +40,6 @@ __all__ = [
     "Interval",
     "Intervals",
     "Paired",
-    "audit",
     "bootstrap_mean_pearson",
     "bootstrap_pearson",
     "compare_methods",
@@ -60,7 +58,6 @@ __all__ = [
     "per_gene_spearman",
     "per_spot_pearson",
     "q_values",
-    "require_clean",
     "rmse",
     "save_held_out",
     "score_section",

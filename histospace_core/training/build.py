@@ -30,9 +30,10 @@ from histospace_core.networks import (
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.checkpoint import remove_empty
-from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort
+from histospace_core.training.cohort import SectionData, load_sections, read_cohort
+from histospace_core.training.cohort_check import cohort_check, require_sound
 from histospace_core.training.cross_validate import run_fold
-from histospace_core.training.folds import Fold, make_folds, refuse_leaks
+from histospace_core.training.folds import Fold, default_folds
 from histospace_core.training.method import Method, Packable, TrainingSet
 from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
@@ -81,8 +82,8 @@ def train_from_cohort(
     method = method_named(network)
     recipe = recipe or method.recipe()
     sections = read_cohort(table)
-    folds = _folds(sections)
-    refuse_leaks(sections, folds, _held_out_by(folds))
+    folds = default_folds(sections)
+    require_sound(cohort_check(sections, folds))
     data = load_sections(sections, method.views, margin_um=method.margin_um, stain=recipe.stain)
     work = out.with_name(out.name + ".work")
     steps = len(folds) + 1
@@ -179,12 +180,6 @@ def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[
     reliable = genes.loc[genes["reliable"], "gene"]
     scores = held_out_signatures(held, read_gmt(), set(reliable)).dropna()
     return scores.set_index("signature").round(4).to_dict("index")
-
-
-def _folds(sections: Sequence[Section]) -> list[Fold]:
-    if len({s.patient for s in sections}) > 1:
-        return make_folds(sections, "patient")
-    return make_folds(sections, "section") if len(sections) > 1 else []
 
 
 def _config(

@@ -1,4 +1,4 @@
-"""Cohorts: which sections, of which patients, and their tiles and counts in memory."""
+"""Cohorts: a table of sections and their patients; their tiles and counts in memory."""
 
 import csv
 import math
@@ -9,17 +9,13 @@ from pathlib import Path
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from histospace_core.errors import CohortError, HistospaceError
-from histospace_core.expression import check_alignment, read_measured
-from histospace_core.slides.open import Slide, open_slide
+from histospace_core.errors import CohortError
+from histospace_core.expression import read_measured
+from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
-from histospace_core.slides.tissue import Tissue, find_tissue
 from histospace_core.slides.view import View
 
-MAX_PITCH_UM = 250.0
-"""A quarter more than on the widest known array: spots further apart mean a wrong pixel size."""
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
 
 
@@ -86,7 +82,7 @@ def read_cohort(table: Path) -> list[Section]:
     Raises
     ------
     CohortError
-        A column, value or file is missing, or a section is named twice.
+        A column, value or file is missing.
     """
     if not table.is_file():
         raise CohortError(f"There is no cohort table '{table}'; give the path of a CSV file.")
@@ -104,12 +100,7 @@ def read_cohort(table: Path) -> list[Section]:
         )
     if not rows:
         raise CohortError(f"'{table.name}' lists no section.")
-    sections = [_section(table, line, row) for line, row in enumerate(rows, start=2)]
-    names = [s.name for s in sections]
-    if len(set(names)) < len(names):
-        twice = next(n for n in names if names.count(n) > 1)
-        raise CohortError(f"'{table.name}' lists section '{twice}' more than once.")
-    return sections
+    return [_section(table, line, row) for line, row in enumerate(rows, start=2)]
 
 
 def load_sections(
@@ -120,6 +111,8 @@ def load_sections(
     stain: str = "none",
 ) -> dict[str, SectionData]:
     """Load the views and counts of several sections, by name.
+
+    Nothing is checked here: `cohort_check` comes first.
 
     Parameters
     ----------
@@ -134,45 +127,19 @@ def load_sections(
 def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
     measured = read_measured(section.counts, section.spots)
     with open_slide(section.image, mpp=section.mpp) as slide:
-        centres = measured.obsm["spatial"]
-        inside = (centres >= 0).all(1) & (centres < [slide.width, slide.height]).all(1)
-        if not inside.all():
-            raise CohortError(
-                f"{(~inside).sum()} of {len(inside)} spots of section '{section.name}' lie outside "
-                f"its image ({slide.width} x {slide.height} px); check that image, spots and "
-                "pixel unit belong together."
-            )
-        tissue = _require_fit(section, slide, centres)
         margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
         cut = tuple(
-            tiles_at(slide, centres, tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
+            tiles_at(slide, measured.obsm["spatial"], tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
             for v, m in zip(views, margins, strict=True)
         )
         if stain != "none":
             from histospace_core.slides.stain import fit_stain
+            from histospace_core.slides.tissue import find_tissue
 
-            normalise = fit_stain(stain, slide, tissue)
+            normalise = fit_stain(stain, slide, find_tissue(slide))
             cut = tuple(normalise(tiles) for tiles in cut)
         section = replace(section, mpp=slide.mpp)
     return SectionData(section, cut, measured, margins)
-
-
-def _require_fit(section: Section, slide: Slide, centres: NDArray[np.float64]) -> Tissue:
-    """Refuse spots that lie beside the tissue or too far apart; return the tissue."""
-    try:
-        tissue = find_tissue(slide)
-        downsample = (tissue.downsample_x, tissue.downsample_y)
-        check_alignment(centres, tissue.mask, downsample, (slide.width, slide.height)).require()
-    except HistospaceError as error:
-        raise CohortError(f"Section '{section.name}': {error}") from error
-    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
-    pitch = float(np.median(nearest)) * slide.mpp
-    if math.isfinite(pitch) and pitch > MAX_PITCH_UM:
-        raise CohortError(
-            f"Section '{section.name}': neighbouring spots would lie {pitch:.0f} um apart at "
-            f"{slide.mpp:g} um/px, on known arrays they lie at most 200; check mpp."
-        )
-    return tissue
 
 
 def _section(table: Path, line: int, row: dict[str, str]) -> Section:

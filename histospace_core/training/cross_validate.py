@@ -28,7 +28,8 @@ from histospace_core.inference.store import write_json
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
-from histospace_core.training.folds import Fold, make_folds, refuse_leaks
+from histospace_core.training.cohort_check import cohort_check, require_sound
+from histospace_core.training.folds import Fold, make_folds, sections_of
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
 from histospace_core.training.panel import Panel
@@ -82,14 +83,9 @@ def evaluate_cohort(
     recipe = recipe or method.recipe()
     sections = read_cohort(table)
     plan = make_folds(sections, folds, train=train, test=test)
-    refuse_leaks(sections, plan, folds)
-    used = {name for fold in plan for name in (*fold.train, *fold.test)}
-    data = load_sections(
-        [s for s in sections if s.name in used],
-        method.views,
-        margin_um=method.margin_um,
-        stain=recipe.stain,
-    )
+    used = sections_of(plan, sections)
+    require_sound(cohort_check(used, plan))
+    data = load_sections(used, method.views, margin_um=method.margin_um, stain=recipe.stain)
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):

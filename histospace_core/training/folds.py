@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from histospace_core.errors import CohortError
-from histospace_core.evaluation import audit, require_clean
 from histospace_core.training.cohort import Section
 
 
@@ -33,10 +32,14 @@ def make_folds(
     Raises
     ------
     CohortError
-        An unknown section, nothing left to train on, or a section on both sides.
+        An unknown section, nothing left to train on, or a section on both sides; a patient on both
+        sides, unless `by` is "section".
     """
     if train or test:
-        return [_named(sections, train, test)]
+        fold = _named(sections, train, test)
+        if fold.same_patient and by == "patient":
+            raise CohortError(_same_patient(sections, fold))
+        return [fold]
     if by not in {"patient", "section"}:
         raise CohortError(f"Folds are by 'patient' or by 'section', not by '{by}'.")
     groups: dict[str, list[str]] = {}
@@ -53,23 +56,21 @@ def make_folds(
     ]
 
 
-def refuse_leaks(sections: Sequence[Section], folds: Sequence[Fold], by: str = "patient") -> None:
-    """Refuse folds whose test is known to their training side.
+def default_folds(sections: Sequence[Section]) -> list[Fold]:
+    """Return the folds that a model is scored by when it is trained.
 
-    Parameters
-    ----------
-    by
-        "section": the user knows that a patient is on both sides. The same image or counts never
-        may be.
-
-    Raises
-    ------
-    CohortError
+    One patient is left out at a time; one section where there is only one patient. A single section
+    gives no fold.
     """
-    named = {s.name: s for s in sections}
-    for fold in folds:
-        findings = audit([named[n] for n in fold.train], [named[n] for n in fold.test])
-        require_clean(findings, allow_same_patient=by == "section")
+    if len({s.patient for s in sections}) > 1:
+        return make_folds(sections, "patient")
+    return make_folds(sections, "section") if len({s.name for s in sections}) > 1 else []
+
+
+def sections_of(folds: Sequence[Fold], sections: Sequence[Section]) -> list[Section]:
+    """Return the sections that the folds use, in the order of the cohort."""
+    used = {name for fold in folds for name in (*fold.train, *fold.test)}
+    return [s for s in sections if s.name in used]
 
 
 def _named(sections: Sequence[Section], train: Sequence[str], test: Sequence[str]) -> Fold:
@@ -85,6 +86,17 @@ def _named(sections: Sequence[Section], train: Sequence[str], test: Sequence[str
     if not learn or not held:
         raise CohortError("--train and --test leave no section for the other side.")
     return _fold(sections, learn, held)
+
+
+def _same_patient(sections: Sequence[Section], fold: Fold) -> str:
+    patient = {s.name: s.patient for s in sections}
+    both = next(patient[n] for n in fold.test if patient[n] in {patient[m] for m in fold.train})
+    train = ", ".join(n for n in fold.train if patient[n] == both)
+    test = ", ".join(n for n in fold.test if patient[n] == both)
+    return (
+        f"The test is not unseen: patient {both} is on both sides ({train} in training, "
+        f"{test} held out); hold out whole patients, or ask for folds by section."
+    )
 
 
 def _fold(sections: Sequence[Section], train: Sequence[str], test: Sequence[str]) -> Fold:

@@ -12,8 +12,9 @@ from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods, load_held_out
 from histospace_core.progress import OnProgress, Progress, no_progress, part_progress
 from histospace_core.training.cohort import read_cohort
+from histospace_core.training.cohort_check import cohort_check, require_sound
 from histospace_core.training.cross_validate import evaluate_cohort
-from histospace_core.training.folds import make_folds
+from histospace_core.training.folds import make_folds, sections_of
 from histospace_core.training.leaderboard_entry import Entry
 from histospace_core.training.leaderboard_table import against_lines, leaderboard_lines
 from histospace_core.training.methods import METHODS, method_named
@@ -77,6 +78,7 @@ def make_leaderboard(
     entries = list(dict.fromkeys(Entry.of(name) for name in networks))
     sections = read_cohort(table)
     plan = make_folds(sections, folds, train=train, test=test)
+    require_sound(cohort_check(sections_of(plan, sections), plan))
     split = _split(folds, train, test, plan[0].train, plan[0].test)
     old = _read(out) if append else pd.DataFrame()
     speeds: dict[Entry, Speed] = {}

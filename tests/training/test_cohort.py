@@ -40,7 +40,6 @@ def test_a_spreadsheets_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         (HEADER + "S1,,i.png,c.tsv,s.tsv,0.69\n", "line 2: section, patient, image, counts"),
         (HEADER + "S1,P1,i.png,c.tsv,s.tsv,nan\n", "no pixel size"),
         (HEADER + "S1,P1,i.png,c.tsv,s.tsv,-1\n", "no pixel size"),
-        (HEADER + 2 * "S1,P1,i.png,c.tsv,s.tsv,0.69\n", "more than once"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:

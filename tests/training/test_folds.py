@@ -6,6 +6,7 @@ import pytest
 
 from histospace_core.errors import CohortError
 from histospace_core.training import Section, make_folds
+from histospace_core.training.folds import default_folds, sections_of
 
 
 def _sections(*names: str) -> list[Section]:
@@ -51,3 +52,22 @@ def test_impossible_folds(arguments: dict, message: str) -> None:
 def test_one_patient_cannot_be_held_out() -> None:
     with pytest.raises(CohortError, match="only one patient"):
         make_folds(_sections("C2", "C3"))
+
+
+def test_a_named_fold_with_a_patient_on_both_sides_is_refused_unless_asked_for() -> None:
+    named = {"train": ["C2"], "test": ["B4", "C3"]}
+    with pytest.raises(CohortError, match=r"patient C is on both sides .*folds by section\.$"):
+        make_folds(COHORT, **named)
+    (fold,) = make_folds(COHORT, "section", **named)
+    assert fold.same_patient
+
+
+def test_default_folds() -> None:
+    assert default_folds(COHORT) == make_folds(COHORT, "patient")
+    assert default_folds(COHORT[1:]) == make_folds(COHORT[1:], "section")
+    assert default_folds(COHORT[:1]) == []
+
+
+def test_sections_of_a_fold() -> None:
+    folds = make_folds(COHORT, train=["C3"], test=["B4"])
+    assert [s.name for s in sections_of(folds, COHORT)] == ["B4", "C3"]

@@ -1,26 +1,23 @@
-"""A cohort put together in the app: its members, what must be right, its table on disk."""
+"""A cohort put together in the app: its members, its check, its table on disk."""
 
 import csv
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from histospace_core.catalog import SlideRow
-from histospace_core.errors import CohortError
-from histospace_core.evaluation.audit import same_person
-from histospace_core.training.cohort import COLUMNS
-from histospace_core.web.train.section_check import SectionCheck
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")  # a name becomes part of a file's name
+from histospace_core.training.cohort import COLUMNS, Section
+from histospace_core.training.cohort_check import Finding, cohort_check
+from histospace_core.training.folds import default_folds
 
 
 @dataclass(frozen=True)
 class Member:
-    """A slide with its measurement as a section of a patient."""
+    """A slide that the user has chosen as a section of a patient."""
 
     slide: SlideRow
     section: str
@@ -28,7 +25,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class ScoringPlan:
     """How a cohort's model will be scored.
 
     Attributes
@@ -45,66 +42,69 @@ class HeldOut:
     sentence: str
 
 
-def suggested_section(name: str) -> str:
-    """Return a section name made of what the user called the slide."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name.split(".")[0]).strip("-._")
+def suggest_section_name(slide_name: str) -> str:
+    """Return a section name made from the name of the slide's file."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", slide_name.split(".")[0]).strip("-._")
     return stem[:40] or "section"
 
 
-def held_out(members: Sequence[Member]) -> HeldOut:
-    """Tell how the sections will be held out, as `training.train_from_cohort` does."""
-    patients = len({member.patient for member in members})
-    if patients > 1:
-        return HeldOut(
-            "patient",
-            patients,
-            f"Each of the {patients} patients is held out in turn, with all of their sections: the "
-            "scores say how well a new patient is predicted.",
+def as_section(slide: SlideRow, name: str, patient: str) -> Section:
+    """Return a slide with its attached counts as a section of a cohort."""
+    assert slide.counts_path is not None
+    spots = Path(slide.spots_path) if slide.spots_path else None
+    mpp = slide.mpp if slide.mpp_source == "user" else None  # else training reads it from the file
+    return Section(name, patient, slide.file, Path(slide.counts_path), spots, mpp)
+
+
+def sections_of(members: Sequence[Member]) -> list[Section]:
+    """Return the members as sections; one without counts is left out."""
+    return [as_section(m.slide, m.section, m.patient) for m in members if m.slide.counts_path]
+
+
+def check_members(members: Sequence[Member]) -> list[Finding]:
+    """Return the findings of `cohort_check`, and an error for each member without counts."""
+    without_counts = [
+        Finding(
+            "error",
+            "no counts",
+            (m.section,),
+            f"Section '{m.section}': {m.slide.name} has no measured expression yet; attach it "
+            "first.",
         )
-    if len(members) > 1:
-        return HeldOut(
+        for m in members
+        if not m.slide.counts_path
+    ]
+    if without_counts and len(without_counts) == len(members):
+        return without_counts
+    return [*without_counts, *cohort_check(sections_of(members))]
+
+
+def scoring_plan(sections: Sequence[Section]) -> ScoringPlan:
+    """Describe how training will hold the sections out."""
+    folds = default_folds(sections)
+    if not folds:
+        return ScoringPlan(
+            "nothing",
+            0,
+            "There is one section only, so nothing can be held out: the model will have no scores, "
+            "and none of its genes will be called reliable.",
+        )
+    if folds[0].same_patient:
+        return ScoringPlan(
             "section",
-            len(members),
-            f"There is one patient only, so each of the {len(members)} sections is held out in "
-            "turn. The scores will be optimistic: expect less on a new patient.",
+            len(folds),
+            f"There is one patient only, so each of the {len(folds)} sections is held out in turn. "
+            "The scores will be optimistic: expect less on a new patient.",
         )
-    return HeldOut(
-        "nothing",
-        0,
-        "There is one section only, so nothing can be held out: the model will have no scores, and "
-        "none of its genes will be called reliable.",
+    return ScoringPlan(
+        "patient",
+        len(folds),
+        f"Each of the {len(folds)} patients is held out in turn, with all of their sections: the "
+        "scores say how well a new patient is predicted.",
     )
 
 
-def require_sound(members: Sequence[Member], checks: Mapping[str, SectionCheck]) -> None:
-    """Refuse a cohort that cannot be trained on, or whose scores would leak.
-
-    Parameters
-    ----------
-    checks
-        By slide id, one for each member.
-
-    Raises
-    ------
-    CohortError
-        The first thing that is wrong, in one sentence.
-    """
-    if not members:
-        raise CohortError("No section is chosen: tick at least one.")
-    _require_names(members)
-    _require_unlike(members, checks)
-    for member in members:
-        if problem := checks[member.slide.id].problem:
-            raise CohortError(f"Section {member.section}: {problem}")
-    common = set.intersection(*(set(checks[member.slide.id].genes) for member in members))
-    if not common:
-        raise CohortError(
-            "The sections have no gene in common: check that all name their genes in the same way "
-            "and are of one species."
-        )
-
-
-def write_cohort(folder: Path, members: Sequence[Member]) -> Path:
+def write_cohort(folder: Path, sections: Sequence[Section]) -> Path:
     """Write the cohort's table, named by its content: the same cohort again is the same file.
 
     Returns
@@ -114,11 +114,8 @@ def write_cohort(folder: Path, members: Sequence[Member]) -> Path:
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for member in members:
-        slide = member.slide
-        mpp = slide.mpp if slide.mpp_source == "user" else None
-        paths = [slide.path, slide.counts_path, slide.spots_path or "", mpp or ""]
-        rows.writerow([member.section, member.patient, *paths])
+    for s in sections:
+        rows.writerow([s.name, s.patient, s.image, s.counts, s.spots or "", s.mpp or ""])
     data = text.getvalue().encode()
     table = folder / f"cohort-{hashlib.sha256(data).hexdigest()[:12]}.csv"
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,44 +123,3 @@ def write_cohort(folder: Path, members: Sequence[Member]) -> Path:
     part.write_bytes(data)
     part.replace(table)
     return table
-
-
-def _require_names(members: Sequence[Member]) -> None:
-    for member in members:
-        if not _NAME.fullmatch(member.section):
-            raise CohortError(
-                f"'{member.section}' is no name for a section: use 1 to 40 letters a-z, digits, "
-                "blanks, dots, hyphens or underscores."
-            )
-        if not _NAME.fullmatch(member.patient):
-            raise CohortError(
-                f"Section {member.section} needs its patient's id (a pseudonym of 1 to 40 letters "
-                "a-z, digits, blanks, dots, hyphens or underscores)."
-            )
-    names = [member.section.casefold() for member in members]
-    for member in members:
-        if names.count(member.section.casefold()) > 1:
-            raise CohortError(
-                f"Two sections are called {member.section}: give each a name of its own."
-            )
-
-
-def _require_unlike(members: Sequence[Member], checks: Mapping[str, SectionCheck]) -> None:
-    """Refuse one patient under two ids, and one measurement under two names."""
-    people: dict[str, Member] = {}
-    prints: dict[str, Member] = {}
-    for member in members:
-        known = people.setdefault(same_person(member.patient), member)
-        if known.patient != member.patient:
-            raise CohortError(
-                f"Patients '{known.patient}' (section {known.section}) and '{member.patient}' "
-                f"(section {member.section}) look like one person: write one id in the same way, "
-                "and different ones with more than a prefix between them."
-            )
-        print_ = checks[member.slide.id].fingerprint
-        twin = prints.setdefault(print_, member) if print_ else member
-        if twin is not member:
-            raise CohortError(
-                f"Sections {twin.section} and {member.section} hold the same counts: one of them "
-                "has the wrong files, and a model would be scored on what it has learnt."
-            )

@@ -9,27 +9,30 @@ import streamlit as st
 
 from histospace_core.catalog import SlideRow
 from histospace_core.errors import HistospaceError, MeasurementError
-from histospace_core.expression import read_measured
 from histospace_core.server.context import get_context
 from histospace_core.server.measured_files import measured_file
-from histospace_core.web.train.cohort import Member, suggested_section
-from histospace_core.web.train.section_check import lay_on
+from histospace_core.training.cohort import Section
+from histospace_core.training.cohort_check import check_spots, require_sound
+from histospace_core.training.section_facts import section_facts
+from histospace_core.web.train.cohort import Member, suggest_section_name
 from histospace_core.web.widgets.parts import guarded, plain
 from histospace_core.web.widgets.uploader import measured_uploader
 
-_KEPT, _BASE, _ATTACHED = "cohort-kept", "cohort-base", "cohort-attached"
+_ENTRIES = "cohort-entries"  # what the user has typed, by slide id
+_TABLE = "cohort-table"  # what the editor was opened with
+_ATTACHED = "cohort-attached"  # verdict and sentence of the latest attachment
 
 
 def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
-    """Let the user tick the slides to train on, and name section and patient of each.
+    """Let the user choose slides to train on, and name the section and patient of each.
 
-    What was typed stays when the user goes to another page and comes back.
+    Entries survive a visit to another page.
     """
     key = f"cohort-{hash(tuple((s.id, s.mpp, s.counts_path) for s in slides))}"
-    if key not in st.session_state:  # just come to this page, or the slides have changed
-        st.session_state[_BASE] = _table(slides, st.session_state.get(_KEPT, {}))
+    if key not in st.session_state:  # a new visit, or other slides
+        st.session_state[_TABLE] = _table(slides, st.session_state.get(_ENTRIES, {}))
     edited = st.data_editor(
-        st.session_state[_BASE],
+        st.session_state[_TABLE],
         key=key,
         hide_index=True,
         disabled=["slide", "mpp", "measured"],
@@ -45,7 +48,7 @@ def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
             "measured": st.column_config.TextColumn("measured expression"),
         },
     )
-    st.session_state[_KEPT] = edited[["use", "section", "patient"]].to_dict("index")
+    st.session_state[_ENTRIES] = edited[["use", "section", "patient"]].to_dict("index")
     by_id = {slide.id: slide for slide in slides}
     return [
         Member(by_id[str(row.Index)], _text(row.section), _text(row.patient))
@@ -54,15 +57,16 @@ def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
     ]
 
 
-def _table(slides: Sequence[SlideRow], kept: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def _table(slides: Sequence[SlideRow], entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row per slide: its earlier entries, else suggestions."""
     rows = []
     for slide in slides:
-        before = kept.get(slide.id, {})
-        fit = slide.mpp is not None and slide.counts_path is not None
+        before = entries.get(slide.id, {})
+        trainable = slide.mpp is not None and slide.counts_path is not None
         rows.append(
             {
-                "use": bool(before.get("use", False) or (fit and "use" not in before)),
-                "section": before.get("section") or suggested_section(slide.name),
+                "use": bool(before.get("use", trainable)),
+                "section": before.get("section") or suggest_section_name(slide.name),
                 "patient": before.get("patient") or "",
                 "slide": slide.name,
                 "mpp": slide.mpp,
@@ -73,26 +77,26 @@ def _table(slides: Sequence[SlideRow], kept: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _text(value: object) -> str:
-    """Return what a cell holds; an emptied cell holds None."""
+    """Return the text of a cell with single spaces; an emptied cell is None."""
     return " ".join(str(value or "").split())
 
 
 @guarded
-def bring_measurement(slides: Sequence[SlideRow]) -> None:
-    """Let the user attach measured expression to a slide, once it lies on its tissue."""
-    attached = st.session_state.get(_ATTACHED)  # the latest; stays in sight while going on
+def attach_measurement(slides: Sequence[SlideRow]) -> None:
+    """Let the user upload measured expression, check it against a slide, and attach it."""
+    attached = st.session_state.get(_ATTACHED)
     if attached is not None:
-        _say(*attached)
+        _show_result(*attached)
     by_id = {slide.id: slide for slide in sorted(slides, key=lambda s: s.counts_path is not None)}
     lacking = sum(slide.counts_path is None for slide in slides)
     state = f"{lacking} of {len(slides)} slides have none" if lacking else "every slide has its own"
     label = f"Bring measured expression ({state})"
-    goes_on = lacking > 0 and attached is not None
-    with st.expander(label, expanded=goes_on or lacking == len(slides)):
-        picked = st.selectbox(
+    more_to_attach = lacking > 0 and attached is not None
+    with st.expander(label, expanded=more_to_attach or lacking == len(slides)):
+        slide_id = st.selectbox(
             "Of which slide", list(by_id), format_func=lambda key: by_id[key].name
         )
-        slide = by_id[picked]
+        slide = by_id[slide_id]
         if slide.counts_path:
             st.caption("This slide has a measurement; a new one takes its place.")
         st.markdown(
@@ -114,24 +118,25 @@ def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | Non
         raise MeasurementError(
             f"The pixel size of {slide.name} is not known: state it under Slides, then attach."
         )
-    with st.spinner("Laying the spots on the tissue…"):
+    with st.spinner("Checking the spots against the tissue…"):
         file, spot_file = _file(counts), _file(spots)
         if file is None:
             return
+        mpp = slide.mpp if slide.mpp_source == "user" else None
         try:
-            measured = read_measured(file, spot_file)
+            facts = section_facts(Section(slide.name, "", slide.file, file, spot_file, mpp))
         except HistospaceError as error:
             raise _in_the_users_words(error, {file: counts, spot_file: spots}) from error
-        alignment, _ = lay_on(slide, measured)
-        alignment.require()
+        require_sound(check_spots(slide.name, facts))
         get_context().catalog.attach_measured(slide.id, file, spot_file)
-    st.session_state.get(_KEPT, {}).get(slide.id, {}).pop("use", None)  # now it can be trained on
-    facts = f"{slide.name}: {measured.n_obs:,} spots, {measured.n_vars:,} genes."
-    st.session_state[_ATTACHED] = (alignment.verdict, f"{facts} {alignment.message}")
+    st.session_state.get(_ENTRIES, {}).get(slide.id, {}).pop("use", None)  # it can be used now
+    counted = f"{slide.name}: {facts.n_spots:,} spots, {len(facts.genes):,} genes."
+    alignment = facts.alignment
+    st.session_state[_ATTACHED] = (alignment.verdict, f"{counted} {alignment.message}")
     st.rerun()
 
 
-def _say(verdict: str, sentence: str) -> None:
+def _show_result(verdict: str, sentence: str) -> None:
     if verdict == "aligned":
         st.success(plain(sentence), icon=":material/check:")
     else:
