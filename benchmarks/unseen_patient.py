@@ -33,7 +33,8 @@ from histospace_core.characterise import (
     read_gmt,
 )
 from histospace_core.characterise.measured import measured_domains
-from histospace_core.evaluation import HeldOut, load_held_out
+from histospace_core.evaluation import HeldOut
+from histospace_core.training.held_out_file import load_held_out
 
 
 def as_spots(held: HeldOut) -> AnnData:

@@ -40,7 +40,7 @@ def fetch(
             line = f"{found.section.name} LEFT OUT: {found.message}"
             out.print(line, style="yellow", markup=False, soft_wrap=True)
         else:
-            colour = "yellow" if found.mended else None
+            colour = "yellow" if found.corrected else None
             line = f"{found.section.name}: {found.n_spots} spots; {found.message}"
             out.print(line, style=colour, markup=False, soft_wrap=True)
     patients = {found.section.patient for found in cohort.used}

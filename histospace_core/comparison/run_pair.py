@@ -94,7 +94,7 @@ def _common_tiles(
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Return the weights that bring each run's tiles (n, genes) to the common ones."""
     if np.array_equal(first.centres, second.centres):
-        both = _pick(_predicted(first) & _predicted(second))
+        both = _row_selector(_predicted(first) & _predicted(second))
         return both, both
     if _stride(first) < _stride(second):
         at_second, at_first = _common_tiles(second, first)
@@ -103,12 +103,12 @@ def _common_tiles(
     weights, cover = tile_weights(
         second.centres[fine], first.centres[coarse], second.tile_level0, _stride(second)
     )
-    kept = cover >= MIN_COVER
-    return _pick(coarse)[kept], weights[kept] @ _pick(fine)
+    covered = cover >= MIN_COVER
+    return _row_selector(coarse)[covered], weights[covered] @ _row_selector(fine)
 
 
-def _pick(rows: NDArray[np.bool_]) -> sparse.csr_matrix:
-    """Return weights that pick rows; what is not picked may be NaN."""
+def _row_selector(rows: NDArray[np.bool_]) -> sparse.csr_matrix:
+    """Return a matrix that selects rows; rows that are not selected may be NaN."""
     return sparse.csr_matrix(sparse.identity(len(rows), np.float32, "csr")[rows])
 
 

@@ -1,11 +1,12 @@
-"""Honest scores: metrics, their baseline, noise ceiling and significance."""
+"""Scores of predicted against measured arrays, with their baseline and significance.
+
+Arrays only: nothing here reads or writes files.
+"""
 
 from histospace_core.evaluation.held_out import (
     GeneSets,
     HeldOut,
     gene_sets,
-    load_held_out,
-    save_held_out,
 )
 from histospace_core.evaluation.intervals import (
     Intervals,
@@ -47,7 +48,6 @@ __all__ = [
     "fit_intervals",
     "gene_sets",
     "interval_report",
-    "load_held_out",
     "map_ssim",
     "measured_coverage",
     "morans_i",
@@ -59,7 +59,6 @@ __all__ = [
     "per_spot_pearson",
     "q_values",
     "rmse",
-    "save_held_out",
     "score_section",
     "smooth_over_neighbours",
     "spatial_p_values",

@@ -1,15 +1,12 @@
-"""A held-out section with its prediction, in memory and on disk, and the gene sets to score."""
+"""A held-out section with its prediction, and the gene sets to score."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from histospace_core.errors import StoreError
 from histospace_core.evaluation.metrics import Matrix
 from histospace_core.evaluation.noise import noise_ceiling
 from histospace_core.evaluation.spatial import morans_i
@@ -50,7 +47,7 @@ class HeldOut:
     library: NDArray[np.float64] | None = None
 
     def noise_ceiling(self, how: str = "log10_cp10k") -> NDArray[np.float64]:
-        """Each gene's highest reachable correlation, (genes,), NaN where it cannot be told."""
+        """Each gene's highest reachable correlation, (genes,), NaN where it is unknown."""
         ceiling = np.full(len(self.genes), np.nan)
         if self.counts is None or not self.counted.any():
             return ceiling
@@ -91,72 +88,6 @@ def gene_sets(expression: Sequence[Matrix], centres: Sequence[NDArray[np.floatin
     return GeneSets(
         _largest(variance), _largest(np.where(n > 0, total / np.maximum(n, 1), -np.inf))
     )
-
-
-def save_held_out(path: Path, held: HeldOut) -> None:
-    """Write one held-out section as a compressed npz, whole or not at all.
-
-    The prediction is kept as its deviation from the mean profile in float16, whose error is then
-    5e-4 of the deviation and not of the level; the measurement as float16; counts as the smallest
-    integer that holds them. Scores change by less than 1e-3; 283 spots x 2,711 genes take some
-    2 MB.
-    """
-    arrays = {
-        "section": np.array(held.section),
-        "patient": np.array(held.patient),
-        "genes": np.array(held.genes, dtype=np.str_),
-        "measured": held.measured.astype(np.float16),
-        "deviation": (held.predicted - held.mean_profile).astype(np.float16),
-        "mean_profile": held.mean_profile,
-        "centres": held.centres,
-        "counted": held.counted,
-    }
-    if held.counts is not None:
-        dense = sparse.csr_array(held.counts).toarray()
-        arrays["counts"] = dense.astype(np.min_scalar_type(int(dense.max(initial=0))))
-    if held.library is not None:
-        arrays["library"] = held.library
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"The predictions '{path.name}' cannot be written ({error.strerror}); free space or "
-            "choose another folder."
-        ) from error
-
-
-def load_held_out(path: Path) -> HeldOut:
-    """Read what `save_held_out` wrote.
-
-    Raises
-    ------
-    StoreError
-        The file is missing, damaged or of another kind.
-    """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-            mean = kept["mean_profile"]
-            return HeldOut(
-                section=str(kept["section"]),
-                patient=str(kept["patient"]),
-                genes=tuple(kept["genes"].tolist()),
-                measured=kept["measured"].astype(np.float32),
-                predicted=mean + kept["deviation"].astype(np.float32),
-                mean_profile=mean,
-                counts=sparse.csr_array(kept["counts"]) if "counts" in kept else None,
-                centres=kept["centres"],
-                counted=kept["counted"],
-                library=kept.get("library"),
-            )
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise StoreError(
-            f"The predictions '{path.name}' are missing or damaged; evaluate again."
-        ) from error
 
 
 def _largest(values: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from histospace_core.evaluation.metrics import per_gene_pearson
-from histospace_core.expression import normalise
+from histospace_core.expression.normalise import normalise
 
 
 def noise_ceiling(

@@ -1,4 +1,4 @@
-"""Do the spots of a fetched section lie on its tissue? If another orientation does, mend it."""
+"""Check that the spots of a downloaded section lie on its tissue; correct their orientation."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +14,17 @@ from histospace_core.public_cohorts.source import PublicSection
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
 
-CORRECTED = "corrected"  # folder of measurements with mended positions
+CORRECTED = "corrected"  # folder of measurements with corrected positions
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedSection:
     """A section after the check.
 
     Attributes
     ----------
-    section : as it goes into the cohort table; its counts are a corrected copy where mended.
-    usable : whether it goes there at all.
+    section : as in the cohort table; its counts are a copy where positions were corrected.
+    usable : whether the cohort table lists it.
     orientation : the one that fits, by its name in `expression.align.ORIENTATIONS`.
     message : one sentence with the figures.
     n_spots : spots that are used.
@@ -37,11 +37,11 @@ class Checked:
     n_spots: int
 
     @property
-    def mended(self) -> bool:
+    def corrected(self) -> bool:
         return self.section.counts.startswith(f"{CORRECTED}/")
 
 
-def check_section(section: PublicSection, folder: Path) -> Checked:
+def check_section(section: PublicSection, folder: Path) -> CheckedSection:
     """Compare the spots of a section with its tissue in all eight orientations.
 
     Where another orientation clearly fits, the positions are turned; spots that lie outside the
@@ -55,13 +55,13 @@ def check_section(section: PublicSection, folder: Path) -> Checked:
         with open_slide(folder / section.image, mpp=section.mpp) as slide:
             size, tissue = (slide.width, slide.height), find_tissue(slide)
     except HistospaceError as error:
-        return Checked(section, False, "", str(error), 0)
+        return CheckedSection(section, False, "", str(error), 0)
     downsample = (tissue.downsample_x, tissue.downsample_y)
     given = np.asarray(measured.obsm["spatial"], dtype=np.float64)
     alignment = check_alignment(given, tissue.mask, downsample, size)
     name = fitting_orientation(alignment)
     if name is None:
-        return Checked(section, False, "", alignment.message, len(given))
+        return CheckedSection(section, False, "", alignment.message, len(given))
     centres = orient(given, name, size)
     inside = ((centres >= 0) & (centres < size)).all(axis=1)
     message = alignment.message
@@ -76,7 +76,7 @@ def check_section(section: PublicSection, folder: Path) -> Checked:
     if name != AS_GIVEN or not inside.all():
         counts = _write_corrected(measured[inside], centres[inside], section.name, folder)
         section = replace(section, counts=counts, spots="")
-    return Checked(section, True, name, message, int(inside.sum()))
+    return CheckedSection(section, True, name, message, int(inside.sum()))
 
 
 def fitting_orientation(alignment: Alignment) -> str | None:

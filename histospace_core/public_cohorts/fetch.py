@@ -7,7 +7,7 @@ from pathlib import Path
 
 from histospace_core.errors import CohortError, StoreError
 from histospace_core.progress import OnProgress, no_progress
-from histospace_core.public_cohorts.check import Checked, check_section
+from histospace_core.public_cohorts.check import CheckedSection, check_section
 from histospace_core.public_cohorts.download import (
     PARTIAL,
     SUMS,
@@ -33,10 +33,10 @@ class FetchedCohort:
     """
 
     table: Path
-    checked: list[Checked]
+    checked: list[CheckedSection]
 
     @property
-    def used(self) -> list[Checked]:
+    def used(self) -> list[CheckedSection]:
         return [found for found in self.checked if found.usable]
 
 
@@ -125,7 +125,7 @@ def _write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _about(title: str, source: Source, base: str, checked: list[Checked]) -> str:
+def _about(title: str, source: Source, base: str, checked: list[CheckedSection]) -> str:
     today = datetime.datetime.now(tz=datetime.UTC).date()
     caveats = "\n".join(f"- {caveat}" for caveat in source.caveats)
     return f"""# {title}
@@ -149,7 +149,7 @@ Spots were compared with the tissue in all eight orientations.
 {"".join(map(_section, checked))}"""
 
 
-def _section(found: Checked) -> str:
+def _section(found: CheckedSection) -> str:
     section = found.section
     lines = [
         f"### {section.name}",
@@ -161,7 +161,7 @@ def _section(found: Checked) -> str:
         f"- Spots: {found.n_spots}",
         f"- Orientation that fits: {found.orientation or 'none, LEFT OUT of the cohort table'}",
         f"- {found.message}",
-        *([f"- Corrected positions: `{section.counts}`"] if found.mended else []),
+        *([f"- Corrected positions: `{section.counts}`"] if found.corrected else []),
         *(f"- {note}" for note in section.notes),
     ]
     return "\n".join(lines) + "\n\n"

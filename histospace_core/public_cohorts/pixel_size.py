@@ -40,7 +40,7 @@ def pixel_size(um: NDArray[np.float64], pixels: NDArray[np.float64], name: str) 
     """
     ones = np.column_stack([um, np.ones(len(um))])
     if len(um) < 3 or np.linalg.matrix_rank(ones) < 3:
-        raise CohortError(f"Section '{name}' has too few spots to tell its pixel size.")
+        raise CohortError(f"Section '{name}' has too few spots to determine its pixel size.")
     fit, *_ = np.linalg.lstsq(ones, pixels, rcond=None)
     long, short = np.linalg.svd(fit[:2], compute_uv=False)
     if short == 0:

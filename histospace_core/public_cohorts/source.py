@@ -10,7 +10,7 @@ from histospace_core.errors import CohortError
 from histospace_core.public_cohorts.download import RemoteFile
 
 Fetch = Callable[[RemoteFile], Path]  # puts one file into the cohort folder
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Source(ABC):
         if self.needs_ids and not ids:
             raise CohortError(f"'{self.name}' needs the name of a data set, e.g. {self.example}.")
         for name in ids:
-            if not PLAIN.fullmatch(name):
+            if not FILE_NAME.fullmatch(name):
                 raise CohortError(f"'{name}' is no name of a data set; give e.g. {self.example}.")
 
 
-def plain_name(name: str, listing: str) -> str:
+def require_file_name(name: str, listing: str) -> str:
     """Return a file name that a listing states, if it is one and no path.
 
     Raises
@@ -94,6 +94,6 @@ def plain_name(name: str, listing: str) -> str:
     CohortError
         It would leave the cohort folder.
     """
-    if not PLAIN.fullmatch(name):
+    if not FILE_NAME.fullmatch(name):
         raise CohortError(f"{listing} names a file {name[:80]!r}, which is no plain file name.")
     return name

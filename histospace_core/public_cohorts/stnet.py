@@ -26,7 +26,7 @@ from histospace_core.expression.legacy import read_spots
 from histospace_core.public_cohorts.download import RemoteFile
 from histospace_core.public_cohorts.pixel_size import legacy_um, pixel_size
 from histospace_core.public_cohorts.resume import DownloadError
-from histospace_core.public_cohorts.source import Fetch, PublicSection, Source, plain_name
+from histospace_core.public_cohorts.source import Fetch, PublicSection, Source, require_file_name
 
 LISTING, METADATA = "listing.json", "metadata.csv"
 PARTS = ("histology_image", "count_matrix", "spot_coordinates")
@@ -88,7 +88,7 @@ def _listed(listing: Path, base_url: str) -> dict[str, RemoteFile]:
         entries = json.loads(listing.read_text(encoding="utf-8"))["files"]
         files = [
             RemoteFile(
-                plain_name(str(e["filename"]), "The listing"),
+                require_file_name(str(e["filename"]), "The listing"),
                 str(e["content_details"]["download_url"]),
                 int(e["size"]),
                 f"sha256:{e['content_details']['sha256_hash']}",
@@ -126,9 +126,9 @@ def _rows(metadata: Path, ids: Sequence[str]) -> list[dict[str, str]]:
         raise CohortError(f"'{METADATA}' of ST-Net has not the expected columns.")
     for row in rows:
         row["patient"] = patient_id(row["patient"])
-        row["section"] = plain_name(f"{row['patient']}_{row['replicate']}", METADATA)
+        row["section"] = require_file_name(f"{row['patient']}_{row['replicate']}", METADATA)
         for part in PARTS:
-            plain_name(row[part], METADATA)
+            require_file_name(row[part], METADATA)
     wanted = {patient_id(name) + name[name.find("_") :] * ("_" in name) for name in ids}
     known = {row[column] for row in rows for column in ("patient", "section")}
     if wanted - known:

@@ -22,7 +22,7 @@ from histospace_core.expression.spaceranger import POSITIONS, read_positions
 from histospace_core.public_cohorts.download import RemoteFile, exists
 from histospace_core.public_cohorts.pixel_size import pixel_size, visium_um
 from histospace_core.public_cohorts.resume import DownloadError
-from histospace_core.public_cohorts.source import PLAIN, Fetch, PublicSection, Source
+from histospace_core.public_cohorts.source import FILE_NAME, Fetch, PublicSection, Source
 
 VERSIONS = ("3.1.2", "3.0.0", "2.1.0", "2.0.1", "2.0.0", "1.3.0", "1.2.0", "1.1.0", "1.0.0")
 MATRIX, SPATIAL = "filtered_feature_bc_matrix.h5", "spatial.tar.gz"
@@ -114,8 +114,8 @@ def _unpack(archive: Path, target: Path) -> None:
         with tarfile.open(archive) as packed:
             for member in packed:
                 folder, _, name = member.name.removeprefix("./").rpartition("/")
-                fits = folder == "spatial" and PLAIN.fullmatch(name) and member.isfile()
-                if fits and member.size <= LARGEST_MEMBER:
+                wanted = folder == "spatial" and FILE_NAME.fullmatch(name) and member.isfile()
+                if wanted and member.size <= LARGEST_MEMBER:
                     stream = packed.extractfile(member)
                     (target / name).write_bytes(stream.read() if stream else b"")
     except (tarfile.TarError, EOFError, OSError) as error:

@@ -19,8 +19,6 @@ from histospace_core.evaluation import (
     HeldOut,
     gene_sets,
     interval_report,
-    load_held_out,
-    save_held_out,
     score_section,
     summarise,
 )
@@ -30,6 +28,7 @@ from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.cohort_check import cohort_check, require_sound
 from histospace_core.training.folds import Fold, make_folds, sections_of
+from histospace_core.training.held_out_file import load_held_out, save_held_out
 from histospace_core.training.method import Fitted, Method, TrainingSet
 from histospace_core.training.methods import method_named
 from histospace_core.training.panel import Panel

@@ -1,4 +1,4 @@
-"""HEST: swapped axes found and mended, spots outside left out, the gate, the token."""
+"""HEST: swapped axes found and corrected, spots outside left out, the gate, the token."""
 
 import hashlib
 import re
@@ -35,7 +35,7 @@ def hub(server: Files, monkeypatch: pytest.MonkeyPatch) -> Files:
     return server
 
 
-def test_swapped_axes_are_found_mended_and_said(hub: Files, folder: Path) -> None:
+def test_swapped_axes_are_found_corrected_and_reported(hub: Files, folder: Path) -> None:
     make_hest(hub.folder / HOME, "TENX2", swap=True)
     fetched = fetch_cohort("hest:TENX2", folder)
     (found,) = fetched.checked
@@ -44,10 +44,10 @@ def test_swapped_axes_are_found_mended_and_said(hub: Files, folder: Path) -> Non
     (section,) = read_cohort(fetched.table)
     assert section.counts == folder / "corrected/TENX2.h5ad"
     published = anndata.read_h5ad(folder / "st/TENX2.h5ad")  # stands as it came
-    mended = read_measured(section.counts)
-    np.testing.assert_allclose(mended.obsm["spatial"], published.obsm["spatial"][:-2, ::-1])
-    np.testing.assert_array_equal(mended.X.toarray(), published.X.toarray()[:-2])
-    assert list(mended.var_names) == list(published.var_names)
+    corrected = read_measured(section.counts)
+    np.testing.assert_allclose(corrected.obsm["spatial"], published.obsm["spatial"][:-2, ::-1])
+    np.testing.assert_array_equal(corrected.X.toarray(), published.X.toarray()[:-2])
+    assert list(corrected.var_names) == list(published.var_names)
     about = (folder / "SOURCE.md").read_text()
     assert "Orientation that fits: x and y swapped" in about
     assert "Corrected positions: `corrected/TENX2.h5ad`" in about
