@@ -23,10 +23,10 @@ class AgainstRest:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a gene, largest least effect first: ``gene, mean_in, mean_out, difference, ci_low,
+        One row per gene, largest least effect first: ``gene, mean_in, mean_out, difference, ci_low,
         ci_high, effect_size, least_effect, reliable, held_out_pearson, p_value, q_value,
-        naive_p_value``. As `find_markers` gives them, with what a t-test that takes tiles for
-        independent would say beside.
+        naive_p_value``. As `find_markers` returns them; `naive_p_value` is that of a t-test that
+        treats tiles as independent.
     n_inside, n_outside : int
         Tiles with a prediction on either side.
     n_genes, n_tested : int
@@ -75,13 +75,12 @@ def against_rest(
 ) -> AgainstRest:
     """Test every gene between the tiles of a region and all others, by `find_markers`.
 
-    The region must not have been drawn after the maps of the genes that are tested: then the
-    q-values of these test nothing.
+    The q-values are not valid for genes whose maps were used to draw the region.
 
     Parameters
     ----------
     table : AnnData
-        Tiles x genes with ``obsm["spatial"]``, as `Prediction.to_anndata` gives it.
+        Tiles x genes with ``obsm["spatial"]``, as `Prediction.to_anndata` returns it.
     inside : bool, (n,)
     reliable_only : bool
         Test only genes with ``var["reliable"]``, where the table has that column.

@@ -13,7 +13,7 @@ from histospace_core.errors import MeasurementError
 
 
 class Agreement(TypedDict):
-    """Scores of one comparison; the control moves the map as a whole, so it stays smooth."""
+    """Scores of one comparison. The shuffled control moves the whole map, so it stays smooth."""
 
     n_tiles: int
     ari: float
@@ -34,10 +34,10 @@ def agreement(
 ) -> Agreement:
     """Compare domains with the classes of annotated tiles.
 
-    The AUROC of a class ranks tiles by how common the class is in their domain. It is learnt from
-    the same tiles and so flatters many small domains; the control is flattered alike. The control
-    lays the domains elsewhere on the tissue (`placements`): tiles shuffled one by one would be
-    beaten by any smooth map.
+    The AUROC of a class ranks tiles by how common the class is in their domain. Since that
+    frequency comes from the same tiles, many small domains score too high; the control has the
+    same bias. The control places the domains elsewhere on the tissue (`placements`), because any
+    smooth map would beat tiles that are shuffled one by one.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def agreement(
 def _aurocs(
     domains: NDArray[np.integer], classes: NDArray[np.object_], names: list[str]
 ) -> dict[str, float]:
-    """AUROC of each class; NaN where it has no tile or all."""
+    """AUROC of each class; NaN for a class that has no tile or all of them."""
     size = np.bincount(domains)
     found = {}
     for name in names:

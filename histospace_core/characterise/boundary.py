@@ -1,4 +1,4 @@
-"""Tiles in regions, and expression against distance to the edge of one."""
+"""Tiles in regions, and expression as a function of distance to a region's edge."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from histospace_core.evaluation.spatial import pitch
 
 
 def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArray[np.str_]:
-    """Name of the region each tile centre lies in, "" for none; the first drawn wins."""
+    """Return the name of the region that each tile centre lies in; the first region wins."""
     labels = np.full(len(centres), "", dtype=object)
     for region in reversed(regions):
         labels[region.contains(centres)] = region.name
@@ -19,7 +19,7 @@ def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArr
 
 
 def edge_distance(inside: NDArray[np.bool_], centres: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Distance (n,) of each tile to the edge of a region of tiles; negative inside.
+    """Return the distance (n,) of each tile to the edge of a region of tiles; negative inside.
 
     The edge runs midway between a tile inside and one outside.
 
@@ -48,7 +48,7 @@ def boundary_gradient(
     width_um: float = 200.0,
     reach_um: float = 1000.0,
 ) -> pd.DataFrame:
-    """Mean expression in bands of distance to the edge of a region.
+    """Return mean expression in bands of distance to the edge of a region.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def boundary_gradient(
     distance_um : (n,)
         To the edge, negative inside: `Region.signed_distance` or `edge_distance`, in um.
     width_um, reach_um : float
-        Of a band, and how far from the edge to look on either side.
+        Width of a band, and largest distance from the edge on either side.
 
     Returns
     -------
-    DataFrame, a row a band that holds a tile: ``from_um, to_um`` (negative inside), ``n_tiles``,
-    then ``mean_<i>`` and ``sem_<i>`` of gene i. The standard error counts tiles as independent,
-    which neighbours are not: it is a lower bound.
+    DataFrame with one row per band that contains tiles: ``from_um, to_um`` (negative inside),
+    ``n_tiles``, then ``mean_<i>`` and ``sem_<i>`` of gene i. The standard error treats tiles as
+    independent and is therefore a lower bound.
     """
     steps = int(np.ceil(reach_um / width_um))
     edges = np.arange(-steps, steps + 1) * width_um

@@ -1,4 +1,4 @@
-"""Differences between regions: their weights, moments, and standard error under placements."""
+"""Differences between regions: weights, moments, and standard errors under placements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from histospace_core.characterise.placements import LEAST_KEPT, placements
 
 _TOGETHER = 8
-"""Placements multiplied at once: memory is n x regions x this."""
+"""Placements processed at once; memory grows as tiles x regions x this."""
 _BLOCK = 8192
 
 
 class Side(NamedTuple):
-    """Tiles of one side of a comparison: how many, and mean and variance of each gene."""
+    """One side of a comparison: its number of tiles, and each gene's mean and variance."""
 
     size: int
     mean: NDArray[np.float64]
@@ -25,7 +25,7 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums by region of centred expression and of its squares, (regions, genes) each."""
+    """Sums of centred expression and of its squares by region, (regions, genes) each."""
 
     sizes: NDArray[np.intp]
     sums: NDArray[np.float64]
@@ -33,7 +33,7 @@ class Moments:
     centre: NDArray[np.float64]
 
     def of(self, regions: Sequence[int]) -> Side:
-        """Mean and variance over the tiles of some regions together."""
+        """Return mean and variance over the tiles of some regions together."""
         chosen = list(regions)
         size = int(self.sizes[chosen].sum())
         mean = self.sums[chosen].sum(0) / max(size, 1)
@@ -47,13 +47,13 @@ def moments(
     n_regions: int,
     centre: NDArray[np.float64],
 ) -> Moments:
-    """Read expression once, in blocks, for the moments of every region.
+    """Return the moments of every region; expression is read once, in blocks.
 
     Parameters
     ----------
     centred : (n, genes), expression less `centre`
     labels : int, (n,)
-        -1 takes no part.
+        -1 for tiles to ignore.
     n_regions : int
     centre : (genes,)
     """

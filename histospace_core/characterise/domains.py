@@ -1,4 +1,4 @@
-"""Spatial domains: regions of tiles that express alike and lie together."""
+"""Spatial domains: contiguous regions of tiles with similar expression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from histospace_core.characterise.graph import Graph, components, joint_graph
 from histospace_core.errors import MeasurementError
 
 SCAN = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
-"""Resolutions tried where none are given. A large slide falls into many domains at a resolution
-that leaves a small section whole, so a wide range is scanned and the useful part kept."""
+"""Resolutions tried by default. The useful ones depend on the size of the section, so a wide range
+is scanned and only levels with a useful number of domains are kept."""
 FEWEST, MOST = 2, 20
 MINIMUM_TILES = 20
 _SHARE = 0.8
@@ -35,17 +35,17 @@ class Domains:
         Domain of each tile, 0 the largest; -1 where a tile has no expression.
     stability : (levels,)
         Mean adjusted Rand index between the domains and those of random 80 % of the tiles; NaN
-        at a level of one domain, where there is nothing to agree on.
+        at a level with a single domain.
     stability_control : (levels,)
-        The same of normal noise with the variances of the components, in which there are no
-        clusters (the null of SigClust, Liu et al. 2008, doi 10.1198/016214508000000454); NaN
-        where this control was not asked for.
+        The same for normal noise with the variances of the components, which has no clusters
+        (the null of SigClust, Liu et al. 2008, doi 10.1198/016214508000000454); NaN if this
+        control was not requested.
     confidence : (n, levels)
-        Share of the resamples holding the tile in which it fell to its own domain; NaN where a
-        tile was in none.
+        Share of the resamples with the tile in which it was assigned to its domain; NaN for a
+        tile that no resample contains.
     chosen : int
-        The most stable level of three domains or more, if its stability is at least 0.65; else
-        the most stable of all. A cut in two is nearly always stable and seldom what is asked.
+        The most stable level with at least three domains if its stability is at least 0.65,
+        otherwise the most stable level. Two domains are nearly always stable but seldom useful.
     """
 
     resolutions: tuple[float, ...]
@@ -77,20 +77,20 @@ def find_domains(
     """Find spatial domains of measured or predicted expression.
 
     Leiden (Traag, Waltman & van Eck 2019, doi 10.1038/s41598-019-41695-z) on the graph of
-    `graph.joint_graph`. Raw counts, as `read_measured` gives them, are normalised and their 2,000
-    most variable genes taken; anything else is taken as it is, on its log scale.
+    `graph.joint_graph`. Raw counts, as `read_measured` returns them, are normalised and reduced to
+    their 2,000 most variable genes; other tables must be on a log scale and are used unchanged.
 
     Parameters
     ----------
     table : AnnData
         Tiles x genes with ``obsm["spatial"]``; a tile with a missing value is left out.
     resolutions : sequence of float, optional
-        Levels to report. Where not given, `SCAN` is tried and those levels kept that give 2 to 20
-        domains, each number of domains once; if none does, the one nearest to it.
+        Levels to report. By default `SCAN` is tried, and one level is kept for each number of
+        domains from 2 to 20; if there is none, the level nearest to that range.
     n_resamples : int
-        Random 80 % of the tiles, clustered anew at each level, that stability is measured on.
+        Number of random subsets of 80 % of the tiles that are clustered to measure stability.
     control : bool
-        Whether to do the same to noise, which takes as long again.
+        Whether to measure stability on noise too, which doubles the time.
     seed : int
 
     Raises

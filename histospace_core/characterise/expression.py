@@ -1,4 +1,4 @@
-"""Expression as every analysis here takes it: on a log scale, from counts or from a prediction."""
+"""Log-scale expression from counts or from a prediction, as every analysis here uses it."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,15 @@ from scipy import sparse
 from histospace_core.expression.normalise import normalise
 
 FOUND_IN = 0.1
-"""A measured gene counts if it is found in this share of the spots."""
+"""A measured gene is used if at least this share of the spots has counts of it."""
 _BINS = 20
 
 
 def log_expression(table: AnnData) -> tuple[NDArray[np.floating], NDArray[np.str_]]:
-    """Expression (n, genes) on a log scale, and the names of its genes.
+    """Return expression (n, genes) on a log scale, and the names of its genes.
 
     Raw counts, which `read_measured` marks by ``obs["total_counts"]``, become ln(CP10k + 1) of the
-    genes found in a tenth of the spots; anything else is taken as it is.
+    genes found in a tenth of the spots; other tables are returned unchanged.
     """
     if not is_counts(table):
         values = table.X.toarray() if sparse.issparse(table.X) else np.asarray(table.X)
@@ -28,15 +28,16 @@ def log_expression(table: AnnData) -> tuple[NDArray[np.floating], NDArray[np.str
 
 
 def is_counts(table: AnnData) -> bool:
-    """Whether a table holds raw counts as `read_measured` gives them."""
+    """Whether a table contains raw counts, as `read_measured` returns them."""
     return "total_counts" in table.obs
 
 
 def variable_genes(expression: NDArray[np.floating], number: int = 2000) -> NDArray[np.intp]:
-    """Columns of the genes of ln(CP10k + 1) that vary most for their mean.
+    """Return the columns of the most variable genes of ln(CP10k + 1), given their means.
 
     The logarithm of variance over mean of CP10k, standardised within 20 bins of the mean (Satija
-    et al. 2015, doi 10.1038/nbt.3192): of raw variance, the loudest genes would take all.
+    et al. 2015, doi 10.1038/nbt.3192). By raw variance, only highly expressed genes would be
+    chosen.
     """
     if expression.shape[1] <= number:
         return np.arange(expression.shape[1])

@@ -1,4 +1,4 @@
-"""Lists of genes in files that people have: plain text, a table, GMT."""
+"""Gene lists from plain text, CSV and GMT files."""
 
 import csv
 import re
@@ -7,33 +7,33 @@ from histospace_core.characterise.signatures import Signature, parse_gmt
 from histospace_core.errors import MeasurementError
 
 LARGEST_LIST = 2**20
-"""Bytes; far more than the genes of a genome."""
+"""Bytes; far more than the names of all genes of a genome take."""
 _HEADS = ("gene", "genes", "symbol", "gene_symbol", "gene_name", "hgnc_symbol", "gene_id",
           "ensembl_id", "ensembl")  # fmt: skip
 _SEPARATORS = ",;\t"
 
 
 def read_gene_lists(name: str, content: bytes) -> list[Signature]:
-    """Read lists of genes; names stay as they are.
+    """Read lists of genes; names are not changed.
 
     Parameters
     ----------
     name : str
-        Of the file, for its kind and for errors.
+        Name of the file: its ending determines the format, and errors quote it.
     content : bytes
-        GMT: as many lists as it has lines. CSV: the column headed gene, symbol or gene_id (or the
-        like), else the first. Anything else: names parted by blanks, commas, semicolons or line
-        ends; lines that begin with # are left out.
+        GMT has one list per line. In CSV, the column named gene, symbol, gene_id or similar is
+        read, otherwise the first. Any other text contains names separated by spaces, commas,
+        semicolons or line breaks; lines that begin with # are skipped.
 
     Returns
     -------
     list of Signature
-        One at least, each with one gene at least.
+        At least one, each with at least one gene.
 
     Raises
     ------
     MeasurementError
-        The file is too large, no text, or holds no name.
+        The file is too large, is not text, or contains no name.
     """
     if len(content) > LARGEST_LIST:
         raise MeasurementError(f"{name}: larger than 1 MB, so no list of genes.")
@@ -56,7 +56,7 @@ def read_gene_lists(name: str, content: bytes) -> list[Signature]:
 
 
 def to_gmt(lists: list[Signature]) -> bytes:
-    """Write lists so that `read_gmt` reads them."""
+    """Return lists in GMT format, as `read_gmt` reads it."""
     lines = [[s.name, s.source, *s.genes] for s in lists]
     return "".join("\t".join(cells) + "\n" for cells in lines).encode()
 

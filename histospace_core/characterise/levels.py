@@ -1,4 +1,4 @@
-"""The domains of one resolution: their names, what marks them, how far to trust each."""
+"""The domains of one resolution: names, markers, and how far to trust each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from histospace_core.characterise.signatures import SignatureScores
 from histospace_core.errors import MeasurementError
 
 CLEAR_EFFECT = 0.5
-"""A gene is named as a marker where its least effect is this many standard deviations: a medium
-effect in Cohen's (1988) words."""
-MANY_FOREIGN = 0.5
-"""A domain is marked if this share of its tiles looks unlike the training tissue."""
-UNSURE = 0.5
-"""A domain is marked if its tiles fall to it in less than this share of the resamples."""
+"""Smallest least effect, in standard deviations, of a gene that is listed as a marker: Cohen's
+(1988) medium effect."""
+MOSTLY_OUT_OF_DOMAIN = 0.5
+"""A domain has low trust if more than this share of its tiles is out of the model's domain."""
+LOW_CONFIDENCE = 0.5
+"""A domain has low trust if its tiles are assigned to it in fewer than this share of resamples."""
 _NAMED_AFTER = 0.1
-"""Smallest difference of mean scores, in z, that names a domain after a signature."""
+"""Smallest difference of mean z-scores at which a domain is named after a signature."""
 _TOP = 5
 
 
@@ -33,13 +33,13 @@ class Level:
     Attributes
     ----------
     names : list of str
-        ``"D1: Stroma"``, the suggestion after the signature that stands out most, or ``"D1"``.
+        ``"D1: Stroma"``, after the signature that stands out most, or ``"D1"`` if none does.
     markers : DataFrame or None
-        ``Markers.table`` without p- and q-values, which would test nothing: the domains were found
-        on these very genes. With a comparison, the columns of ``AgainstMeasured.markers`` too.
-        None where fewer than two domains are large enough.
+        ``Markers.table`` without p- and q-values, which are not valid for domains found on the
+        same genes. With a comparison, also the columns of ``AgainstMeasured.markers``. None if
+        fewer than two domains are large enough.
     measured : dict or None
-        What of the level the measurement confirms, as in ``summary.json``.
+        How well the measurement agrees with this level, as in ``summary.json``.
     """
 
     names: list[str]
@@ -48,14 +48,14 @@ class Level:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The markers; without rows where there are none."""
+        """The markers; an empty table if there are none."""
         columns = ["region", "gene", "difference", "effect_size", "least_effect"]
         return pd.DataFrame(columns=columns) if self.markers is None else self.markers
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The spots of a comparison, the domains found on what was measured, and the tiles' stride."""
+    """The spots of a comparison, the domains of their measurement, and the stride of the tiles."""
 
     spots: AnnData
     domains: Domains
@@ -71,7 +71,7 @@ def describe_level(
     all_genes: bool,
     seed: int,
 ) -> Level:
-    """Name the domains of one level and find what marks them.
+    """Name the domains of one level and find their markers.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def describe_level(
 def domain_names(labels: NDArray[np.intp], scored: SignatureScores) -> list[str]:
     """Suggest a name for each domain: its number and the signature that stands out most in it.
 
-    A signature whose held-out score is known and not surely above zero names nothing.
+    A signature is not used if the interval of its held-out score includes zero.
     """
     known = np.isfinite(scored.scores).any(0)
     if "held_out_ci_low" in scored.table:
@@ -128,7 +128,7 @@ def domain_facts(
     confidence: NDArray[np.float64],
     out_of_domain: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
-    """What ``summary.json`` says of each domain of a level."""
+    """Return the facts about each domain of a level, as in ``summary.json``."""
     table = level.table
     facts = []
     for number, name in enumerate(level.names):
@@ -137,9 +137,9 @@ def domain_facts(
         outside = float(out_of_domain[inside].mean())
         sure = float(np.nanmean(confidence[inside])) if np.isfinite(confidence[inside]).any() else 0
         doubts = []
-        if outside > MANY_FOREIGN:
+        if outside > MOSTLY_OUT_OF_DOMAIN:
             doubts.append("unlike the training tissue")
-        if sure < UNSURE:
+        if sure < LOW_CONFIDENCE:
             doubts.append("does not last when tiles are left out")
         facts.append(
             {

@@ -1,4 +1,4 @@
-"""Genes that differ between regions, tested against regions moved elsewhere on the tissue."""
+"""Genes that differ between regions, tested against random placements of the regions."""
 
 from dataclasses import dataclass
 
@@ -23,12 +23,12 @@ class Markers:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a region and gene: ``region, gene, n_tiles, mean_in, mean_out, difference, ci_low,
+        One row per region and gene: ``region, gene, n_tiles, mean_in, mean_out, difference, ci_low,
         ci_high, effect_size, least_effect, reliable, p_value, q_value``. `difference` is in the
         unit of expression, with its 95 % interval; `effect_size` divides it by the standard
         deviation within the two sides (Cohen's d); `least_effect` is the end of its interval
-        nearer to zero, 0 where the interval holds zero: a region's genes stand in its order,
-        largest first. q-values are Benjamini-Hochberg over all rows.
+        nearer to zero, or 0 if the interval contains zero. The genes of a region are sorted by
+        it, largest first. q-values are Benjamini-Hochberg over all rows.
     n_genes, n_tested : int
         Genes with expression, and those that were tested.
     left_out : tuple of str
@@ -52,22 +52,23 @@ def find_markers(
 ) -> Markers:
     """Compare each region with the rest of the tissue, or with the region `versus`.
 
-    Neighbouring tiles repeat each other, so a test that counts tiles finds differences in pure
-    noise. Here the same difference is taken for the regions moved elsewhere (`placements`), on what
-    the regions do not explain; its root mean square is the standard error that gives the interval
-    and, with Student's t on as many degrees of freedom as there were placements, the p-value.
-    Permuted blocks and phase-randomised surrogates did not hold their level on every simulated
-    noise; this did (`benchmarks/markers.py`).
+    Neighbouring tiles are correlated, so a test that treats tiles as independent finds differences
+    in pure noise. Here the same difference is computed for random placements of the regions
+    (`placements`) on the residuals that the regions do not explain. Its root mean square is the
+    standard error, which gives the interval and, by Student's t with as many degrees of freedom as
+    there were placements, the p-value. On simulated noise this test kept its level, which permuted
+    blocks and phase-randomised surrogates did not always do (`benchmarks/markers.py`).
 
-    Where the regions are domains found on these very genes, the p-values test nothing: on noise
-    of few causes, as predicted maps have, most genes were called. Take the effects then.
+    The p-values are not valid if the regions are domains found on the same genes: on noise with
+    few sources of variation, like that of predicted maps, most genes became significant. Use the
+    effect sizes then.
 
     Parameters
     ----------
     table : AnnData
         Tiles x genes with ``obsm["spatial"]``, as for `find_domains`.
     regions : (n,) of str or int
-        Region of each tile; "", -1 and missing values are tiles that take no part.
+        Region of each tile; tiles with "", -1 or a missing value are ignored.
     versus : str, optional
         Region to compare the others with.
     reliable_only : bool
@@ -78,7 +79,8 @@ def find_markers(
     Raises
     ------
     MeasurementError
-        Fewer than two regions are large enough, `versus` is none of them, or no gene is reliable.
+        Fewer than two regions are large enough, `versus` is not one of them, or no gene is
+        reliable.
     """
     names, labels = _labels(regions, table.n_obs)
     expression, genes = log_expression(table)

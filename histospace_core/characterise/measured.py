@@ -1,4 +1,4 @@
-"""What was found on a prediction, held against the measurement of the same section."""
+"""Compare the domains and markers of a prediction with the measurement of the same section."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ _REACH = 0.75
 
 @dataclass(frozen=True)
 class AgainstMeasured:
-    """A map of domains held against measured expression.
+    """Predicted domains compared with measured expression.
 
     Attributes
     ----------
     agreement : Agreement
-        Of the predicted domains with domains found on what was measured, as many as can be had.
+        Between the predicted domains and about as many domains of the measurement.
     n_measured_domains : int
     effects : list of dict
-        A predicted domain each: ``region, n_spots, pearson`` (over the genes, of predicted effect
-        size with measured difference in standard deviations), ``pearson_shuffled_mean,
-        pearson_shuffled_p95, p_value`` (the same domain moved elsewhere).
+        One per predicted domain: ``region, n_spots, pearson`` (over the genes, between predicted
+        effect size and measured difference in standard deviations), ``pearson_shuffled_mean,
+        pearson_shuffled_p95, p_value`` (from random placements of the domain).
     markers : pandas.DataFrame
-        ``region, gene, measured_difference, measured_effect, measured_q_value``. The domains know
-        nothing of the measurement, so these q-values are tests.
+        ``region, gene, measured_difference, measured_effect, measured_q_value``. These q-values
+        are valid, since the domains are independent of the measurement.
     """
 
     agreement: Agreement
@@ -54,7 +54,7 @@ def labels_at_spots(
     labels: NDArray[np.integer],
     stride: float,
 ) -> NDArray[np.intp]:
-    """Label (m,) of the tile that each spot lies on; -1 off the tiles.
+    """Return the label (m,) of the tile that each spot lies on; -1 for spots off the tiles.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def labels_at_spots(
 
 
 def measured_domains(spots: AnnData, seed: int = 0) -> Domains:
-    """Domains of what was measured at the matched spots of a comparison."""
+    """Find domains in the measurement at the matched spots of a comparison."""
     return find_domains(_table(spots, "measured"), seed=seed)
 
 
@@ -88,7 +88,8 @@ def against_measured(
     spots : AnnData
         ``Comparison.spots``: layers ``measured`` and ``predicted``, ``obsm["spatial"]``.
     found : Domains
-        Of the measurement (`measured_domains`); the level nearest in number is compared.
+        Domains of the measurement (`measured_domains`), of which the level with the most similar
+        number of domains is compared.
     labels : int, (spots,)
         Predicted domain of each spot (`labels_at_spots`).
     effects : DataFrame
@@ -132,12 +133,12 @@ def signatures_at_spots(
         ``Comparison.spots``.
     signatures : sequence of Signature
     used : collection of str
-        Genes that a predicted score may rest on; measured are all genes of the list.
+        Genes that a predicted score may use; a measured score uses all genes of the list.
 
     Returns
     -------
-    DataFrame, a row a signature: ``signature, section_pearson, section_p_value`` (on the effective
-    number of spots); NaN where one of the two is not scored.
+    DataFrame with one row per signature: ``signature, section_pearson, section_p_value`` (for the
+    effective number of spots); NaN if either score is missing.
     """
     predicted = _table(spots, "predicted")
     tables = _table(spots, "measured"), predicted[:, predicted.var_names.isin(list(used))]
@@ -168,7 +169,7 @@ def _effects(
     n_placements: int,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Whether genes that a domain is predicted to raise are those that it does raise."""
+    """Correlate the predicted effects of each domain with the measured differences."""
     sizes = np.bincount(labels[labels >= 0])
     regions = [int(r) for r in np.flatnonzero(sizes >= SMALLEST_REGION)]
     wide = effects.pivot_table(index="gene", columns="region", values="effect_size").dropna()

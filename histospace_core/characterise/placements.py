@@ -1,4 +1,4 @@
-"""A label map moved elsewhere on the same tissue: the null of every test of regions here."""
+"""Random placements of a label map on its tissue: the null of every test of regions here."""
 
 from collections.abc import Iterator
 
@@ -16,20 +16,20 @@ def placements(
 ) -> Iterator[NDArray[np.intp]]:
     """Turn, mirror and shift the section at random, wrapped around its bounding box.
 
-    Laid out anew so, a map of labels keeps its shapes and its autocorrelation and loses its place,
-    while expression stays where it is. This is the random-shift test of spatial statistics (Lotwick
-    & Silverman 1982, J. R. Stat. Soc. B 44:406), with turns and reflections, on tissue of any
-    outline.
+    A map of labels that is moved in this way keeps its shapes and its autocorrelation, while
+    expression stays where it is, so that any link between the two is due to chance. This is the
+    random-shift test of spatial statistics (Lotwick & Silverman 1982, J. R. Stat. Soc. B 44:406),
+    with rotations and reflections, for tissue of any outline.
 
     Parameters
     ----------
     centres : (n, 2)
     number : int
-        Placements that leave at least half of the tiles on tissue; the others are drawn again.
+        How many to yield. A placement with less than half of the tiles on tissue is drawn again.
 
     Yields
     ------
-    (n,) index of the tile whose label comes to lie on each tile, -1 where none does.
+    (n,) index of the tile whose label is moved onto each tile, -1 where there is none.
     """
     rng = np.random.default_rng(seed)
     nearest, covered = raster(centres)

@@ -28,26 +28,26 @@ from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, 
 from histospace_core.progress import OnProgress, Progress, no_progress
 
 MOST_CONTROLLED = 20_000
-"""Up to this many tiles the domains are also sought in noise."""
+"""Largest number of tiles for which domain stability is also computed on noise."""
 
 
 @dataclass(frozen=True)
 class Characterisation:
-    """What a run says about its tissue.
+    """The domains, markers and signatures of a run.
 
     Attributes
     ----------
     prediction : Prediction
     domains : Domains
     levels : list of Level
-        One a resolution of `domains`.
+        One per resolution of `domains`.
     signatures : SignatureScores
-        Its table also says how well each score was predicted on held-out patients and, with a
-        comparison, on this section.
+        Its table includes each score's correlation on held-out patients and, with a comparison,
+        on this section.
     drawn : DataFrame or None
         ``Markers.table`` of the annotated regions, with their q-values.
     out_of_domain : bool, (n,)
-        Tiles that look unlike the training tissue.
+        Tiles that lie outside the model's domain.
     summary : dict
         As written to ``summary.json``.
     """
@@ -81,20 +81,20 @@ def characterise_run(
     seed: int = 0,
     on_progress: OnProgress = no_progress,
 ) -> Characterisation:
-    """Find the domains of a run, what marks them, and where each signature runs.
+    """Find the domains of a run, their markers, and the score of each signature on each tile.
 
     Parameters
     ----------
     run_dir : pathlib.Path
         Folder of a finished run.
     signatures : pathlib.Path, optional
-        GMT file; the signatures that ship where not given.
+        GMT file; by default the signatures that ship.
     annotations : pathlib.Path, optional
         GeoJSON of regions drawn by a person, to compare the domains with.
     comparison : pathlib.Path, optional
-        What `compare_run` wrote of this run, to hold everything against the measurement.
+        Folder that `compare_run` wrote for this run; adds the measured counterpart of each result.
     all_genes : bool
-        Use every gene, and say so, instead of the reliable ones.
+        Use all genes instead of the reliable ones; the summary then contains a warning.
     seed : int
     on_progress : callable, optional
         Called with the `Progress` before each step.
@@ -104,7 +104,7 @@ def characterise_run(
     StoreError
         The folder holds no finished run.
     MeasurementError
-        A file cannot be used, or the run has too little to characterise.
+        A file cannot be used, or the run has too few tiles or genes.
     """
     lists = read_gmt(signatures) if signatures else read_gmt()
     regions = read_regions(annotations) if annotations else None
@@ -151,7 +151,7 @@ def characterise_run(
 
 
 def _comparison(folder: Path, prediction: Prediction) -> Comparison:
-    """Open a comparison, which must be one of this very slide by this very model."""
+    """Open a comparison and check that it is of the same slide and model."""
     found = open_comparison(folder)
     facts = prediction.provenance
     theirs = found.summary.get("slide"), found.summary.get("model")
@@ -170,7 +170,7 @@ def _skill(
     *,
     shipped: bool,
 ) -> pd.DataFrame:
-    """How well each signature was predicted: on held-out patients, and on this section."""
+    """Return how well each signature was predicted on held-out patients and on this section."""
     names = pd.DataFrame({"signature": [s.name for s in lists]})
     kept = prediction.provenance["model"].get("signatures")
     if shipped and kept:
@@ -183,7 +183,7 @@ def _skill(
 
 
 def _with_skill_notes(table: pd.DataFrame) -> pd.DataFrame:
-    """Note of each signature whose held-out score random lists reach too."""
+    """Add a note to each signature whose held-out score is no better than that of random lists."""
     if "held_out_pearson" not in table:
         return table
     common = table["held_out_pearson"] <= table["random_p95"]
@@ -241,10 +241,10 @@ def _warnings(
     warnings = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
     if facts["model"].get("slide_was_trained_on"):
         warnings.append(
-            "The model was trained on this very slide: what is found here says nothing about a "
-            "new patient."
+            "The model was trained on this slide, so these results do not show how it performs on "
+            "a new patient."
         )
     if not reliable[used].all():
         share = float(reliable[used].mean())
-        warnings.append(f"Rests on all genes, of which only {share:.0%} are reliable.")
+        warnings.append(f"Based on all genes, of which only {share:.0%} are reliable.")
     return warnings

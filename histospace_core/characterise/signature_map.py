@@ -1,4 +1,4 @@
-"""One signature over the tiles of a run, read without the rest of its genes."""
+"""One signature over the tiles of a run; only the genes of the signature are read."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class SignatureMap:
 
     @property
     def scored(self) -> bool:
-        """Whether enough genes could be used; else ``facts["note"]`` says why not."""
+        """Whether enough genes could be used; otherwise ``facts["note"]`` says why not."""
         return bool(np.isfinite(self.values).any())
 
 
@@ -63,8 +63,8 @@ def held_out_skill(prediction: Prediction, signature: Signature) -> dict[str, fl
     Returns
     -------
     dict or None
-        Keys of `signature_skill.COLUMNS` but the first; None where the model's package has no
-        score of this very list: packages score the lists that ship.
+        The keys are `signature_skill.COLUMNS` without the first. None if the model package has no
+        score for exactly this list; packages contain scores only for the shipped lists.
     """
     kept = prediction.provenance["model"].get("signatures") or {}
     return kept.get(signature.name) if signature in read_gmt() else None

@@ -1,4 +1,4 @@
-"""How well the score of a signature was predicted on patients that the model never saw."""
+"""How well signature scores are predicted on held-out patients."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from histospace_core.evaluation.metrics import Matrix, bootstrap_pearson, per_ge
 from histospace_core.expression.genes import guess_species
 
 N_RANDOM = 200
-"""Random lists that each signature is held against."""
+"""Number of random gene lists that each signature is compared with."""
 COLUMNS = (
     "signature",
     "n_used",
@@ -33,11 +33,12 @@ def held_out_signatures(
 ) -> pd.DataFrame:
     """Correlate predicted with measured scores of signatures over held-out spots.
 
-    Predicted is the mean z-score of the list's reliable genes, as `score_signatures` takes it;
-    measured that of all its genes in the panel, so that the truth is not chosen by the model.
-    Beside it stands what random lists of as many reliable genes reach against the same truth:
-    where tissue has few causes, any list follows it. Sections are averaged within a patient, then
-    patients, as for genes; a patient whose fold has too few of the genes has no say.
+    The predicted score is the mean z-score of the list's reliable genes, as in `score_signatures`.
+    The measured score uses all its genes in the panel, so that the model does not choose the
+    truth. Random lists of as many reliable genes are scored against the same truth, since in
+    tissue with few sources of variation any list correlates with it. Scores are averaged over a
+    patient's sections, then over patients; a patient whose fold has too few of the genes is left
+    out.
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ def held_out_signatures(
 
     Returns
     -------
-    DataFrame, a row a signature, columns `COLUMNS`; a signature of fewer than three reliable genes
-    has NaN and used none. The interval resamples spots: it leaves out what differs between
-    patients.
+    DataFrame with one row per signature and columns `COLUMNS`. A signature with fewer than three
+    reliable genes has NaN scores and `n_used` 0. The interval comes from resampled spots and does
+    not include the variation between patients.
     """
     patients = [[s for s in held if s.patient == p] for p in sorted({s.patient for s in held})]
     panels = [(_common_genes(sections), sections) for sections in patients]
@@ -72,17 +73,17 @@ def held_out_signatures(
 
 
 Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Z-scores of what was measured and predicted in a section, (spots, genes) each."""
+"""Measured and predicted z-scores of a section, (spots, genes) each."""
 
 
 def _common_genes(held: Sequence[HeldOut]) -> NDArray[np.str_]:
-    """Genes of every section's panel, in the order of the first: folds may differ in theirs."""
+    """Return the genes that all panels share, in the order of the first; folds differ in panels."""
     shared = set.intersection(*(set(section.genes) for section in held))
     return np.array([gene for gene in held[0].genes if gene in shared], dtype=str)
 
 
 def _standardised(section: HeldOut, genes: NDArray[np.str_]) -> Scores:
-    """Z-scores of what was measured and predicted, (spots, genes); 0 of what does not vary."""
+    """Return measured and predicted z-scores, (spots, genes); 0 for a gene that does not vary."""
     columns = pd.Index(section.genes).get_indexer(genes)
     scores = []
     for values in (section.measured[:, columns], section.predicted[:, columns]):
@@ -99,9 +100,9 @@ def _patient(
     sections: Sequence[Scores],
     rng: np.random.Generator,
 ) -> NDArray[np.float64] | None:
-    """Genes used, correlation, its interval's ends, mean and 95th percentile of random lists.
+    """Return a patient's scores in the order of `COLUMNS`, from `n_used` on.
 
-    None where fewer than three genes can be used.
+    None if fewer than three genes can be used.
     """
     species = guess_species(list(genes))
     wanted = current_symbols(signature.genes, species)
