@@ -40,7 +40,7 @@ class RunTable(RunStates):
         runs_dir
             The run's folder will be `runs_dir/<run id>`.
         worker
-            The process that answers for the run, as `jobs.identity` names it.
+            The process that answers for the run, as `jobs.process.identity` names it.
         """
         run = RunRow(
             id=new_id(),

@@ -121,6 +121,8 @@ class Queue:
         kind: Kind,
         settings: dict[str, Any],
         *,
+        slide_id: str | None = None,
+        model_name: str = "",
         runs_dir: Path | None = None,
         work: Work | None = None,
         batch: bool = False,
@@ -131,11 +133,13 @@ class Queue:
         Parameters
         ----------
         columns
-            The slide, the model and what else `Catalog.add_run` takes.
+            What else `Catalog.add_run` takes.
         """
         run = self._catalog.add_run(
+            slide_id,
+            model_name,
+            settings,
             kind=kind,
-            settings=settings,
             runs_dir=runs_dir or self._settings.runs_dir,
             worker=self._identity,
             **columns,

@@ -128,6 +128,25 @@ def test_a_lost_model_is_named(shop) -> None:
     assert "\n" not in run.error
 
 
+def test_a_cohort_of_slides_is_submitted_in_one_call(shop) -> None:
+    slides = [shop.slide() for _ in range(3)]
+    ids = shop.jobs.submit_predictions(slides, "no-such-model")
+    assert [shop.catalog.run(run_id).slide_id for run_id in ids] == slides
+    assert {shop.wait_end(run_id, seconds=60).state for run_id in ids} == {State.FAILED}
+
+
+def test_a_run_without_a_slide_is_submitted(shop, tmp_path) -> None:
+    jobs, cohort = shop.jobs, tmp_path / "none.csv"
+    for run_id, reason in (
+        (jobs.submit_import("none.svs"), "no import folder"),
+        (jobs.submit_training(cohort), "none.csv"),
+        (jobs.submit_evaluation(cohort), "none.csv"),
+    ):
+        run = shop.wait_end(run_id, seconds=60)
+        assert (run.state, run.slide_id) == (State.FAILED, None)
+        assert reason in run.error
+
+
 def test_submitting_is_quick(shop) -> None:
     shop.jobs.start()
     began = time.monotonic()

@@ -45,7 +45,7 @@ def slide_id(own_shop: Workshop, phantom: Phantom) -> str:
         ).id
 
 
-def test_a_prediction_is_killed_resumed_and_equal_to_one_in_a_piece(
+def test_a_prediction_whose_worker_is_killed_equals_one_in_a_piece(
     own_shop: Workshop, slide_id: str
 ) -> None:
     model = own_shop.catalog.register(make_package(own_shop.settings.models))
@@ -54,9 +54,7 @@ def test_a_prediction_is_killed_resumed_and_equal_to_one_in_a_piece(
     assert submit(slide_id, model.name, stride_um=70) == run_id  # a double click
     run = own_shop.wait(run_id, lambda run: 0 < run.done < run.total, seconds=120)
     os.kill(int(run.worker.split("/")[1]), signal.SIGKILL)
-    assert own_shop.wait_end(run_id).state == State.INTERRUPTED
-    own_shop.jobs.resume(run_id)
-    run = own_shop.wait_end(run_id, seconds=300)
+    run = own_shop.wait_end(run_id, seconds=300)  # Dask sends it to another worker
     assert (run.state, run.error, run.attempt) == (State.DONE, None, 2)
     assert run.done == run.total > 0
     assert run.model_sha256 == model.sha256
