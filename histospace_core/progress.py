@@ -59,6 +59,19 @@ def no_progress(event: Progress) -> None:
     """Report nothing."""
 
 
+def stage_progress(on_progress: OnProgress, before: int, total: int) -> OnProgress:
+    """Return the callback of one stage, whose units of work count among those of all stages.
+
+    Parameters
+    ----------
+    before
+        Units that are done before the stage begins.
+    total
+        Units of all stages.
+    """
+    return lambda event: on_progress(replace(event, done=before + event.done, total=total))
+
+
 def part_progress(on_progress: OnProgress, part: str, start: float, stop: float) -> OnProgress:
     """Return the callback of one part of a longer piece of work.
 

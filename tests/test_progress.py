@@ -3,7 +3,7 @@
 import pytest
 
 from histospace_core.errors import Cancelled
-from histospace_core.progress import Progress, part_progress
+from histospace_core.progress import Progress, part_progress, stage_progress
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,12 @@ from histospace_core.progress import Progress, part_progress
 )
 def test_an_event_reads_as_a_sentence(event: Progress, sentence: str) -> None:
     assert event.sentence() == sentence
+
+
+def test_a_stage_counts_among_all_units() -> None:
+    events: list[Progress] = []
+    stage_progress(events.append, 5, 20)(Progress(3, 10, "predictor", epoch=3))
+    assert events == [Progress(8, 20, "predictor", epoch=3)]
 
 
 def test_parts_fill_the_whole_bar_and_keep_what_the_event_says() -> None:

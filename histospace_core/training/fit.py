@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,13 @@ from histospace_core.networks import (
     UM_PER_PX,
     Domain,
     HistoSPACE,
-    n_parameters,
     to_pixels,
 )
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import OnProgress, no_progress, stage_progress
 from histospace_core.slides.view import View
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.pretrain import pretrain, shuffled
@@ -41,27 +40,17 @@ from histospace_core.training.step import Step
 _CHECKPOINT_EVERY = 10
 
 
-@dataclass(frozen=True)
-class Trained:
+@dataclass(eq=False)
+class Trained(FittedNetwork[HistoSPACE]):
     """A trained network with what is needed to use and to judge it."""
 
-    network: HistoSPACE
     domain: Domain
     n_spots: int
     best_epoch: int
 
     @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
-
-    @property
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "input_range": self.network.input_range}
-
-    def to(self, device: torch.device) -> Self:
-        """Move the network; predictions come back to the CPU."""
-        self.network.to(device)
-        return self
 
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot, (spots, panel)."""
@@ -91,7 +80,8 @@ def fit_histospace(
     tiles, targets = gather(train.sections, panel, recipe)
     key = training_key(recipe, tiles, targets)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
-    autoencoder = pretrain(tiles, recipe, device, stage[0], on_progress)
+    report = stage_progress(on_progress, 0, recipe.all_epochs)
+    autoencoder = pretrain(tiles, recipe, device, stage[0], report)
 
     torch.manual_seed(recipe.seed)
     network = HistoSPACE(len(panel), recipe.mends.input_range)
@@ -102,7 +92,8 @@ def fit_histospace(
     pixels = torch.from_numpy(tiles).to(device)
     truth = torch.from_numpy(targets).to(device)
     inner, outer = _split(recipe, train.sections, panel, test, pixels, truth)
-    best_epoch = _fit_head(network, inner, outer, recipe, stage[1], on_progress)
+    report = stage_progress(on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
+    best_epoch = _fit_head(network, inner, outer, recipe, stage[1], report)
     network.eval()
     for checkpoint in stage:
         checkpoint.clear()
@@ -113,17 +104,18 @@ def fit_histospace(
 def gather(
     sections: Sequence[SectionData], panel: Panel, recipe: HistoSPACERecipe
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pool the spots that are kept: tiles (n, s, s, 3) and expression (n, G)."""
-    kept = [_kept(s, panel, recipe) for s in sections]
-    how = recipe.expression_unit
-    tiles = np.concatenate([s.tiles[k] for s, k in zip(sections, kept, strict=True)])
-    values = [panel.expression(s.measured, how)[k] for s, k in zip(sections, kept, strict=True)]
-    if len(tiles) < 2:
+    """Pool the spots that are trained on: tiles (n, s, s, 3) and expression (n, G)."""
+    tiles, values = [], []
+    for section in sections:
+        used = _used_spots(section, panel, recipe)
+        tiles.append(section.tiles[used])
+        values.append(panel.expression(section.measured, recipe.expression_unit)[used])
+    if sum(map(len, tiles)) < 2:
         raise CohortError("Fewer than two training spots can be used; there is nothing to learn.")
-    return tiles, np.concatenate(values)
+    return np.concatenate(tiles), np.concatenate(values)
 
 
-def _kept(section: SectionData, panel: Panel, recipe: HistoSPACERecipe) -> NDArray[np.bool_]:
+def _used_spots(section: SectionData, panel: Panel, recipe: HistoSPACERecipe) -> NDArray[np.bool_]:
     if recipe.mends.all_spots:
         return np.ones(section.n_spots, bool)
     return panel.kept_spots(section.measured)
@@ -157,7 +149,7 @@ def _split(
         )
     # inner: the last training section where there are several, else a fifth of the spots
     n = len(pixels)
-    last = int(_kept(train[-1], panel, recipe).sum()) if len(train) > 1 else n // 5
+    last = int(_used_spots(train[-1], panel, recipe).sum()) if len(train) > 1 else n // 5
     return _Spots(pixels[:-last], truth[:-last]), _Spots(pixels[-last:], truth[-last:])
 
 
@@ -181,10 +173,10 @@ def _fit_head(
 
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
-        seen = _encode(network, train.pixels[spots]) if features is None else features[spots]
+        inputs = _encode(network, train.pixels[spots]) if features is None else features[spots]
         # for a head this small a CPU loses more in converting to bf16 than it gains
-        with torch.autocast(seen.device.type, torch.bfloat16, enabled=seen.is_cuda):
-            predicted = network.decode(seen)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+            predicted = network.decode(inputs)
         return mse_loss(predicted.float(), train.truth[spots])
 
     for epoch in range(start, recipe.epochs):
@@ -194,24 +186,15 @@ def _fit_head(
             step(len(batch), partial(loss_of, batch))
             for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch)
         ]
-        error = None
+        event = step.finished_epoch("predictor", epoch + 1, recipe.epochs, losses)
         if held is not None:
             error = float(mse_loss(predict_tiles(network, held.pixels), held.truth))
+            event = replace(event, held_out_loss=error)
             if error < best:
                 best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())
         elif (epoch + 1) % _CHECKPOINT_EVERY == 0:
             checkpoint.save(network, optimiser, epoch + 1)
-        on_progress(
-            Progress(
-                recipe.autoencoder_epochs + epoch + 1,
-                recipe.all_epochs,
-                "predictor",
-                epoch=epoch + 1,
-                loss=float(torch.stack(losses).mean()),
-                held_out_loss=error,
-                note=step.note,
-            )
-        )
+        on_progress(event)
     if best_state is not None:
         network.load_state_dict(best_state)
     return best_epoch

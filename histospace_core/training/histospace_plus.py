@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from histospace_core.networks import Domain, n_parameters
+from histospace_core.networks import Domain
 from histospace_core.networks.encoders import OFFLINE, load_encoder
 from histospace_core.networks.histospace_plus import (
     FROZEN,
@@ -20,10 +20,10 @@ from histospace_core.networks.histospace_plus import (
     HistoSPACEPlus,
     Trunk,
 )
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import OnProgress, Progress, no_progress, stage_progress
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
 from histospace_core.training.programmes import decompose, fit_ridges
 from histospace_core.training.recipe import PLUS, PlusRecipe, Recipe
 from histospace_core.training.tuned_branch import fit_tuned
@@ -31,35 +31,25 @@ from histospace_core.training.tuned_branch import fit_tuned
 SHIFT_UM = 19.3
 """Training moves a centre by up to this in x and in y."""
 _PROFILES = "log10_cp1k_of_section"
-"""Programmes are found in counts that keep what a spot's depth says of its cells."""
+"""Programmes are found in counts that keep the spots' depth, which tells of their cells."""
 _BATCH = 128
 _STAINED = 4
-"""Differently stained copies of each training spot that the domain is learned from."""
+"""Copies of each training spot, each with another stain, that the domain is learned from."""
 _STAIN = 0.25
-"""Standard deviation of their gain of optical density."""
-_LOOKS = [(s, (math.cos(2.4 * s), math.sin(2.4 * s))) for s in range(8)]
-"""Eight looks at a spot: a symmetry each, its centre moved around the spot."""
+"""Standard deviation of the gain in optical density of these copies."""
+_POSES = [(s, (math.cos(2.4 * s), math.sin(2.4 * s))) for s in range(8)]
+"""Eight poses of a tile: each has its own symmetry and its own shift of the centre."""
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedPlus:
+@dataclass(eq=False)
+class TrainedPlus(FittedNetwork[HistoSPACEPlus]):
     """A trained HistoSPACE+ with what is needed to use and to judge it."""
 
-    network: HistoSPACEPlus
     domain: Domain
-
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
 
     @property
     def arguments(self) -> dict[str, Any]:
         return {"n_genes": self.network.n_genes, "n_programmes": self.network.n_programmes}
-
-    def to(self, device: torch.device) -> Self:
-        """Move the network; predictions come back to the CPU."""
-        self.network.to(device)
-        return self
 
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
@@ -85,7 +75,7 @@ def fit_plus(
     work: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> TrainedPlus:
-    """Train both branches on a fold's training sections; `test` is never looked at.
+    """Train both branches on a fold's training sections; `test` is never used.
 
     Parameters
     ----------
@@ -114,7 +104,7 @@ def fit_plus(
         torch.from_numpy(parts.scores).to(device),
         recipe,
         work,
-        lambda event: on_progress(replace(event, done=1 + event.done, total=total)),
+        stage_progress(on_progress, 1, total),
     )
     network.eval()
     return TrainedPlus(network.cpu(), _fit_domain(network, train, recipe.seed))
@@ -128,14 +118,14 @@ def _trunk_weights() -> dict[str, Tensor]:
     return trunk.state_dict()
 
 
-_LOOKED_AT: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDictionary()
+_POSED_FEATURES: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDictionary()
 
 
 def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.float32]) -> None:
     """Fit the ridges in place."""
-    looks = np.concatenate([_look(network, s) for s in train.sections])
+    features = np.concatenate([_posed_features(network, s) for s in train.sections])
     group = np.repeat(np.arange(len(train.sections)), [s.n_spots for s in train.sections])
-    views = np.split(looks, len(FROZEN), axis=2)
+    views = np.split(features, len(FROZEN), axis=2)
     fitted = fit_ridges(views, scores, group)
     network.frozen.centre.copy_(torch.from_numpy(fitted.centre))
     network.frozen.spread.copy_(torch.from_numpy(fitted.spread))
@@ -146,10 +136,10 @@ def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.
 
 @torch.no_grad()
 def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domain:
-    """Learn the training tissue's colour and texture, stained a little stronger or weaker.
+    """Learn the colour and texture of the training tissue, with the stain varied.
 
-    Stain differs between patients and laboratories more than within the few training sections:
-    without the varied copies every other patient's slide would look out of domain.
+    Stain differs more between patients and laboratories than within the few training sections:
+    without the varied copies every other patient's slide would seem out of domain.
     """
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
@@ -164,14 +154,14 @@ def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domai
 
 
 @torch.no_grad()
-def _look(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
-    """Frozen features of the eight looks (spots, 8, f): the same in every fold and seed."""
-    if section not in _LOOKED_AT:
+def _posed_features(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
+    """Frozen features of the eight poses (spots, 8, f): the same in every fold and seed."""
+    if section not in _POSED_FEATURES:
         device = network.mean_profile.device
         views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]
         margins = [section.margins[i] for i in FROZEN]
-        looks = []
-        for symmetry, shift in [(0, (0.0, 0.0)), *_LOOKS[1:]]:
+        poses = []
+        for symmetry, shift in [(0, (0.0, 0.0)), *_POSES[1:]]:
             with torch.autocast(device.type, torch.bfloat16):
                 parts = [
                     network.encode_frozen(
@@ -179,9 +169,9 @@ def _look(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
                     )
                     for b in torch.arange(section.n_spots).split(_BATCH)
                 ]
-            looks.append(torch.cat(parts).float().cpu().numpy())
-        _LOOKED_AT[section] = np.stack(looks, 1)
-    return _LOOKED_AT[section]
+            poses.append(torch.cat(parts).float().cpu().numpy())
+        _POSED_FEATURES[section] = np.stack(poses, 1)
+    return _POSED_FEATURES[section]
 
 
 HISTOSPACE_PLUS = Method(

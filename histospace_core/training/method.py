@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from histospace_core.errors import CohortError
-from histospace_core.networks import Domain
+from histospace_core.networks import Domain, n_parameters
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.panel import Panel, select_panel
 from histospace_core.training.recipe import Recipe
+
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,22 @@ class Fitted(Protocol):
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         """Expression of the panel at each spot of a section, (spots, panel)."""
         ...
+
+
+@dataclass(eq=False)
+class FittedNetwork(Generic[N]):
+    """A trained network that can be moved to a device; predictions come back to the CPU."""
+
+    network: N
+
+    @property
+    def n_parameters(self) -> int:
+        return n_parameters(self.network)
+
+    def to(self, device: torch.device) -> Self:
+        """Move the network."""
+        self.network.to(device)
+        return self
 
 
 @runtime_checkable

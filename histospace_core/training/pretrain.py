@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
-from histospace_core.progress import OnProgress, Progress
+from histospace_core.progress import OnProgress
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Autoencoding
@@ -30,7 +30,7 @@ def pretrain(
     tiles : uint8 (n, s, s, 3)
         Moved to the device once.
     on_progress
-        Called after each epoch with its loss, among the epochs of all stages.
+        Called after each epoch with its loss.
     name
         Stage that the progress names.
     """
@@ -55,8 +55,7 @@ def pretrain(
             for batch in shuffled(len(data), recipe.autoencoder_batch, recipe.seed, epoch)
         ]
         checkpoint.save(network, optimiser, epoch + 1)
-        done, loss = epoch + 1, float(torch.stack(losses).mean())
-        on_progress(Progress(done, recipe.all_epochs, name, epoch=done, loss=loss, note=step.note))
+        on_progress(step.finished_epoch(name, epoch + 1, recipe.autoencoder_epochs, losses))
     return network.eval()
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from histospace_core.errors import ModelError
 from histospace_core.networks.memory import give_back_memory, is_out_of_memory
+from histospace_core.progress import Progress
 from histospace_core.training.parallel import processes
 
 PART = 16
@@ -63,6 +64,11 @@ class Step:
     def note(self) -> str:
         """What the progress says once a part did not fit."""
         return "" if self.part == PART else f"memory is short: {self.part} spots at a time"
+
+    def finished_epoch(self, stage: str, epoch: int, epochs: int, losses: list[Tensor]) -> Progress:
+        """Return the progress after an epoch (1-based) of a stage, with the mean of its losses."""
+        loss = float(torch.stack(losses).mean())
+        return Progress(epoch, epochs, stage, epoch=epoch, loss=loss, note=self.note)
 
     def _gradients(self, n: int, loss_of: Callable[[slice], Tensor]) -> Tensor | None:
         """Set gradients and batch statistics; return the loss, None if memory did not suffice."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
-from histospace_core.progress import OnProgress, Progress
+from histospace_core.progress import OnProgress, Progress, stage_progress
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.method import TrainingSet
@@ -40,16 +40,20 @@ def fit_tuned(
         stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
         tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
 
-        def report(event: Progress, before: int = i * recipe.autoencoder_epochs) -> None:
-            on_progress(replace(event, done=(before + event.done) // len(TUNED)))
+        def report_autoencoder(
+            event: Progress, before: int = i * recipe.autoencoder_epochs
+        ) -> None:
+            done = (before + event.done) // len(TUNED)
+            on_progress(replace(event, done=done, total=recipe.all_epochs))
 
         autoencoder = pretrain(
-            tiles.cpu().numpy(), recipe, device, stage, report, f"autoencoder {i + 1}"
+            tiles.cpu().numpy(), recipe, device, stage, report_autoencoder, f"autoencoder {i + 1}"
         )
         network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
     _standardise(network, views, margins)
     stage = Checkpoint(work and work / "tuned.safetensors", key)
-    _tune(network, views, margins, scores, recipe, stage, on_progress)
+    report = stage_progress(on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
+    _tune(network, views, margins, scores, recipe, stage, report)
     for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
         Checkpoint(work and work / f"{name}.safetensors", key).clear()
 
@@ -87,11 +91,11 @@ def _tune(
     steps = recipe.epochs * len(shuffled(n, recipe.batch, recipe.seed, 0))
 
     def loss_of(spots: Tensor, draw: Draw, mask: Tensor, rows: slice) -> Tensor:
-        mine = spots[rows]
+        part = spots[rows]
         with torch.autocast(scores.device.type, torch.bfloat16):
-            features = network.encode_tuned(*augmented(views, margins, mine, draw.part(rows)))
-        seen = network.tuned.standardised(features.float()) * mask[rows].to(scores.device)
-        return _loss(network, seen, scores[mine.to(scores.device)])
+            features = network.encode_tuned(*augmented(views, margins, part, draw.part(rows)))
+        inputs = network.tuned.standardised(features.float()) * mask[rows].to(scores.device)
+        return _loss(network, inputs, scores[part.to(scores.device)])
 
     done = checkpoint.restore(network, optimiser)
     processes().share(network)
@@ -107,33 +111,24 @@ def _tune(
             mask = keep / (1 - recipe.dropout)
             losses.append(step(len(spots), partial(loss_of, spots, draw, mask)))
         checkpoint.save(network, optimiser, epoch + 1)
-        on_progress(
-            Progress(
-                recipe.autoencoder_epochs + epoch + 1,
-                recipe.all_epochs,
-                "tuned branch",
-                epoch=epoch + 1,
-                loss=float(torch.stack(losses).mean()),
-                note=step.note,
-            )
-        )
+        on_progress(step.finished_epoch("tuned branch", epoch + 1, recipe.epochs, losses))
 
 
-def _loss(network: HistoSPACEPlus, seen: Tensor, truth: Tensor) -> Tensor:
-    """Squared error of the mean over the views, and of what each view says on its own.
+def _loss(network: HistoSPACEPlus, features: Tensor, truth: Tensor) -> Tensor:
+    """Average the squared error of the mean over the views and of each view alone.
 
-    A regression on all views at once leans on what only the training patients have in common; one
-    that has to do with each view alone does so less.
+    A regression on all views at once relies on combinations that hold for the training patients
+    only; one that must predict from each view alone does so less.
     """
     linear, n = network.tuned.linear, len(TUNED)
     weight = linear.weight.unflatten(1, (n, -1))
-    alone = n * torch.einsum("bvf,kvf->vbk", seen.unflatten(1, (n, -1)), weight) + linear.bias
+    alone = n * torch.einsum("bvf,kvf->vbk", features.unflatten(1, (n, -1)), weight) + linear.bias
     together = mse_loss(alone.mean(0), truth)
     return (mse_loss(alone, truth.expand_as(alone)) + together) / 2
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
-    """One cycle: up as a cosine over the first 30 % of the steps, then down to nothing."""
+    """Set the rate of a one-cycle schedule: a cosine up over the first 30 % of steps, then to 0."""
     if done < _WARM_UP:
         share = 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM_UP)) / 2
     else:

@@ -10,16 +10,14 @@ the mean expression of the 50 training spots whose expression embedding is neare
 Recipes. `published` as above, where ResNet-50's ImageNet weights are on this machine; `random` the
 same from random weights; `offline`, the default, on EfficientNet-lite0 with its ImageNet weights,
 tiles averaged to 112 px, batch 128 and 40 epochs: a contrastive batch has to fit into memory, and
-150 epochs of a small cohort only sharpen what it knows by heartbeat.
+150 epochs of a small cohort only sharpen what it has memorised.
 
 Departures, all recipes: all genes of the panel and not the highly variable ones; no Harmony batch
 correction between the sections. Expression profiles kept for the look-up are not counted as
 parameters: 3.8 M with EfficientNet-lite0, 256 a gene.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -29,21 +27,21 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from histospace_core.networks.encoders import load_encoder, to_input
-from histospace_core.progress import OnProgress, no_progress
+from histospace_core.progress import OnProgress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
 from histospace_core.training.peers.descent import (
-    FittedNetwork,
+    Training,
     TrunkRecipe,
-    checkpoint_of,
-    descend,
-    picked,
+    batch_pixels,
+    fit_by_descent,
+    in_batches,
     shrink,
+    shrunk_tiles,
+    spot_batches,
 )
-from histospace_core.training.peers.symmetry import drawn
-from histospace_core.training.pretrain import shuffled
-from histospace_core.training.recipe import Recipe
+from histospace_core.training.peers.symmetry import randomly_oriented
 
 DIMENSIONS = 256
 TEMPERATURE = 1.0
@@ -118,47 +116,35 @@ class FittedBLEEP(FittedNetwork[BLEEP]):
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         tiles = shrink(section.tiles, self.input_px)
         k = min(self.neighbours, len(self.truth))
-        predicted = []
-        for batch in torch.arange(len(tiles)).split(_BATCH):
-            image = self.network.image(picked(tiles, batch, self.truth.device))
-            near = (normalize(image) @ self.embedded.T).topk(k).indices
-            predicted.append(self.truth[near].mean(1).cpu())
-        return torch.cat(predicted).numpy()
+
+        def mean_of_nearest(batch: Tensor) -> Tensor:
+            image = self.network.image(batch_pixels(tiles, batch, self.truth.device))
+            nearest = (normalize(image) @ self.embedded.T).topk(k).indices
+            return self.truth[nearest].mean(1)
+
+        return in_batches(len(tiles), _BATCH, mean_of_nearest)
 
 
-def fit_bleep(
-    train: TrainingSet,
-    recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
-) -> FittedBLEEP:
+def prepare_bleep(
+    train: TrainingSet, recipe: BLEEPRecipe, device: torch.device, on_progress: OnProgress
+) -> Training:
     """Train both encoders, then embed the training spots."""
-    if not isinstance(recipe, BLEEPRecipe):
-        raise TypeError(f"BLEEP needs a BLEEPRecipe, not {recipe!r}")
     trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
     network = BLEEP(trunk, len(train.panel)).to(device)
-    tiles = torch.cat([shrink(s.tiles, recipe.input_px) for s in train.sections])
+    tiles = shrunk_tiles(train, recipe.input_px)
     truth = torch.from_numpy(train.targets).to(device)
 
     def loss_of(batch: Tensor, generator: torch.Generator) -> Tensor:
-        pixels = drawn(picked(tiles, batch, device), generator)
+        pixels = randomly_oriented(batch_pixels(tiles, batch, device), generator)
         return network.loss(pixels, truth[batch.to(device)])
 
-    descend(
-        network,
-        torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=WEIGHT_DECAY),
-        loss_of,
-        lambda epoch: shuffled(len(truth), recipe.batch, recipe.seed, epoch),
-        recipe,
-        checkpoint_of("bleep", train, recipe, work),
-        on_progress,
-    )
-    with torch.no_grad():
+    @torch.no_grad()
+    def fitted() -> FittedBLEEP:
         embedded = normalize(network.of_expression(truth))
-    return FittedBLEEP(network, embedded, truth, recipe.input_px, recipe.neighbours)
+        return FittedBLEEP(network, embedded, truth, recipe.input_px, recipe.neighbours)
+
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=WEIGHT_DECAY)
+    return Training(network, optimiser, loss_of, spot_batches(train, recipe), fitted)
 
 
 OFFLINE = BLEEPRecipe(epochs=40, lr=1e-3, batch=128)
@@ -172,5 +158,5 @@ BLEEP_METHOD = Method(
         "published": PUBLISHED,
         "random": PUBLISHED.with_(pretrained=False),
     },
-    fit=fit_bleep,
+    fit=fit_by_descent("bleep", BLEEPRecipe, prepare_bleep),
 )

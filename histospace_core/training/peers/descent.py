@@ -1,26 +1,28 @@
-"""What the trained peers share: their recipe's common part, batches, and the descent itself."""
+"""The training that all peers share: a network brings its loss and batches, the rest is here."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from histospace_core.networks import n_parameters, to_pixels
+from histospace_core.networks import to_pixels
 from histospace_core.networks.encoders import OFFLINE
-from histospace_core.progress import OnProgress, Progress
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.training.checkpoint import Checkpoint
-from histospace_core.training.method import TrainingSet
+from histospace_core.training.cohort import SectionData
+from histospace_core.training.method import Fit, Fitted, TrainingSet
+from histospace_core.training.pretrain import shuffled
 from histospace_core.training.recipe import Recipe
 
 _CHECKPOINT_EVERY = 10
-N = TypeVar("N", bound=nn.Module)
+R = TypeVar("R", bound=Recipe)
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,75 @@ class TrunkRecipe(Recipe):
     input_px: int = 112
 
 
-@dataclass(eq=False)
-class FittedNetwork(Generic[N]):
-    """A trained network that can be moved to a device."""
+@dataclass(frozen=True)
+class Training:
+    """What a network brings to its training.
 
-    network: N
+    Attributes
+    ----------
+    loss_of
+        Loss of a batch of indices; its generator draws augmentations.
+    batches
+        The batches of an epoch.
+    fitted
+        Called after the last epoch, with the network in evaluation mode.
+    """
 
-    @property
-    def n_parameters(self) -> int:
-        return n_parameters(self.network)
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    loss_of: Callable[[Tensor, torch.Generator], Tensor]
+    batches: Callable[[int], Iterable[Tensor]]
+    fitted: Callable[[], Fitted]
 
-    def to(self, device: torch.device) -> Self:
-        self.network.to(device)
-        return self
+
+def fit_by_descent(
+    name: str,
+    recipe_type: type[R],
+    prepare: Callable[[TrainingSet, R, torch.device, OnProgress], Training],
+) -> Fit:
+    """Return the `Fit` of a network that is trained epoch by epoch.
+
+    Parameters
+    ----------
+    name
+        Name of its checkpoint.
+    recipe_type
+        Kind of recipe that `prepare` takes.
+    prepare
+        Builds the network and says how it learns.
+    """
+
+    def fit(
+        train: TrainingSet,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        test: Sequence[SectionData] = (),
+        work: Path | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> Fitted:
+        if not isinstance(recipe, recipe_type):
+            raise TypeError(f"{name} needs a {recipe_type.__name__}, not {recipe!r}")
+        training = prepare(train, recipe, device, on_progress)
+        _descend(training, recipe, _checkpoint(name, train, recipe, work), on_progress)
+        return training.fitted()
+
+    return fit
+
+
+def spot_batches(train: TrainingSet, recipe: Recipe) -> Callable[[int], list[Tensor]]:
+    """Return the batches of an epoch: all training spots, shuffled."""
+    return lambda epoch: shuffled(len(train.targets), recipe.batch, recipe.seed, epoch)
+
+
+def in_batches(n: int, size: int, predict: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+    """Predict n spots, `size` at a time; `predict` takes the indices of a batch."""
+    return torch.cat([predict(batch).cpu() for batch in torch.arange(n).split(size)]).numpy()
+
+
+def shrunk_tiles(train: TrainingSet, px: int) -> Tensor:
+    """Tiles (n, px, px, 3) of all training spots, uint8."""
+    return torch.cat([shrink(s.tiles, px) for s in train.sections])
 
 
 def shrink(tiles: NDArray[np.uint8], px: int) -> Tensor:
@@ -66,47 +124,33 @@ def shrink(tiles: NDArray[np.uint8], px: int) -> Tensor:
         raise ValueError(f"{side} px cannot be averaged to {px} px")
     factor = side // px
     blocks = torch.from_numpy(tiles).unflatten(1, (px, factor)).unflatten(3, (px, factor))
-    # by parts: the whole in floats takes four times the memory
+    # in parts, because the whole in floats takes four times the memory
     small = [part.float().mean((2, 4)).round().to(torch.uint8) for part in blocks.split(256)]
     return torch.cat(small) if n else torch.empty(0, px, px, 3, dtype=torch.uint8)
 
 
-def picked(tiles: Tensor, batch: Tensor, device: torch.device) -> Tensor:
-    """Pixels (b, 3, s, s) in [0, 1] of some tiles, on the device."""
+def batch_pixels(tiles: Tensor, batch: Tensor, device: torch.device) -> Tensor:
+    """Pixels (b, 3, s, s) in [0, 1] of a batch of tiles, on the device."""
     return to_pixels(tiles[batch].to(device))
 
 
-def descend(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    loss_of: Callable[[Tensor, torch.Generator], Tensor],
-    batches: Callable[[int], Iterable[Tensor]],
-    recipe: Recipe,
-    checkpoint: Checkpoint,
-    on_progress: OnProgress,
+def _descend(
+    training: Training, recipe: Recipe, checkpoint: Checkpoint, on_progress: OnProgress
 ) -> None:
-    """Train in place, epoch after epoch, and leave the network in evaluation mode.
+    """Train in place and leave the network in evaluation mode.
 
-    Parameters
-    ----------
-    loss_of
-        Loss of a batch of indices; its generator draws augmentations.
-    batches
-        The batches of an epoch.
-
-    Notes
-    -----
     All that is random in an epoch depends on (seed, epoch) alone, so a training that was stopped
     goes on from its checkpoint to the same weights.
     """
+    network, optimiser = training.network, training.optimiser
     for epoch in range(checkpoint.restore(network, optimiser), recipe.epochs):
         network.train()
         state = 1_000_003 * recipe.seed + epoch
         torch.manual_seed(state)  # for dropout
         generator = torch.Generator().manual_seed(state)
         losses = []
-        for batch in batches(epoch):
-            loss = loss_of(batch, generator)
+        for batch in training.batches(epoch):
+            loss = training.loss_of(batch, generator)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -119,8 +163,8 @@ def descend(
     network.eval()
 
 
-def checkpoint_of(name: str, train: TrainingSet, recipe: Recipe, work: Path | None) -> Checkpoint:
-    """Return the checkpoint of this training, which another's never is taken for."""
+def _checkpoint(name: str, train: TrainingSet, recipe: Recipe, work: Path | None) -> Checkpoint:
+    """Return the checkpoint of this training; its key tells it from any other."""
     known = {"recipe": recipe.to_dict(), "sections": [s.section.name for s in train.sections]}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     digest.update(train.targets.tobytes())

@@ -14,7 +14,7 @@ Departures: a mean is fitted (the protocol has no intercept, which its own centr
 would need); all genes of the panel, not 50; correlations within a section, not over a pool.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from torch import nn
 
 from histospace_core.networks import n_parameters, to_pixels
 from histospace_core.networks.encoders import load_encoder, to_input
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import OnProgress, Progress, no_progress, stage_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import Fit, Method, TrainingSet
@@ -80,16 +80,16 @@ def encode(
     encoder: nn.Module,
     tiles: NDArray[np.uint8],
     symmetries: int = 1,
-    on_batch: Callable[[int], None] = lambda done: None,
+    on_progress: OnProgress = no_progress,
 ) -> NDArray[np.float32]:
     """Pooled features (n, d) of tiles (n, s, s, 3), averaged over symmetries of each tile."""
     device = next(encoder.parameters()).device
     features = []
     for start in range(0, len(tiles), _BATCH):
-        on_batch(start)
+        on_progress(Progress(start, len(tiles), "encoding training tiles"))
         pixels = to_pixels(torch.from_numpy(tiles[start : start + _BATCH]).to(device))
-        seen = [encoder(to_input(encoder, symmetric(pixels, k))) for k in range(symmetries)]
-        features.append(torch.stack(seen).mean(0).cpu().numpy())
+        each = [encoder(to_input(encoder, symmetric(pixels, k))) for k in range(symmetries)]
+        features.append(torch.stack(each).mean(0).cpu().numpy())
     return np.concatenate(features)
 
 
@@ -111,11 +111,7 @@ def fit_encoder_ridge(name: str) -> Fit:
         sizes = [s.n_spots for s in train.sections]
         features = []
         for i, section in enumerate(train.sections):
-            before = sum(sizes[:i])
-
-            def report(done: int, before: int = before) -> None:
-                on_progress(Progress(before + done, sum(sizes), "encoding training tiles"))
-
+            report = stage_progress(on_progress, sum(sizes[:i]), sum(sizes))
             features.append(encode(encoder, section.tiles, recipe.symmetries, report))
         on_progress(Progress(sum(sizes), sum(sizes), "fitting the ridge"))
         components = min(N_COMPONENTS, features[0].shape[1], sum(sizes) - 1)

@@ -13,7 +13,6 @@ otherwise); patches are flipped and turned but their colour is not jittered.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,13 +22,16 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks import to_pixels
 from histospace_core.networks.attention import Block
-from histospace_core.progress import OnProgress, no_progress
+from histospace_core.progress import OnProgress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
-from histospace_core.training.peers.descent import FittedNetwork, checkpoint_of, descend
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
+from histospace_core.training.peers.descent import (
+    Training,
+    fit_by_descent,
+)
 from histospace_core.training.peers.spot_lattice import lattice_positions
-from histospace_core.training.peers.symmetry import drawn
+from histospace_core.training.peers.symmetry import randomly_oriented
 from histospace_core.training.recipe import Recipe
 
 PATCH_PX = 112
@@ -90,18 +92,10 @@ class FittedHisToGene(FittedNetwork[HisToGene]):
         return self.network(pixels, lattice_positions(section.centres).to(device)).cpu().numpy()
 
 
-def fit_histogene(
-    train: TrainingSet,
-    recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
-) -> FittedHisToGene:
+def prepare_histogene(
+    train: TrainingSet, recipe: HisToGeneRecipe, device: torch.device, on_progress: OnProgress
+) -> Training:
     """Train on one section a step."""
-    if not isinstance(recipe, HisToGeneRecipe):
-        raise TypeError(f"HisToGene needs a HisToGeneRecipe, not {recipe!r}")
     positions = [lattice_positions(s.centres).to(device) for s in train.sections]
     places = max([PLACES, *(int(p.max()) + 1 for p in positions)])
     network = HisToGene(recipe, torch.from_numpy(train.mean_profile), places).to(device)
@@ -110,23 +104,15 @@ def fit_histogene(
 
     def loss_of(section: Tensor, generator: torch.Generator) -> Tensor:
         i = int(section)
-        pixels = drawn(to_pixels(tiles[i].to(device)), generator)
+        pixels = randomly_oriented(to_pixels(tiles[i].to(device)), generator)
         return mse_loss(network(pixels, positions[i]), truth[i])
 
     def batches(epoch: int) -> Sequence[Tensor]:
         generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
         return torch.randperm(len(tiles), generator=generator).split(1)
 
-    descend(
-        network,
-        torch.optim.Adam(network.parameters(), lr=recipe.lr),
-        loss_of,
-        batches,
-        recipe,
-        checkpoint_of("histogene", train, recipe, work),
-        on_progress,
-    )
-    return FittedHisToGene(network)
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+    return Training(network, optimiser, loss_of, batches, lambda: FittedHisToGene(network))
 
 
 HISTOGENE = Method(
@@ -134,5 +120,5 @@ HISTOGENE = Method(
     source="Pang, Su & Li 2021, doi:10.1101/2021.11.28.470212",
     views=(View(PATCH_PX, 0.69),),
     recipes={"published": HisToGeneRecipe(epochs=100, lr=1e-5)},
-    fit=fit_histogene,
+    fit=fit_by_descent("histogene", HisToGeneRecipe, prepare_histogene),
 )

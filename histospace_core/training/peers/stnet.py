@@ -14,9 +14,7 @@ Departures, all recipes: all genes of the panel and not 250; expression in the u
 the squared error is summed over the genes and averaged over the batch, which the paper leaves open.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,21 +22,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from histospace_core.networks.encoders import load_encoder, to_input
-from histospace_core.progress import OnProgress, no_progress
+from histospace_core.progress import OnProgress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
 from histospace_core.training.peers.descent import (
-    FittedNetwork,
+    Training,
     TrunkRecipe,
-    checkpoint_of,
-    descend,
-    picked,
+    batch_pixels,
+    fit_by_descent,
+    in_batches,
     shrink,
+    shrunk_tiles,
+    spot_batches,
 )
-from histospace_core.training.peers.symmetry import N_SYMMETRIES, drawn, symmetric
-from histospace_core.training.pretrain import shuffled
-from histospace_core.training.recipe import Recipe
+from histospace_core.training.peers.symmetry import N_SYMMETRIES, randomly_oriented, symmetric
 
 MOMENTUM = 0.9
 _BATCH = 32
@@ -78,45 +76,35 @@ class FittedSTNet(FittedNetwork[STNet]):
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         tiles = shrink(section.tiles, self.input_px)
         device = self.network.head.weight.device
-        predicted = []
-        for batch in torch.arange(len(tiles)).split(_BATCH):
-            pixels = picked(tiles, batch, device)
-            laid = [self.network(symmetric(pixels, k)) for k in range(N_SYMMETRIES)]
-            predicted.append(torch.stack(laid).mean(0).cpu())
-        return torch.cat(predicted).numpy()
+
+        def mean_over_symmetries(batch: Tensor) -> Tensor:
+            pixels = batch_pixels(tiles, batch, device)
+            each = [self.network(symmetric(pixels, k)) for k in range(N_SYMMETRIES)]
+            return torch.stack(each).mean(0)
+
+        return in_batches(len(tiles), _BATCH, mean_over_symmetries)
 
 
-def fit_stnet(
-    train: TrainingSet,
-    recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
-) -> FittedSTNet:
+def prepare_stnet(
+    train: TrainingSet, recipe: TrunkRecipe, device: torch.device, on_progress: OnProgress
+) -> Training:
     """Fine-tune all layers on the training spots."""
-    if not isinstance(recipe, TrunkRecipe):
-        raise TypeError(f"ST-Net needs a TrunkRecipe, not {recipe!r}")
     trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
     network = STNet(trunk, torch.from_numpy(train.mean_profile)).to(device)
-    tiles = torch.cat([shrink(s.tiles, recipe.input_px) for s in train.sections])
+    tiles = shrunk_tiles(train, recipe.input_px)
     truth = torch.from_numpy(train.targets).to(device)
 
     def loss_of(batch: Tensor, generator: torch.Generator) -> Tensor:
-        pixels = drawn(picked(tiles, batch, device), generator)
+        pixels = randomly_oriented(batch_pixels(tiles, batch, device), generator)
         return (network(pixels) - truth[batch.to(device)]).square().sum(1).mean()
 
-    descend(
+    return Training(
         network,
         torch.optim.SGD(network.parameters(), lr=recipe.lr, momentum=MOMENTUM),
         loss_of,
-        lambda epoch: shuffled(len(truth), recipe.batch, recipe.seed, epoch),
-        recipe,
-        checkpoint_of("stnet", train, recipe, work),
-        on_progress,
+        spot_batches(train, recipe),
+        lambda: FittedSTNet(network, recipe.input_px),
     )
-    return FittedSTNet(network, recipe.input_px)
 
 
 OFFLINE = TrunkRecipe(epochs=50, lr=1e-6, batch=32)
@@ -130,5 +118,5 @@ STNET = Method(
         "published": PUBLISHED,
         "random": PUBLISHED.with_(pretrained=False),
     },
-    fit=fit_stnet,
+    fit=fit_by_descent("stnet", TrunkRecipe, prepare_stnet),
 )

@@ -1,4 +1,4 @@
-"""The eight ways to lay a square tile: tissue has no up or down."""
+"""The eight symmetries of a square tile: tissue has no up or down."""
 
 import torch
 from torch import Tensor
@@ -7,16 +7,16 @@ N_SYMMETRIES = 8
 
 
 def symmetric(pixels: Tensor, k: int) -> Tensor:
-    """Turn pixels (n, c, s, s) by `k` % 4 quarters, mirrored first from `k` = 4 on; 0 is as is."""
+    """Turn pixels (n, c, s, s) by `k` % 4 quarters; from `k` = 4 on, mirror them first."""
     mirrored = pixels.flip(-1) if k >= N_SYMMETRIES // 2 else pixels
     return torch.rot90(mirrored, k % 4, (-2, -1))
 
 
-def drawn(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay each tile of (n, c, s, s) in a way of its own."""
-    ways = torch.randint(N_SYMMETRIES, (len(pixels),), generator=generator)
-    laid = torch.empty_like(pixels)
-    for k in ways.unique().tolist():
-        which = (ways == k).to(pixels.device)
-        laid[which] = symmetric(pixels[which], k)
-    return laid
+def randomly_oriented(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn and mirror each tile of (n, c, s, s) at random."""
+    symmetries = torch.randint(N_SYMMETRIES, (len(pixels),), generator=generator)
+    oriented = torch.empty_like(pixels)
+    for k in symmetries.unique().tolist():
+        which = (symmetries == k).to(pixels.device)
+        oriented[which] = symmetric(pixels[which], k)
+    return oriented

@@ -1,4 +1,4 @@
-"""TRIPLEX: a spot seen in itself, in its neighbourhood and in its whole section, fused.
+"""TRIPLEX: features of a spot, of its neighbourhood and of its whole section, fused.
 
 Source: Chung et al. 2024, CVPR (arXiv:2403.07592). A ResNet-18 turns the tile into 7 x 7 target
 tokens, and, frozen, 25 neighbouring tiles into neighbour tokens and every spot of the section into
@@ -22,9 +22,8 @@ is not smoothed over neighbours, neither in training nor in truth. Heads start a
 25.8 M parameters with EfficientNet-lite0, 2052 a gene.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -35,17 +34,17 @@ from histospace_core.networks.encoders import load_encoder
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData, without_margin
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FittedNetwork, Method, TrainingSet
 from histospace_core.training.peers.descent import (
-    FittedNetwork,
+    Training,
     TrunkRecipe,
-    checkpoint_of,
-    descend,
-    picked,
+    batch_pixels,
+    fit_by_descent,
+    in_batches,
     shrink,
 )
 from histospace_core.training.peers.spot_lattice import lattice_positions
-from histospace_core.training.peers.symmetry import drawn
+from histospace_core.training.peers.symmetry import randomly_oriented
 from histospace_core.training.peers.triplex_network import AROUND, TRIPLEX
 from histospace_core.training.recipe import Recipe
 
@@ -61,8 +60,8 @@ class TRIPLEXRecipe(TrunkRecipe):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """A section as the frozen trunk sees it.
+class SectionTokens:
+    """A section as the frozen trunk encodes it.
 
     Attributes
     ----------
@@ -70,39 +69,40 @@ class Seen:
         Tokens of each spot's tile, float16.
     around : Tensor (n, 25, d)
         Tokens of each spot's neighbourhood.
-    globe : Tensor (n, d)
-        Every spot's tile, pooled.
+    pooled : Tensor (n, d)
+        Pooled features of each spot's tile.
     positions : Tensor (n, 2)
-        On the lattice.
+        Column and row of each spot on the section's lattice.
     """
 
     target: Tensor
     around: Tensor
-    globe: Tensor
+    pooled: Tensor
     positions: Tensor
 
 
 @torch.no_grad()
-def see(
+def encode_section(
     network: TRIPLEX,
     section: SectionData,
     input_px: int,
-    on_batch: Callable[[int], None] = lambda done: None,
-) -> Seen:
-    """Pass a section's two views through the trunk."""
+    on_progress: OnProgress = no_progress,
+) -> SectionTokens:
+    """Encode a section's two views with the trunk."""
     device = network.head.weight.device
     tiles = shrink(section.tiles, input_px)
     wide = torch.from_numpy(without_margin(section.views[1], section.margins[1]))
-    target, around, globe = [], [], []
+    target, around, pooled = [], [], []
     for batch in torch.arange(section.n_spots).split(_BATCH):
-        on_batch(int(batch[0]))
-        pixels = picked(tiles, batch, device)
+        stage = f"encoding section {section.section.name}"
+        on_progress(Progress(int(batch[0]), section.n_spots, stage))
+        pixels = batch_pixels(tiles, batch, device)
         tokens = network.tokens(pixels, own=True)
         target.append(tokens.half())
-        globe.append(tokens.mean(1) if network.own_trunk is None else network.pooled(pixels))
-        around.append(network.tokens(picked(wide, batch, device), AROUND))
+        pooled.append(tokens.mean(1) if network.own_trunk is None else network.pooled(pixels))
+        around.append(network.tokens(batch_pixels(wide, batch, device), AROUND))
     positions = lattice_positions(section.centres).to(device)
-    return Seen(torch.cat(target), torch.cat(around), torch.cat(globe), positions)
+    return SectionTokens(torch.cat(target), torch.cat(around), torch.cat(pooled), positions)
 
 
 @dataclass(eq=False)
@@ -113,61 +113,50 @@ class FittedTRIPLEX(FittedNetwork[TRIPLEX]):
 
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
-        seen = see(self.network, section, self.input_px)
-        everywhere = self.network.look_everywhere(seen.globe, seen.positions)
-        predicted = []
-        for batch in torch.arange(section.n_spots).split(_BATCH):
-            target, around = seen.target[batch].float(), seen.around[batch]
-            predicted.append(self.network(target, around, everywhere[batch])[0].cpu())
-        return torch.cat(predicted).numpy()
+        tokens = encode_section(self.network, section, self.input_px)
+        spots = self.network.global_tokens(tokens.pooled, tokens.positions)
+
+        def fused(batch: Tensor) -> Tensor:
+            target, around = tokens.target[batch].float(), tokens.around[batch]
+            return self.network(target, around, spots[batch])[0]
+
+        return in_batches(section.n_spots, _BATCH, fused)
 
 
-def fit_triplex(
-    train: TrainingSet,
-    recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
-) -> FittedTRIPLEX:
-    """Let the trunk see each section once, then train the branches and their fusion."""
-    if not isinstance(recipe, TRIPLEXRecipe):
-        raise TypeError(f"TRIPLEX needs a TRIPLEXRecipe, not {recipe!r}")
+def prepare_triplex(
+    train: TrainingSet, recipe: TRIPLEXRecipe, device: torch.device, on_progress: OnProgress
+) -> Training:
+    """Encode each section once with the frozen trunk, then train the branches and their fusion."""
     trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
     network = TRIPLEX(trunk, torch.from_numpy(train.mean_profile), recipe.finetune)
     network.to(device).eval()
-    seen = []
-    for section in train.sections:
 
-        def report(done: int, name: str = section.section.name) -> None:
-            on_progress(Progress(0, recipe.epochs, f"encoding section {name}, {done} spots"))
+    def report(event: Progress) -> None:  # before the first epoch
+        note = f"{event.done} of {event.total} spots"
+        on_progress(Progress(0, recipe.epochs, event.stage, note=note))
 
-        seen.append(see(network, section, recipe.input_px, report))
+    encoded = [encode_section(network, s, recipe.input_px, report) for s in train.sections]
     truth = [torch.from_numpy(e).to(device) for e in train.expression]
     tiles = [shrink(s.tiles, recipe.input_px) for s in train.sections]
 
     def loss_of(batch: Tensor, generator: torch.Generator) -> Tensor:
         i, spots = int(batch[0]), batch[1:]
         if recipe.finetune:
-            pixels = drawn(picked(tiles[i], spots, device), generator)
+            pixels = randomly_oriented(batch_pixels(tiles[i], spots, device), generator)
             target = network.tokens(pixels, own=True)
         else:
-            target = seen[i].target[spots].float()
-        everywhere = network.look_everywhere(seen[i].globe, seen[i].positions)
-        predicted = network(target, seen[i].around[spots], everywhere[spots])
+            target = encoded[i].target[spots].float()
+        section = network.global_tokens(encoded[i].pooled, encoded[i].positions)
+        predicted = network(target, encoded[i].around[spots], section[spots])
         return network.loss(predicted, truth[i][spots])
 
-    descend(
+    return Training(
         network,
         torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=recipe.lr),
         loss_of,
         lambda epoch: _batches([s.n_spots for s in train.sections], recipe, epoch),
-        recipe,
-        checkpoint_of("triplex", train, recipe, work),
-        on_progress,
+        lambda: FittedTRIPLEX(network, recipe.input_px),
     )
-    return FittedTRIPLEX(network, recipe.input_px)
 
 
 def _batches(sizes: Sequence[int], recipe: Recipe, epoch: int) -> list[Tensor]:
@@ -193,5 +182,5 @@ TRIPLEX_METHOD = Method(
         "finetuned": FROZEN.with_(trunk="resnet18", finetune=True),
         "finetuned-offline": FROZEN.with_(finetune=True),
     },
-    fit=fit_triplex,
+    fit=fit_by_descent("triplex", TRIPLEXRecipe, prepare_triplex),
 )

@@ -60,7 +60,7 @@ class TRIPLEX(nn.Module):
         """Pooled features (n, d) of the frozen trunk."""
         return self.tokens(pixels, 1)[:, 0]
 
-    def look_everywhere(self, pooled: Tensor, positions: Tensor) -> Tensor:
+    def global_tokens(self, pooled: Tensor, positions: Tensor) -> Tensor:
         """Global tokens (n, 512) of a section's pooled tiles (n, d) at lattice positions (n, 2)."""
         x = self.of_globe(pooled)[None]
         for i, block in enumerate(self.globe):
@@ -77,7 +77,7 @@ class TRIPLEX(nn.Module):
         return self.lattice(canvas[None])[0][:, row, column].T
 
     def forward(
-        self, target: Tensor, around: Tensor, everywhere: Tensor
+        self, target: Tensor, around: Tensor, section: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Predictions (n, G) of the fusion, then of the target, neighbour and global branch.
 
@@ -85,15 +85,15 @@ class TRIPLEX(nn.Module):
         ----------
         target, around : Tensor (n, 49, d), (n, 25, d)
             Of `tokens`.
-        everywhere : Tensor (n, 512)
-            Of `look_everywhere`.
+        section : Tensor (n, 512)
+            Of `global_tokens`.
         """
         t, a = self.of_target(target), self.of_around(around)
         for block in self.around:
             a = block(a, bias=self.bias[:, self.offsets])
-        spot = everywhere[:, None]
+        spot = section[:, None]
         fused = self.fuse_target(spot, context=t) + self.fuse_around(spot, context=a)
-        branches = (t.mean(1), a.mean(1), everywhere)
+        branches = (t.mean(1), a.mean(1), section)
         own = [head(x) for head, x in zip(self.branch_heads, branches, strict=True)]
         return self.head(fused[:, 0]), own[0], own[1], own[2]
 

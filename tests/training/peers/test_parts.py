@@ -8,7 +8,7 @@ from histospace_core.training.peers.colour import colour_statistics
 from histospace_core.training.peers.descent import shrink
 from histospace_core.training.peers.ridge import PENALTIES, fit_ridge
 from histospace_core.training.peers.spot_lattice import lattice_positions
-from histospace_core.training.peers.symmetry import N_SYMMETRIES, drawn, symmetric
+from histospace_core.training.peers.symmetry import N_SYMMETRIES, randomly_oriented, symmetric
 from histospace_core.training.peers.triplex_network import _relative_offsets
 
 
@@ -48,7 +48,7 @@ def test_eight_symmetries_are_all_different_and_drawn_tile_by_tile() -> None:
     ways = {tuple(symmetric(tile, k).flatten().tolist()) for k in range(N_SYMMETRIES)}
     assert len(ways) == 8
     assert torch.equal(symmetric(tile, 0), tile)
-    many = drawn(tile.expand(64, 1, 3, 3), torch.Generator().manual_seed(0))
+    many = randomly_oriented(tile.expand(64, 1, 3, 3), torch.Generator().manual_seed(0))
     assert {tuple(t.flatten().tolist()) for t in many} == ways
 
 
