@@ -31,7 +31,6 @@ from histospace_core.training import (
     HistoSPACERecipe,
     TrainingSet,
     fit_histospace,
-    load_sections,
     method_named,
     read_cohort,
 )
@@ -148,7 +147,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
     method = method_named(asked.network)
-    sections = load_sections(read_cohort(asked.cohort), method.views, margin_um=method.margin_um)
+    sections = method.load(read_cohort(asked.cohort))
     train = TrainingSet.of(list(sections.values()), method.recipe())
     n = len(train.targets)
     with tempfile.TemporaryDirectory() as name:

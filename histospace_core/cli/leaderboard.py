@@ -32,7 +32,7 @@ def leaderboard(
 ) -> None:
     """Evaluate every network on the same folds: accuracy, size, speed, significance."""
     from histospace_core.training.leaderboard import make_leaderboard
-    from histospace_core.training.methods import METHODS
+    from histospace_core.training.registry import METHODS
 
     with progress_bar("leaderboard") as report:
         rows = make_leaderboard(

@@ -6,9 +6,9 @@ from histospace_core.training.cross_validate import evaluate_cohort
 from histospace_core.training.fit import Trained, fit_histospace
 from histospace_core.training.folds import Fold, make_folds
 from histospace_core.training.method import Method, TrainingSet
-from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel, select_panel
 from histospace_core.training.recipe import MENDED, PUBLISHED, HistoSPACERecipe, Mends, Recipe
+from histospace_core.training.registry import TRAINABLE, method_named
 
 __all__ = [
     "MENDED",

@@ -1,7 +1,7 @@
-"""Random changes that leave the truth as it is: moved centres, symmetries, stain strength.
+"""Augmentations that do not change the truth: moved centres, symmetries, stain strength.
 
-Data stay on the device as uint8; what is drawn comes from a generator of its own, so that an epoch
-is the same whether it runs on one device or, by parts, on several.
+Data stay on the device as uint8. Random numbers come from a separate generator, so that an epoch
+is the same on one device and, in parts, on several.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _BIAS = 0.5  # share of the gain's strength that acts on all pixels alike
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to each sample of a batch.
+    """The augmentation of each sample of a batch.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Draw:
     symmetry : int
         0 to 7: quarter turns, then mirrored ones; one for the batch.
     gain, bias : float (n, 3, 1, 1)
-        Of the optical density of each channel.
+        Factor and offset of the optical density of each channel.
     """
 
     shift: Tensor
@@ -34,7 +34,7 @@ class Draw:
 
     @classmethod
     def random(cls, n: int, generator: torch.Generator, colour: float) -> "Draw":
-        """Draw for a batch of n."""
+        """Draw the augmentation of a batch of n samples."""
         return cls(
             torch.rand(n, 2, generator=generator) * 2 - 1,
             int(torch.randint(0, 8, (1,), generator=generator)),
@@ -44,7 +44,7 @@ class Draw:
 
     @classmethod
     def none(cls, n: int, symmetry: int = 0, shift: tuple[float, float] = (0.0, 0.0)) -> "Draw":
-        """Change nothing but the symmetry and the centre."""
+        """Set a symmetry and a shift; leave the stain as it is."""
         return cls(
             torch.tensor([shift]).expand(n, 2),
             symmetry,
@@ -53,14 +53,14 @@ class Draw:
         )
 
     def part(self, rows: slice) -> "Draw":
-        """The draw of some of the samples."""
+        """The augmentation of some of the samples."""
         return Draw(self.shift[rows], self.symmetry, self.gain[rows], self.bias[rows])
 
 
 def augmented(
     views: Sequence[Tensor], margins: Sequence[int], rows: Tensor, draw: Draw
 ) -> list[Tensor]:
-    """Pixels of some spots, changed as drawn: float (n, 3, px, px) in [0, 1] for each view.
+    """Return augmented pixels of some spots: float (n, 3, px, px) in [0, 1] for each view.
 
     Parameters
     ----------

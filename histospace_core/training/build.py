@@ -30,15 +30,15 @@ from histospace_core.networks import (
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.checkpoint import remove_empty
-from histospace_core.training.cohort import SectionData, load_sections, read_cohort
+from histospace_core.training.cohort import SectionData, read_cohort
 from histospace_core.training.cohort_check import cohort_check, require_sound
 from histospace_core.training.cross_validate import run_fold
 from histospace_core.training.folds import Fold, default_folds
 from histospace_core.training.method import Method, Packable, TrainingSet
-from histospace_core.training.methods import TRAINABLE, method_named
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
+from histospace_core.training.registry import TRAINABLE, method_named
 
 LEVEL = 0.9
 """Nominal coverage of the prediction intervals."""
@@ -84,7 +84,7 @@ def train_from_cohort(
     sections = read_cohort(table)
     folds = default_folds(sections)
     require_sound(cohort_check(sections, folds))
-    data = load_sections(sections, method.views, margin_um=method.margin_um, stain=recipe.stain)
+    data = method.load(sections, recipe.stain)
     work = out.with_name(out.name + ".work")
     steps = len(folds) + 1
     held: list[HeldOut] = []
@@ -152,7 +152,7 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
     """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections.
 
-    Sections left out one by one have each the panel of its own fold: what is common is scored.
+    Each section has the panel of its own fold, so only genes in all of these panels are scored.
     """
     shared = set.intersection(*(set(h.genes) for h in held))
     genes = [g for g in held[0].genes if g in shared]
@@ -173,7 +173,7 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
 
 
 def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Held-out scores of the signatures that ship; those with too few reliable genes are left out.
+    """Held-out scores of the shipped signatures that have enough reliable genes.
 
     A model of another species has none.
     """

@@ -1,6 +1,7 @@
-"""Training state on disk, so that a stopped training goes on where it was.
+"""Training state on disk, so that a stopped training continues where it stopped.
 
-The order of batches depends on (seed, epoch) alone: a resumed training ends as an undisturbed one.
+The order of batches depends on (seed, epoch) alone, so a resumed training ends with the same
+weights as an uninterrupted one.
 """
 
 import hashlib

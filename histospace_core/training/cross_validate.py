@@ -1,4 +1,4 @@
-"""Score a network on sections it never saw, every score beside the mean profile's."""
+"""Score a network on held-out sections, every score beside that of the mean profile."""
 
 import json
 import time
@@ -25,26 +25,26 @@ from histospace_core.evaluation import (
 from histospace_core.inference.store import write_json
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
-from histospace_core.training.cohort import SectionData, load_sections, read_cohort
+from histospace_core.training.cohort import SectionData, read_cohort
 from histospace_core.training.cohort_check import cohort_check, require_sound
 from histospace_core.training.folds import Fold, make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out, save_held_out
 from histospace_core.training.method import Fitted, Method, TrainingSet
-from histospace_core.training.methods import method_named
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
+from histospace_core.training.registry import method_named
 
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """A fold's fitted network, the gene sets fixed on its training data, and what it predicts."""
+    """A fold's fitted network, the gene sets fixed on its training data, and its predictions."""
 
     fitted: Fitted
     train: TrainingSet
     sets: GeneSets
     held: list[HeldOut]
-    """Of the first of several processes; the others leave predicting and scoring to it."""
+    """Predictions; of several processes, only the first predicts and scores."""
 
 
 def evaluate_cohort(
@@ -60,7 +60,7 @@ def evaluate_cohort(
     device: str = "auto",
     on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
-    """Cross-validate and write `summary.json`, `genes.csv` and, a fold, its rows and predictions.
+    """Cross-validate; write `summary.json`, `genes.csv`, and each fold's rows and predictions.
 
     A fold that was finished with the same settings is not computed again.
 
@@ -84,7 +84,7 @@ def evaluate_cohort(
     plan = make_folds(sections, folds, train=train, test=test)
     used = sections_of(plan, sections)
     require_sound(cohort_check(used, plan))
-    data = load_sections(used, method.views, margin_um=method.margin_um, stain=recipe.stain)
+    data = method.load(used, recipe.stain)
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):
@@ -138,7 +138,7 @@ def _require_shared_genes(panel: Panel, section: SectionData) -> None:
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
-    """Predict a section; its counts are only looked at by the scores."""
+    """Predict a section; only the scores use its counts."""
     measured, genes = section.measured, train.panel.genes
     counted = np.isin(genes, measured.var_names)
     return HeldOut(
@@ -164,7 +164,7 @@ def _fold_rows(
     out: Path,
     on_progress: OnProgress,
 ) -> list[dict[str, Any]]:
-    """Rows of a fold, from its file where the same settings made it."""
+    """Return the rows of a fold, read from its file if the same settings made it."""
     name = f"{'+'.join(fold.test)}-seed{recipe.seed}"
     file = out / "folds" / f"{name}.json"
     settings = {
@@ -174,9 +174,9 @@ def _fold_rows(
         "version": __version__,
     }
     settings = json.loads(json.dumps(settings))
-    kept = processes().from_first(lambda: _finished(file, settings))
-    if kept is not None:
-        return kept
+    finished = processes().from_first(lambda: _finished(file, settings))
+    if finished is not None:
+        return finished
     started = time.perf_counter()
     result = run_fold(
         method, fold, data, recipe, device, work=out / "work", on_progress=on_progress
@@ -195,8 +195,8 @@ def _fold_rows(
 
 def _finished(file: Path, settings: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return the rows of a fold that was finished with these settings."""
-    kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return kept["rows"] if kept.get("settings") == settings else None
+    stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return stored["rows"] if stored.get("settings") == settings else None
 
 
 def _score(
@@ -213,7 +213,7 @@ def _score(
 
 
 def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """How far intervals that are fitted to the other sections cover each held-out one."""
+    """Measure how well intervals fitted to the other sections cover each held-out section."""
     files = [f"{row['test']}-seed{row['seed']}.npz" for row in rows]
     return interval_report([load_held_out(out / "folds" / file) for file in files])
 

@@ -67,7 +67,7 @@ def fit_histospace(
     work: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> Trained:
-    """Train both stages; `test` is touched only by the faults that `Mends` may switch on.
+    """Train both stages; only the faults that `Mends` can switch on use `test`.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def gather(
 def _used_spots(section: SectionData, panel: Panel, recipe: HistoSPACERecipe) -> NDArray[np.bool_]:
     if recipe.mends.all_spots:
         return np.ones(section.n_spots, bool)
-    return panel.kept_spots(section.measured)
+    return panel.deep_spots(section.measured)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _split(
     pixels: Tensor,
     truth: Tensor,
 ) -> tuple[_Spots, _Spots | None]:
-    """Return the spots to learn from and those that choose the epoch, if any do."""
+    """Return the spots to train on, and those that choose the epoch where the recipe says so."""
     everything = _Spots(pixels, truth)
     if recipe.mends.checkpoint == "last":
         return everything, None
@@ -147,7 +147,7 @@ def _split(
         return everything, _Spots(
             torch.from_numpy(tiles).to(device), torch.from_numpy(targets).to(device)
         )
-    # inner: the last training section where there are several, else a fifth of the spots
+    # inner split: the last of several training sections, or a fifth of the spots of a single one
     n = len(pixels)
     last = int(_used_spots(train[-1], panel, recipe).sum()) if len(train) > 1 else n // 5
     return _Spots(pixels[:-last], truth[:-last]), _Spots(pixels[-last:], truth[-last:])
@@ -166,7 +166,7 @@ def _fit_head(
     features = _features(network, train.pixels) if frozen else None
     optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr, fused=True)
     best, best_epoch, best_state = float("inf"), recipe.epochs, None
-    # choosing an epoch needs the best weights so far, which a checkpoint does not hold
+    # a checkpoint does not hold the best weights so far, so a choice of epochs starts anew
     start = checkpoint.restore(network, optimiser) if held is None else 0
     processes().share(network)
     step = Step(network, optimiser)
@@ -174,7 +174,7 @@ def _fit_head(
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
         inputs = _encode(network, train.pixels[spots]) if features is None else features[spots]
-        # for a head this small a CPU loses more in converting to bf16 than it gains
+        # converting to bf16 costs a CPU more than it saves in a head this small
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             predicted = network.decode(inputs)
         return mse_loss(predicted.float(), train.truth[spots])

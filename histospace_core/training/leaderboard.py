@@ -18,7 +18,7 @@ from histospace_core.training.folds import make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out
 from histospace_core.training.leaderboard_entry import Entry
 from histospace_core.training.leaderboard_table import against_lines, leaderboard_lines
-from histospace_core.training.methods import METHODS, method_named
+from histospace_core.training.registry import METHODS, method_named
 from histospace_core.training.speed import Speed, measure_speed
 
 OURS = "histospace-plus"

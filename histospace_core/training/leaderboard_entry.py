@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histospace_core.training.methods import method_named
+from histospace_core.training.registry import method_named
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A network as a plug-in: what it looks at, how it is fitted, what it predicts with."""
+"""A network as a plug-in: its views of the tissue, how it is fitted, how it predicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from histospace_core.errors import CohortError
 from histospace_core.networks import Domain, n_parameters
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.view import View
-from histospace_core.training.cohort import SectionData
+from histospace_core.training.cohort import Section, SectionData, load_sections
 from histospace_core.training.panel import Panel, select_panel
 from histospace_core.training.recipe import Recipe
 
@@ -34,9 +34,9 @@ class TrainingSet:
     def of(
         cls, sections: Sequence[SectionData], recipe: Recipe, leak: Sequence[SectionData] = ()
     ) -> "TrainingSet":
-        """Choose the panel on `sections`; `leak`ed ones are used by a recipe with that fault."""
-        seen = [*sections, *leak] if recipe.panel_from == "all" else sections
-        panel = select_panel([s.measured for s in seen])
+        """Choose the panel on `sections`; `leak` adds others if the recipe has that fault."""
+        used = [*sections, *leak] if recipe.panel_from == "all" else sections
+        panel = select_panel([s.measured for s in used])
         return cls(tuple(sections), panel, recipe.expression_unit)
 
     @cached_property
@@ -51,7 +51,7 @@ class TrainingSet:
 
     @cached_property
     def mean_profile(self) -> NDArray[np.float32]:
-        """Mean over all training spots, (panel,): the baseline that knows no image."""
+        """Mean over all training spots, (panel,): the baseline that uses no image."""
         mean: NDArray[np.float32] = self.targets.mean(0)
         return mean
 
@@ -105,12 +105,12 @@ class Packable(Fitted, Protocol):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the network's class is called with to build it anew."""
+        """Arguments that build the network's class anew."""
         ...
 
 
 class Fit(Protocol):
-    """Train on a fold's training sections. `test` serves only recipes with a stated fault."""
+    """Train on a fold's training sections; only recipes with a stated fault use `test`."""
 
     def __call__(
         self,
@@ -131,15 +131,15 @@ class Method:
     Attributes
     ----------
     name
-        As the command line knows it.
+        Name on the command line.
     source
-        Paper or protocol it follows.
+        Paper or protocol that it follows.
     views
-        What it looks at around a spot.
+        Views of the tissue around a spot that it takes.
     recipes
         Named settings, the default first.
     margin_um
-        How far its training moves a centre off its spot, um.
+        How far training moves a centre off its spot, um.
     """
 
     name: str
@@ -149,8 +149,12 @@ class Method:
     fit: Fit
     margin_um: float = 0.0
 
+    def load(self, sections: Sequence[Section], stain: str = "none") -> dict[str, SectionData]:
+        """Load the views that this method needs, and the counts, of several sections by name."""
+        return load_sections(sections, self.views, margin_um=self.margin_um, stain=stain)
+
     def recipe(self, name: str | None = None) -> Recipe:
-        """Return the recipe of this name, the default without one.
+        """Return the recipe of this name, or the default one.
 
         Raises
         ------

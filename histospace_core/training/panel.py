@@ -48,8 +48,8 @@ class Panel:
         )
         return sparse.csr_array(padded[:, columns])  # -1 is the column of zeros
 
-    def kept_spots(self, measured: AnnData) -> NDArray[np.bool_]:
-        """Spots with under half of the panel at zero, bool (spots,)."""
+    def deep_spots(self, measured: AnnData) -> NDArray[np.bool_]:
+        """Whether each spot has counts of at least half of the panel, bool (spots,)."""
         return (self.expression(measured, "raw") > 0).mean(1) >= 0.5
 
 

@@ -1,4 +1,4 @@
-"""The processes that share a training: those that `torchrun` starts, else this one alone."""
+"""The processes that share a training: those that `torchrun` starts, or this one alone."""
 
 import os
 from collections.abc import Callable

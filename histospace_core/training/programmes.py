@@ -59,14 +59,15 @@ def fit_ridges(
 ) -> LinearMap:
     """Mean of one ridge regression a view, each programme scaled to fit left-out sections best.
 
-    A regression on all views at once leans on what only the training patients have in common; the
-    mean of one a view does so less, and is too cautious, which the scale mends.
+    A regression on all views at once relies on combinations that hold for the training patients
+    only. The mean of one regression a view does so less, but shrinks too much, which the scale
+    corrects.
 
     Parameters
     ----------
-    views : each (n, looks, f)
-        Features of several looks at each spot. Each look is a row of its own: what differs between
-        looks at one spot is thereby penalised.
+    views : each (n, poses, f)
+        Features of several poses of each spot. Each pose is a row of its own, which penalises
+        features that differ between poses of one spot.
     scores : (n, k)
     group : (n,)
         Section of each spot; fifths are left out where there is a single one.

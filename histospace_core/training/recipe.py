@@ -1,4 +1,4 @@
-"""What a training does, in one frozen, recorded value."""
+"""The settings of a training, as one frozen value that is recorded with its results."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
@@ -9,7 +9,7 @@ from histospace_core.networks.autoencoder import InputRange
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings that every network's training has.
+    """Settings that every training has.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Recipe:
 
     @property
     def panel_from(self) -> Literal["train", "all"]:
-        """Which spots the gene filter sees."""
+        """Which spots the gene filter uses."""
         return "train"
 
     def with_(self, **changes: Any) -> Self:
@@ -98,7 +98,7 @@ class Autoencoding(Recipe):
 
     @property
     def input_range(self) -> InputRange:
-        """Range of the pixels that the encoder sees."""
+        """Range of the encoder's input pixels."""
         return "unit"
 
 

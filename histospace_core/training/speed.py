@@ -1,7 +1,7 @@
-"""How fast a network predicts and what it needs, in a process of its own.
+"""How fast a network predicts and how much memory it needs, measured in a separate process.
 
-Speed and memory do not depend on what was learnt: the network is fitted for an epoch on some
-spots, with the panel of the real training sections, and then predicts again and again.
+Speed and memory do not depend on what was learnt: the network is fitted for one epoch on a few
+spots, with the panel of the real training sections, and then predicts repeatedly.
 """
 
 import json
@@ -23,9 +23,9 @@ from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_
 from histospace_core.shipped import PACKAGE
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.method import Fitted, TrainingSet
-from histospace_core.training.methods import method_named
 from histospace_core.training.panel import select_panel
 from histospace_core.training.recipe import Recipe
+from histospace_core.training.registry import method_named
 
 N_FITTED, N_PREDICTED = 24, 96
 """Spots to fit on and to predict."""
@@ -108,10 +108,10 @@ def _measure(table: str, train: list[str], test: str, network: str, recipe: str 
     method = method_named(network)
     settings = _one_epoch(method.recipe(recipe))
     known = {s.name: s for s in read_cohort(Path(table))}
-    # counts alone: views of every section would be counted as the network's memory
+    # load counts alone: views of every section would count as the network's memory
     counted = load_sections([known[n] for n in train], ())
     panel = select_panel([s.measured for s in counted.values()])
-    loaded = load_sections([known[train[0]], known[test]], method.views, margin_um=method.margin_um)
+    loaded = method.load([known[train[0]], known[test]])
     few = first_spots(loaded[train[0]], N_FITTED)
     section = first_spots(loaded[test], N_PREDICTED)
     del loaded, counted

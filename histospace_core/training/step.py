@@ -1,10 +1,10 @@
 """A gradient step whose result does not depend on how many processes take it.
 
-Rounding is not harmless here: behind batch norm the gradient of a filter is a small difference of
-large sums, and Adam makes a full step of whatever is left of it. Run with another number of
-threads, the first step alone moves weights apart by as much as a step can. So a batch is computed
-in parts of a fixed size, the same wherever they are computed, and the gradients of more than two
-are added in double precision, where the order does not matter.
+Rounding matters here: behind batch norm the gradient of a filter is a small difference of large
+sums, and Adam turns whatever remains of it into a full step. With another number of threads, the
+first step alone can move weights apart by the size of a step. So a batch is computed in parts of a
+fixed size, the same in every process, and the gradients of more than two parts are added in double
+precision, where the order of the sum does not change the result.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from histospace_core.progress import Progress
 from histospace_core.training.parallel import processes
 
 PART = 16
-"""Most rows of a part. Batch norm sees a part at a time where it learns (Hoffer et al. 2017,
-arXiv:1705.08741), and its running statistics are the mean of the parts'."""
+"""Largest number of rows in a part. Where batch norm learns, it normalises each part on its own
+(Hoffer et al. 2017, arXiv:1705.08741); its running statistics are the mean over the parts."""
 
 
 class Step:
     """Gradient steps on the mean loss of a batch, its parts shared among the processes.
 
-    A part that does not fit the memory is halved, and so are all from then on. That leaves the
-    gradients as they are, up to rounding; but batch norm, where it learns, then sees half as much.
+    When a part does not fit in memory, it and all later parts are halved. The gradients stay the
+    same up to rounding, but batch norm, where it learns, then averages over half as many rows.
     """
 
     def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -62,7 +62,7 @@ class Step:
 
     @property
     def note(self) -> str:
-        """What the progress says once a part did not fit."""
+        """A note for the progress, once a part did not fit in memory."""
         return "" if self.part == PART else f"memory is short: {self.part} spots at a time"
 
     def finished_epoch(self, stage: str, epoch: int, epochs: int, losses: list[Tensor]) -> Progress:
@@ -91,7 +91,7 @@ class Step:
                 found += [s * share for s in statistics]
                 if sums:
                     sums = [s.add_(f) for s, f in zip(sums, found, strict=True)]
-                else:  # taken as they are: adding them to zeros would be one pass more
+                else:  # adding the first part to zeros would cost one more pass
                     sums = [f.to(exact) for f in found]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

@@ -48,6 +48,6 @@ def test_shallow_spots_are_found() -> None:
     section = make_section("A1", "A").measured
     section.X = section.X.copy()
     section.X[3, :10] = 0
-    kept = select_panel([section]).kept_spots(section)
+    kept = select_panel([section]).deep_spots(section)
     assert not kept[3]
     assert kept.sum() == section.n_obs - 1

@@ -13,16 +13,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {m.name: m for m in (HISTOSPACE_PLUS, HISTOSPACE, *PEERS)}
 )
 TRAINABLE = ("histospace-plus", "histospace")
-"""Those that a model package can hold."""
+"""Networks that a model package can hold."""
 
 
 def method_named(name: str) -> Method:
-    """Return the method of this name; `encoder:<name>` is any image encoder and a ridge.
+    """Return the method of this name; `encoder:<name>` is any image encoder with a ridge.
 
     Raises
     ------
     CohortError
-        There is none.
+        No network has this name.
     """
     encoder = name.removeprefix(PREFIX)
     if name not in METHODS and encoder not in {name, ""}:
