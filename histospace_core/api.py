@@ -22,10 +22,11 @@ from histospace_core.characterise import run as characterising
 from histospace_core.comparison.compare import Comparison, compare_run
 from histospace_core.errors import HistospaceError
 from histospace_core.exports import export_run
-from histospace_core.exports.characterisation import require_new, write_characterisation
+from histospace_core.exports.characterisation import write_characterisation
 from histospace_core.exports.gene_choice import known_genes
 from histospace_core.exports.table import spatial_table
 from histospace_core.expression import Placement, read_measured
+from histospace_core.files import require_new
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, list_packages, load_package
 from histospace_core.progress import OnProgress, no_progress

@@ -1,8 +1,55 @@
 """Errors that a user can cause. Each message says what is wrong, where, and what to do."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class HistospaceError(Exception):
-    """Base of every error whose message may be shown to a user as it stands (one sentence)."""
+    """Base of every error whose text may be shown to a user as it stands.
+
+    ``str(error)`` is one sentence: "NAME: PROBLEM; REMEDY.".
+
+    Parameters
+    ----------
+    problem
+        What is wrong. It ends with a full stop where no remedy follows.
+    path
+        The file or folder that the error is about.
+    remedy
+        What the user can do, without a full stop.
+
+    Attributes
+    ----------
+    name : str
+        How the sentence calls the file: the last part of `path`, or what `shown_as` says.
+    """
+
+    def __init__(self, problem: str, *, path: Path | None = None, remedy: str = "") -> None:
+        super().__init__(problem)  # one argument, so that pickle can make the error again
+        self.problem, self.path, self.remedy = problem, path, remedy
+        self.name = path.name if path else ""
+
+    def __str__(self) -> str:
+        where = f"{self.name}: " if self.name else ""
+        return f"{where}{self.problem}" + (f"; {self.remedy}." if self.remedy else "")
+
+
+@contextmanager
+def shown_as(names: Mapping[Path, str]) -> Iterator[None]:
+    """Call files what their user calls them in the errors that the block raises.
+
+    Parameters
+    ----------
+    names
+        The user's name of each stored file.
+    """
+    try:
+        yield
+    except HistospaceError as error:
+        if error.path is not None and error.path in names:
+            error.name = names[error.path]
+        raise
 
 
 class SlideError(HistospaceError):

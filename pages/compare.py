@@ -9,7 +9,7 @@ import streamlit as st
 
 from histospace_core.catalog import ComparisonRow, RunRow, new_id
 from histospace_core.comparison.compare import Comparison, compare_run, open_comparison
-from histospace_core.errors import HistospaceError
+from histospace_core.errors import HistospaceError, shown_as
 from histospace_core.exports import genes_csv, spots_csv
 from histospace_core.expression import Placement, read_measured
 from histospace_core.server import get_context
@@ -108,7 +108,8 @@ def _file(answer: dict[str, Any] | None) -> Path | None:
 def _compare(run: RunRow, source: Source, placement: Placement | None = None) -> None:
     with st.spinner("Reading the measurement and comparing…"):
         folder = run.directory / "comparisons" / new_id()
-        measured = read_measured(source.counts, source.spots)
+        with shown_as({source.counts: source.name}):
+            measured = read_measured(source.counts, source.spots)
         result = compare_run(run.directory, measured, folder, placement=placement)
         row = get_context().catalog.add_comparison(run.id, source.name, folder, result.summary)
     st.query_params["comparison"] = row.id

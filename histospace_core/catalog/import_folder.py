@@ -1,6 +1,5 @@
 """The operator's folder of slides: listed, read, linked or copied from, never written to."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,12 +12,12 @@ from histospace_core.catalog.intake import accept_slide
 from histospace_core.catalog.quota import require_space
 from histospace_core.catalog.tables import SlideRow
 from histospace_core.errors import SlideError
+from histospace_core.files import sha256
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.settings import Settings
 
 MOST_LISTED = 2000
 _SLIDE = re.compile(r"\.(svs|ndpi|tiff?|scn|bif|svslide|qptiff|png|jpe?g)\Z", re.IGNORECASE)
-_PIECE_BYTES = 8 << 20
 
 
 def importable(settings: Settings) -> list[str]:
@@ -96,8 +95,8 @@ def import_slide(
         linked = _link(source, here)
         used = catalog.slides_bytes()
         require_space(settings, source.name, size, used=used, on_disk=not linked)
-        sha256 = _read(source, None if linked else here, size, on_progress)
-        return accept_slide(settings, catalog, here, source.name, sha256)
+        digest = _read(source, None if linked else here, size, on_progress)
+        return accept_slide(settings, catalog, here, source.name, digest)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -112,12 +111,14 @@ def _link(source: Path, target: Path) -> bool:
 
 def _read(source: Path, copy: Path | None, size: int, on_progress: OnProgress) -> str:
     """Return the SHA-256 of a file, copying it on the way where asked to."""
-    digest, done = hashlib.sha256(), 0
-    with source.open("rb") as file, copy.open("wb") if copy else nullcontext() as out:
-        while data := file.read(_PIECE_BYTES):
-            digest.update(data)
+    done = 0
+    with copy.open("wb") if copy else nullcontext() as out:
+
+        def take(piece: bytes) -> None:
+            nonlocal done
             if out is not None:
-                out.write(data)
-            done += len(data)
+                out.write(piece)
+            done += len(piece)
             on_progress(Progress(done, size, "reading the file"))
-    return digest.hexdigest()
+
+        return sha256(source, on_piece=take)

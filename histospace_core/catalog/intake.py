@@ -6,7 +6,8 @@ from pathlib import Path
 from histospace_core.catalog.catalog import Catalog
 from histospace_core.catalog.names import display_name, suffix
 from histospace_core.catalog.tables import SlideRow, new_id
-from histospace_core.errors import HistospaceError, SlideError
+from histospace_core.errors import SlideError, shown_as
+from histospace_core.files import move_into_place
 from histospace_core.settings import Settings
 from histospace_core.slides.probe import probe_slide
 
@@ -55,20 +56,20 @@ def accept_slide(
         return known
     slide_id = new_id()
     staging, folder = settings.uploads_dir / slide_id, settings.slides_dir / slide_id
+    probed = staging / f"slide{kind}"  # some readers need the file type
     try:
         staging.mkdir(parents=True)
-        probed = Path(shutil.move(file, staging / f"slide{kind}"))  # readers go by the type
-        properties = probe_slide(probed, mpp)
+        shutil.move(file, probed)
+        with shown_as({probed: name}):
+            properties = probe_slide(probed, mpp)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging.rename(folder)
+        move_into_place(staging, folder)
         row = catalog.add_slide(
             folder / probed.name, name, sha256, properties, is_sample=is_sample, slide_id=slide_id
         )
-    except BaseException as error:
+    except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, HistospaceError):
-            raise type(error)(str(error).replace(f"slide{kind}", name)) from error
         raise
     if row.file.parent != folder:  # someone else brought the same content a moment earlier
         shutil.rmtree(folder, ignore_errors=True)

@@ -123,7 +123,7 @@ class SlideTable(TagTable):
         """
         with self.write() as session:
             row = _slide(session, slide_id)
-            mpp = check_mpp(mpp, row.name)
+            mpp = check_mpp(mpp, Path(row.name))
             if row.mpp_source == "file":
                 raise PixelSizeError(
                     f"{row.name} names its own pixel size, {row.mpp:g} um/px: "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from histospace_core.catalog import ACTIVE, Catalog, Kind
 from histospace_core.errors import JobError, ModelError
+from histospace_core.files import whole
 from histospace_core.settings import Settings
 
 if TYPE_CHECKING:  # the app's process names models and never needs torch for it
@@ -56,11 +57,8 @@ def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
 
     target = folder / package.name
     if not target.exists():
-        copy = package.directory.with_name(package.name + ".copy")
-        shutil.rmtree(copy, ignore_errors=True)  # of an attempt that was cut off
-        shutil.copytree(package.directory, copy)
-        folder.mkdir(parents=True, exist_ok=True)
-        copy.rename(target)
+        with whole(target) as part:
+            shutil.copytree(package.directory, part)
     installed = load_package(target)
     if installed.sha256 != package.sha256:
         raise ModelError(

@@ -45,7 +45,7 @@ def read_gene_lists(name: str, content: bytes) -> list[Signature]:
         ) from error
     stem, _, kind = name.rpartition(".")
     if kind.lower() == "gmt":
-        return parse_gmt(name, text)
+        return parse_gmt(name, content)
     if "\0" in text:
         raise MeasurementError(f"{name}: is no plain text, so no list of genes.")
     found = _column(text) if kind.lower() == "csv" else _words(text)

@@ -61,18 +61,34 @@ def read_gmt(path: Path = HUMAN_GMT) -> list[Signature]:
         The file cannot be read, is no GMT, or names a signature twice.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise MeasurementError(f"{path.name}: larger than 16 MB, so no list of signatures.")
-        text = path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
+        raise MeasurementError(f"cannot be read ({error.strerror}).", path=path) from error
+    return parse_gmt(path.name, content)
+
+
+def parse_gmt(file: str, content: bytes) -> list[Signature]:
+    """Return the signatures that a GMT file holds.
+
+    Parameters
+    ----------
+    file
+        What the user calls the file, for errors.
+    content
+        UTF-8, with or without a byte order mark.
+
+    Raises
+    ------
+    MeasurementError
+        The file is too large, is no GMT, or names a signature twice.
+    """
+    if len(content) > LARGEST_FILE:
+        raise MeasurementError(f"{file}: larger than 16 MB, so no list of signatures.")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MeasurementError(f"{path.name}: is no text file, so no GMT.") from error
-    return parse_gmt(path.name, text)
-
-
-def parse_gmt(file: str, text: str) -> list[Signature]:
-    """Return the signatures that a GMT file's text holds; `file` names it in errors."""
+        raise MeasurementError(f"{file}: is no text file, so no GMT.") from error
     signatures: dict[str, Signature] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

@@ -29,7 +29,8 @@ def characterise(
 ) -> None:
     """Find the tissue domains of a run, their markers, and the score of each signature."""
     from histospace_core.characterise.run import characterise_run
-    from histospace_core.exports.characterisation import require_new, write_characterisation
+    from histospace_core.exports.characterisation import write_characterisation
+    from histospace_core.files import require_new
 
     require_new(to)
     found = characterise_run(

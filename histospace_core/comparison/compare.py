@@ -1,7 +1,6 @@
 """Compare a stored prediction with measured expression of the same section."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from histospace_core.evaluation.noise import noise_ceiling
 from histospace_core.expression import map_to_panel, normalise
 from histospace_core.expression.align import Alignment, check_alignment, lies_on
 from histospace_core.expression.placement import Placement, moved
+from histospace_core.files import disk_errors, whole, write_json
 from histospace_core.inference.prediction import Prediction, open_prediction
 from histospace_core.inference.provenance import RESEARCH_USE
-from histospace_core.inference.store import disk_errors, write_json
 
 MIN_SPOTS = 10
 """Fewer matched spots than this cannot be scored."""
@@ -206,14 +205,9 @@ def _training_warning(prediction: Prediction) -> str:
 
 
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any], spots: anndata.AnnData) -> None:
-    """Write into a folder beside `out` and rename it: whole or not at all."""
-    partial = out.with_name(out.name + ".partial")
-    with disk_errors(out):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        genes.to_csv(partial / "genes.csv", index=False, float_format="%.6g")
-        write_json(partial / "summary.json", summary)
-        spots.write_h5ad(partial / "spots.h5ad", compression="gzip")
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
+    """Write the comparison's folder whole or not at all; `out` may exist, if it is empty."""
+    with disk_errors(out), whole(out) as part:
+        part.mkdir()
+        genes.to_csv(part / "genes.csv", index=False, float_format="%.6g")
+        write_json(part / "summary.json", summary)
+        spots.write_h5ad(part / "spots.h5ad", compression="gzip")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from histospace_core.errors import StoreError
 from histospace_core.exports.csv import safe_name
-from histospace_core.exports.part import whole
 from histospace_core.exports.run import FORMS, export_run
+from histospace_core.files import create
 
 
 def export_file(
@@ -58,7 +58,7 @@ def export_file(
         export_run(run_dir, kind, file, genes, slide_name=name)
         return file
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".zarr-", dir=folder) as work, whole(file) as part:
+    with tempfile.TemporaryDirectory(prefix=".zarr-", dir=folder) as work, create(file) as part:
         export_run(run_dir, kind, Path(work) / (stem + suffix), genes, slide_name=name)
         made = shutil.make_archive(str(Path(work) / "packed"), "zip", work, stem + suffix)
         shutil.move(made, part)

@@ -1,8 +1,6 @@
 """A characterised run as files: tables, GeoJSON for QuPath, figures, summary."""
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +19,7 @@ from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.characterisation import domain_map, signature_figure
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.markers import UNRELIABLE, marker_figure
+from histospace_core.files import create
 from histospace_core.inference import RESEARCH_USE
 
 
@@ -32,34 +31,9 @@ def write_characterisation(found: Characterisation, out: Path) -> None:
     StoreError
         The folder exists already or cannot be written; then nothing is left behind.
     """
-    require_new(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise StoreError(f"'{out.name}' cannot be written ({error.strerror}).") from error
-    try:
+    with create(out) as part:
+        part.mkdir()
         _write(found, part)
-        part.chmod(0o755)
-        part.rename(out)
-    except OSError as error:
-        raise StoreError(
-            f"'{out.name}' cannot be written ({error.strerror}); make room on the disk or choose "
-            "another folder."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def require_new(out: Path) -> None:
-    """Refuse a folder that exists.
-
-    Raises
-    ------
-    StoreError
-    """
-    if out.exists():
-        raise StoreError(f"'{out.name}' exists already; choose another name or delete it.")
 
 
 def _write(found: Characterisation, folder: Path) -> None:

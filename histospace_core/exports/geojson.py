@@ -10,8 +10,8 @@ import numpy as np
 from histospace_core.characterise import Region
 from histospace_core.characterise.geojson import classified, feature, feature_collection, squares
 from histospace_core.characterise.run import Characterisation
-from histospace_core.exports.part import whole
 from histospace_core.figures.characterisation import domain_colour
+from histospace_core.files import create
 from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
 
 OUT_OF_DOMAIN: Final = classified("Unlike the training tissue", "#9a97a0")
@@ -38,7 +38,7 @@ def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     StoreError
         The file exists or cannot be written, or the model does not predict a gene.
     """
-    with whole(out) as part, part.open("w", encoding="utf-8") as file:
+    with create(out) as part, part.open("w", encoding="utf-8") as file:
         file.writelines(feature_collection(_tiles(prediction, genes)))
 
 

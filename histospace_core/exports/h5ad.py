@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from histospace_core.exports.part import whole
 from histospace_core.exports.table import spatial_table
+from histospace_core.files import create
 from histospace_core.inference import Prediction
 
 
@@ -25,5 +25,5 @@ def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
     StoreError
         When the file exists or cannot be written.
     """
-    with whole(out) as part:
+    with create(out) as part:
         spatial_table(prediction, genes).write_h5ad(part, compression="gzip")

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from histospace_core.exports.part import whole
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.grid import TileGrid, tile_grid
+from histospace_core.files import create
 from histospace_core.inference import RESEARCH_USE, Prediction
 
 FINEST: Final = 8
@@ -47,7 +47,7 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     maps = [grid.fill(prediction.gene(gene)) for gene in genes]
     unit = unit_label(facts["model"]["expression_unit"])
     steps = [stride / FINEST * 2**level for level in range(FINEST.bit_length())]
-    with whole(out) as part, tifffile.TiffWriter(part, bigtiff=True, ome=True) as file:
+    with create(out) as part, tifffile.TiffWriter(part, bigtiff=True, ome=True) as file:
         for level, step in enumerate(steps):
             shape = (
                 len(genes),

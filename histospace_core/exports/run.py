@@ -11,8 +11,8 @@ from histospace_core.exports.gene_choice import best_genes, known_genes
 from histospace_core.exports.geojson import write_geojson
 from histospace_core.exports.h5ad import write_h5ad
 from histospace_core.exports.ometiff import write_ometiff
-from histospace_core.exports.part import whole
 from histospace_core.exports.spatialdata import write_spatialdata
+from histospace_core.files import create
 from histospace_core.inference import Prediction, open_prediction
 
 
@@ -39,7 +39,7 @@ class Form:
 
 
 def _write_csv(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
-    with whole(out) as part:
+    with create(out) as part:
         part.write_bytes(map_csv(prediction, genes))
 
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import zarr
 
 from histospace_core import __version__
-from histospace_core.exports.part import whole
 from histospace_core.exports.table import spatial_table
+from histospace_core.files import create
 from histospace_core.inference import Prediction
 
 IMAGE: Final = "slide"
@@ -49,7 +49,7 @@ def write_spatialdata(prediction: Prediction, genes: Sequence[str], out: Path) -
     StoreError
         When the folder exists or cannot be written.
     """
-    with whole(out) as part:
+    with create(out) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3)
         root.attrs["spatialdata_attrs"] = {
             "version": _CONTAINER,

@@ -28,58 +28,65 @@ def unpack(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            _inspect(path.name, members, path.stat().st_size)
+            _inspect(path, members, path.stat().st_size)
             left = MAX_BYTES
             for member in members:
                 if not member.is_dir():
-                    left -= _extract(archive, member, folder, left, path.name)
+                    left -= _extract(archive, member, folder, left, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise MeasurementError(
-            f"{path.name}: the zip is damaged or of an unknown kind; pack the folder again."
+            "the zip is damaged or of an unknown kind", path=path, remedy="pack the folder again"
         ) from error
     except RuntimeError as error:  # zipfile's word for an encrypted member
-        raise MeasurementError(f"{path.name}: the zip is encrypted; pack it without.") from error
+        raise MeasurementError(
+            "the zip is encrypted", path=path, remedy="pack it without"
+        ) from error
     except OSError as error:  # disk full, a file and a folder of one name, a name too long
         raise MeasurementError(
-            f"{path.name}: cannot be unpacked ({error.strerror}); pack the folder again or make "
-            "room on the disk."
+            f"cannot be unpacked ({error.strerror})",
+            path=path,
+            remedy="pack the folder again or make room on the disk",
         ) from error
 
 
-def _inspect(source: str, members: list[zipfile.ZipInfo], packed: int) -> None:
+def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
     if len(members) > MAX_MEMBERS:
         raise MeasurementError(
-            f"{source}: the zip has {len(members):,} members (at most {MAX_MEMBERS:,}); pack only "
-            "the count matrix and the spatial folder."
+            f"the zip has {len(members):,} members (at most {MAX_MEMBERS:,})",
+            path=source,
+            remedy="pack only the count matrix and the spatial folder",
         )
     for member in members:
         _refuse_path(source, member.filename)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise MeasurementError(
-                f"{source}: {_shown(member.filename)} is a link or a device, not a file; "
-                "pack the files themselves."
+                f"{_shown(member.filename)} is a link or a device, not a file",
+                path=source,
+                remedy="pack the files themselves",
             )
     size = sum(member.file_size for member in members)
     if size > MAX_BYTES or size > MAX_RATIO * max(packed, CHUNK):
         raise MeasurementError(
-            f"{source}: the zip unpacks to {size / 2**20:,.0f} MB, more than a section has; "
-            "pack only the count matrix and the spatial folder."
+            f"the zip unpacks to {size / 2**20:,.0f} MB, more than a section has",
+            path=source,
+            remedy="pack only the count matrix and the spatial folder",
         )
 
 
-def _refuse_path(source: str, name: str) -> None:
+def _refuse_path(source: Path, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     drive = path.parts[0].endswith(":") if path.parts else False
     if path.is_absolute() or drive or ".." in path.parts or "\0" in name or len(name) > 1024:
         raise MeasurementError(
-            f"{source}: member {_shown(name)} would be written outside its folder; "
-            "pack the folder again."
+            f"member {_shown(name)} would be written outside its folder",
+            path=source,
+            remedy="pack the folder again",
         )
 
 
 def _extract(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int, source: str
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int, source: Path
 ) -> int:
     target = folder.joinpath(*PurePosixPath(member.filename.replace("\\", "/")).parts)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +95,7 @@ def _extract(
         while chunk := packed.read(CHUNK):
             written += len(chunk)
             if written > min(left, member.file_size):
-                raise MeasurementError(f"{source}: the zip unpacks to more than it declares.")
+                raise MeasurementError("the zip unpacks to more than it declares.", path=source)
             out.write(chunk)
     return written
 

@@ -1,6 +1,7 @@
 """The one form of measured spatial transcriptomics: what every reader fills and every user gets."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ class RawCounts:
 
     Attributes
     ----------
-    source : name of the file, for messages.
+    source : the file or folder that was read.
     kind : format, e.g. "legacy-st", "space-ranger", "h5ad".
     counts : (n_spots, n_genes) CSR matrix.
     spots : n_spots spot ids.
@@ -31,7 +32,7 @@ class RawCounts:
     spot_diameter : diameter of a spot in level-0 pixels, where the file gives it.
     """
 
-    source: str
+    source: Path
     kind: str
     counts: sparse.csr_matrix
     spots: list[str]
@@ -64,7 +65,7 @@ def assemble(raw: RawCounts) -> AnnData:
     empty = totals == 0
     if empty.all():
         raise MeasurementError(
-            f"{raw.source}: every spot has a count of zero; choose the raw count matrix."
+            "every spot has a count of zero", path=raw.source, remedy="choose the raw count matrix"
         )
     if empty.any():
         adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without any count left out.")
@@ -72,7 +73,7 @@ def assemble(raw: RawCounts) -> AnnData:
     return adata
 
 
-def require_counts(counts: sparse.csr_matrix, source: str) -> None:
+def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
     """Refuse a matrix that holds anything but whole numbers >= 0.
 
     Raises
@@ -81,7 +82,7 @@ def require_counts(counts: sparse.csr_matrix, source: str) -> None:
         Says which rule is broken, with one offending value.
     """
     if 0 in counts.shape:
-        raise MeasurementError(f"{source}: the count matrix is empty (shape {counts.shape}).")
+        raise MeasurementError(f"the count matrix is empty (shape {counts.shape}).", path=source)
     values = counts.data
     for broken, what in (
         (~np.isfinite(values), "missing or infinite values"),
@@ -91,21 +92,23 @@ def require_counts(counts: sparse.csr_matrix, source: str) -> None:
     ):
         if broken.any():
             raise MeasurementError(
-                f"{source}: the matrix holds {what} (e.g. {values[broken][0]:g}) and is no count "
-                "matrix; give the raw UMI counts."
+                f"the matrix holds {what} (e.g. {values[broken][0]:g}) and is no count matrix",
+                path=source,
+                remedy="give the raw UMI counts",
             )
 
 
 def _require_positions(raw: RawCounts) -> None:
     if not np.isfinite(raw.centres).all():
         raise MeasurementError(
-            f"{raw.source}: some spots have no position (missing or infinite pixel coordinates)."
+            "some spots have no position (missing or infinite pixel coordinates).", path=raw.source
         )
     repeated = pd.Index(raw.spots).duplicated()
     if repeated.any():
         raise MeasurementError(
-            f"{raw.source}: spot {raw.spots[int(np.argmax(repeated))]} occurs more than once; "
-            "give one section at a time, with one row a spot."
+            f"spot {raw.spots[int(np.argmax(repeated))]} occurs more than once",
+            path=raw.source,
+            remedy="give one section at a time, with one row a spot",
         )
 
 
@@ -151,7 +154,7 @@ def _name_genes(raw: RawCounts) -> AnnData:
         obsm={"spatial": np.asarray(raw.centres, dtype=np.float64)},
     )
     adata.uns["histospace"] = {
-        "source": raw.source,
+        "source": raw.source.name,
         "format": raw.kind,
         "notes": notes,
         "gene_report": {"n_genes": len(labels), "n_duplicates": n_duplicates, **report},

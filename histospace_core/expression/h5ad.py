@@ -36,12 +36,12 @@ def read_h5ad(path: Path) -> RawCounts:
     with open_hdf5(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old but readable encodings
         if "obs" not in file or "var" not in file:
-            raise MeasurementError(f"{path.name}: no AnnData file (obs or var is missing).")
-        obs = _frame(file, "obs", path.name)
-        counts, var = _find_counts(file, len(obs), path.name)
+            raise MeasurementError("no AnnData file (obs or var is missing).", path=path)
+        obs = _frame(file, "obs", path)
+        counts, var = _find_counts(file, len(obs), path)
         names, ids = _gene_names(var)
-        _refuse_transposed(obs, names, path.name)
-        centres = _positions(file, len(obs), path.name)
+        _refuse_transposed(obs, names, path)
+        centres = _positions(file, len(obs), path)
         diameter = _spot_diameter(file)
     notes: list[str] = []
     under = np.ones(len(obs), dtype=bool)
@@ -50,7 +50,7 @@ def read_h5ad(path: Path) -> RawCounts:
         if not under.all():
             notes.append(f"{(~under).sum()} spots are not under tissue and left out.")
     return RawCounts(
-        source=path.name,
+        source=path,
         kind="h5ad",
         counts=counts[under],
         spots=obs.index.astype(str)[under].tolist(),
@@ -62,15 +62,15 @@ def read_h5ad(path: Path) -> RawCounts:
     )
 
 
-def _frame(file: h5py.File, key: str, source: str) -> pd.DataFrame:
+def _frame(file: h5py.File, key: str, source: Path) -> pd.DataFrame:
     frame = read_elem(file[key])
     if not isinstance(frame, pd.DataFrame) or frame.index.empty:
-        raise MeasurementError(f"{source}: {key} is empty or no table.")
+        raise MeasurementError(f"{key} is empty or no table.", path=source)
     return frame
 
 
 def _find_counts(
-    file: h5py.File, n_spots: int, source: str
+    file: h5py.File, n_spots: int, source: Path
 ) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     """Return the first matrix that holds whole numbers >= 0, with the table of its genes."""
     first: sparse.csr_matrix | None = None
@@ -81,20 +81,24 @@ def _find_counts(
         var = _frame(file, var_key, source)
         if matrix.shape != (n_spots, len(var)):
             raise MeasurementError(
-                f"{source}: {key} is {matrix.shape[0]} x {matrix.shape[1]}, but there are "
-                f"{n_spots} spots and {len(var)} genes; export the file again."
+                f"{key} is {matrix.shape[0]} x {matrix.shape[1]}, but there are {n_spots} spots "
+                f"and {len(var)} genes",
+                path=source,
+                remedy="export the file again",
             )
         values = matrix.data
         if np.isfinite(values).all() and (values >= 0).all() and (values % 1 == 0).all():
             return matrix, var
         first = matrix if first is None else first
     if first is None:
-        raise MeasurementError(f"{source}: the file holds no matrix (X, layers or raw).")
+        raise MeasurementError("the file holds no matrix (X, layers or raw).", path=source)
     values = first.data
     odd = values[~(np.isfinite(values) & (values >= 0) & (values % 1 == 0))][0]
     raise MeasurementError(
-        f'{source}: neither layers["counts"], X nor raw holds raw counts (found e.g. {odd:g}, '
-        'looks normalised); keep the UMI counts in layers["counts"].'
+        'neither layers["counts"], X nor raw holds raw counts '
+        f"(found e.g. {odd:g}, looks normalised)",
+        path=source,
+        remedy='keep the UMI counts in layers["counts"]',
     )
 
 
@@ -123,28 +127,30 @@ def _gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:
     return names, [other if ENSEMBL.match(other) else "" for other in others]
 
 
-def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: str) -> None:
+def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: Path) -> None:
     spots = obs.index.astype(str).tolist()
     as_genes = (reconcile_genes(spots)["how"] != UNKNOWN).mean()
     if as_genes > 0.5 and (reconcile_genes(names)["how"] != UNKNOWN).mean() < 0.05:
         raise MeasurementError(
-            f"{source}: the table lies on its side (genes such as {spots[0]} are in obs); "
-            "save adata.T instead."
+            f"the table lies on its side (genes such as {spots[0]} are in obs)",
+            path=source,
+            remedy="save adata.T instead",
         )
 
 
-def _positions(file: h5py.File, n_spots: int, source: str) -> NDArray[np.float64]:
+def _positions(file: h5py.File, n_spots: int, source: Path) -> NDArray[np.float64]:
     if "obsm/spatial" not in file:
         raise MeasurementError(
-            f'{source}: no obsm["spatial"]; store the spot centres there, in full-resolution '
-            "pixels (x, y)."
+            'no obsm["spatial"]',
+            path=source,
+            remedy="store the spot centres there, in full-resolution pixels (x, y)",
         )
     spatial = read_elem(file["obsm/spatial"])
     centres = np.asarray(spatial.toarray() if sparse.issparse(spatial) else spatial)
     if centres.shape != (n_spots, 2) or centres.dtype.kind not in "iuf":
         raise MeasurementError(
-            f'{source}: obsm["spatial"] must hold two numbers (x, y) a spot; its shape is '
-            f"{centres.shape}."
+            f'obsm["spatial"] must hold two numbers (x, y) a spot, not shape {centres.shape}.',
+            path=source,
         )
     return centres.astype(np.float64)
 

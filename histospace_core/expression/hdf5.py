@@ -33,39 +33,44 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r", locking=False) as file:
             _inspect(file, path)
             yield file
-    except MeasurementError:
+    except (MeasurementError, MemoryError):
         raise
     except Exception as error:  # h5py and anndata raise whatever a hostile file provokes
         raise MeasurementError(
-            f"{path.name}: the HDF5 file is damaged or not of the expected kind "
-            f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__}); "
-            "export it again."
+            "the HDF5 file is damaged or not of the expected kind "
+            f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})",
+            path=path,
+            remedy="export it again",
         ) from error
 
 
 def _inspect(file: h5py.File, path: Path) -> None:
     allowed = min(MAX_BYTES, max(ALWAYS_FINE, MAX_RATIO * path.stat().st_size))
     declared = 0
-    for count, (name, item) in enumerate(_walk(file, path.name)):
+    for count, (name, item) in enumerate(_walk(file, path)):
         if count >= MAX_OBJECTS:
             raise MeasurementError(
-                f"{path.name}: more than {MAX_OBJECTS:,} objects; no file of ST."
+                f"more than {MAX_OBJECTS:,} objects, so no file of spatial transcriptomics.",
+                path=path,
             )
         if isinstance(item, h5py.Dataset):
             if item.is_virtual or item.external:
                 raise MeasurementError(
-                    f"{path.name}: {name} keeps its values in another file (virtual dataset or "
-                    "external storage); save the data inside the file."
+                    f"{name} keeps its values in another file (virtual dataset or external "
+                    "storage)",
+                    path=path,
+                    remedy="save the data inside the file",
                 )
             declared += item.size * item.dtype.itemsize if item.shape is not None else 0
             if declared > allowed:
                 raise MeasurementError(
-                    f"{path.name}: {name} declares far more data than the file holds "
-                    f"({declared / 2**30:,.0f} GB in {path.stat().st_size / 2**20:,.2f} MB)."
+                    f"{name} declares far more data than the file holds "
+                    f"({declared / 2**30:,.0f} GB in {path.stat().st_size / 2**20:,.2f} MB).",
+                    path=path,
                 )
 
 
-def _walk(file: h5py.File, source: str) -> Iterator[tuple[str, h5py.HLObject]]:
+def _walk(file: h5py.File, source: Path) -> Iterator[tuple[str, h5py.HLObject]]:
     """Yield every object once; refuse links that are not plain membership."""
     groups: list[h5py.Group] = [file]
     seen: set[int] = set()
@@ -80,8 +85,9 @@ def _walk(file: h5py.File, source: str) -> Iterator[tuple[str, h5py.HLObject]]:
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):
                 raise MeasurementError(
-                    f"{source}: {name[:80]} is a link to another place or file; "
-                    "save the data inside the file."
+                    f"{name[:80]} is a link to another place or file",
+                    path=source,
+                    remedy="save the data inside the file",
                 )
             item = group[key]
             yield name[:80], item

@@ -41,8 +41,9 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
         notes.append("The table had genes in rows and was turned.")
     if not _are_spots(rows):
         raise MeasurementError(
-            f"{counts.name}: rows are not named by array position such as 10x14 "
-            f"(first is {rows[0]!r}); expected a legacy ST table of spots x genes."
+            f"rows are not named by array position such as 10x14 (the first is {rows[0]!r})",
+            path=counts,
+            remedy="give a legacy ST table of spots x genes",
         )
     rows = [_spot_id(row) for row in rows]
     positions = read_spots(spots)
@@ -50,8 +51,9 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     keep = [i for i, spot in enumerate(rows) if spot in selected.index]
     if not keep:
         raise MeasurementError(
-            f"{counts.name} and {spots.name} have no selected spot in common; "
-            "give the spot file of the same section."
+            f"no spot of it is selected in {spots.name}",
+            path=counts,
+            remedy="give the spot file of the same section",
         )
     if len(keep) < len(rows):
         notes.append(f"{len(rows) - len(keep)} counted spots are not under tissue and left out.")
@@ -60,7 +62,7 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
         notes.append(f"{uncounted} spots under tissue have no counts.")
     kept = [rows[i] for i in keep]
     return RawCounts(
-        source=counts.name,
+        source=counts,
         kind="legacy-st",
         counts=matrix[keep],
         spots=kept,
@@ -80,14 +82,14 @@ def read_table(path: Path) -> tuple[list[str], list[str], sparse.csr_matrix]:
     """
     try:
         with _open_text(path) as handle:
-            return _parse_table(handle, path.name)
+            return _parse_table(handle, path)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise MeasurementError(
-            f"{path.name}: cannot be read as a table ({_reason(error)})."
+            f"cannot be read as a table ({_reason(error)}).", path=path
         ) from error
 
 
-def _parse_table(handle: IO[str], source: str) -> tuple[list[str], list[str], sparse.csr_matrix]:
+def _parse_table(handle: IO[str], source: Path) -> tuple[list[str], list[str], sparse.csr_matrix]:
     header = _line(handle, source)
     comma = "\t" not in header and "," in header
     separator = "," if comma else "\t"
@@ -100,20 +102,23 @@ def _parse_table(handle: IO[str], source: str) -> tuple[list[str], list[str], sp
             continue
         size += len(line)
         if size > LARGEST_TABLE:
-            raise MeasurementError(f"{source}: the table is larger than 4 GB; give one section.")
+            raise MeasurementError(
+                "the table is larger than 4 GB", path=source, remedy="give one section"
+            )
         name, *cells = line.split(separator)
         if not names and len(cells) == len(columns) - 1:
             columns = columns[1:]  # the corner cell
         if len(cells) != len(columns) or not cells:
             raise MeasurementError(
-                f"{source}: row {len(names) + 1} ({name[:40]}) has {len(cells)} values, but the "
-                f"header names {len(columns)} columns."
+                f"row {len(names) + 1} ({name[:40]}) has {len(cells)} values, but the header "
+                f"names {len(columns)} columns.",
+                path=source,
             )
         try:
             row = np.array(cells, dtype=np.float64)
         except ValueError as error:
             raise MeasurementError(
-                f"{source}: row {len(names) + 1} ({name[:40]}) holds a cell that is no number."
+                f"row {len(names) + 1} ({name[:40]}) holds a cell that is no number.", path=source
             ) from error
         (filled,) = row.nonzero()
         names.append(name.strip().strip('"'))
@@ -121,7 +126,7 @@ def _parse_table(handle: IO[str], source: str) -> tuple[list[str], list[str], sp
         values.append(row[filled])
         indptr.append(indptr[-1] + len(filled))
     if not names:
-        raise MeasurementError(f"{source}: no rows of counts found.")
+        raise MeasurementError("no rows of counts found.", path=source)
     matrix = sparse.csr_matrix(
         (np.concatenate(values), np.concatenate(indices), indptr), shape=(len(names), len(columns))
     )
@@ -140,24 +145,25 @@ def read_spots(path: Path) -> pd.DataFrame:
         with _open_text(path) as handle:
             text = handle.read(LONGEST_LINE)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise MeasurementError(f"{path.name}: cannot be read ({_reason(error)}).") from error
-    table = _spot_table(text, path.name)
+        raise MeasurementError(f"cannot be read ({_reason(error)}).", path=path) from error
+    table = _spot_table(text, path)
     found = _positions(table)
     if found is None:
         raise MeasurementError(
-            f"{path.name}: expected the columns x, y, pixel_x, pixel_y (and selected), or an index "
-            f"such as 10x14 with two pixel columns; found {', '.join(table.columns[:8])}."
+            "expected the columns x, y, pixel_x, pixel_y (and selected), or an index such as "
+            f"10x14 with two pixel columns; found {', '.join(table.columns[:8])}.",
+            path=path,
         )
     numbers = found.apply(pd.to_numeric, errors="coerce").astype(float)
     if numbers.isna().any(axis=None) or not np.isfinite(numbers.to_numpy()).all():
-        raise MeasurementError(f"{path.name}: a position is missing or no number.")
+        raise MeasurementError("a position is missing or no number.", path=path)
     if numbers.index.has_duplicates:
         twice = numbers.index[numbers.index.duplicated()][0]
-        raise MeasurementError(f"{path.name}: spot {twice} is listed more than once.")
+        raise MeasurementError(f"spot {twice} is listed more than once.", path=path)
     return numbers
 
 
-def _spot_table(text: str, source: str) -> pd.DataFrame:
+def _spot_table(text: str, source: Path) -> pd.DataFrame:
     """Parse the text of a spot file; files of the first ST pipelines have no header."""
     first = text.split("\n", 1)[0]
     separator = "\t" if "\t" in first else ","
@@ -167,7 +173,7 @@ def _spot_table(text: str, source: str) -> pd.DataFrame:
             io.StringIO(text), sep=separator, dtype=str, header=None if bare else "infer"
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise MeasurementError(f"{source}: no table of spots ({_reason(error)}).") from error
+        raise MeasurementError(f"no table of spots ({_reason(error)}).", path=source) from error
     if not isinstance(table.index, pd.RangeIndex):  # a header without the corner cell
         table = table.reset_index()
     if bare and table.shape[1] >= 6:
@@ -210,10 +216,12 @@ def _open_text(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig")
 
 
-def _line(handle: IO[str], source: str) -> str:
+def _line(handle: IO[str], source: Path) -> str:
     line = handle.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE:
-        raise MeasurementError(f"{source}: a line has over 64 million characters; no ST table.")
+        raise MeasurementError(
+            "a line has over 64 million characters, so no ST table.", path=source
+        )
     return line
 
 

@@ -34,19 +34,22 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
     """
     path = Path(path)
     if not path.exists():
-        raise MeasurementError(f"{path.name}: no such file or folder.")
+        raise MeasurementError("no such file or folder.", path=path)
     kind = _kind(path)
     if kind == "table":
         return assemble(_read_table(path, spots))
     if spots is not None:
         raise MeasurementError(
-            f"{path.name}: carries its own positions; leave out --spots {Path(spots).name}, which "
-            "belongs to a legacy ST table."
+            "carries its own positions",
+            path=path,
+            remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
         )
     if kind == "hdf5" and path.suffix == ".h5":
         raise MeasurementError(
-            f"{path.name}: a 10x matrix has no positions; give the Space Ranger folder (or a zip "
-            "of it) that holds this file and the `spatial` folder."
+            "a 10x matrix has no positions",
+            path=path,
+            remedy="give the Space Ranger folder (or a zip of it) that holds this file and the "
+            "`spatial` folder",
         )
     return assemble(read_isolated(path, kind))
 
@@ -58,17 +61,19 @@ def _kind(path: Path) -> str:
         with path.open("rb") as handle:
             start = handle.read(4)
     except OSError as error:
-        raise MeasurementError(f"{path.name}: cannot be read ({error.strerror}).") from error
+        raise MeasurementError(f"cannot be read ({error.strerror}).", path=path) from error
     if not start:
-        raise MeasurementError(f"{path.name}: the file is empty.")
+        raise MeasurementError("the file is empty.", path=path)
     return MAGIC.get(start, "table")
 
 
 def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
     if spots is None:
         raise MeasurementError(
-            f"{path.name}: a table of counts has no positions; name its spot file with --spots."
+            "a table of counts has no positions",
+            path=path,
+            remedy="give its spot file too (on the command line: --spots)",
         )
     if not Path(spots).is_file():
-        raise MeasurementError(f"{Path(spots).name}: no such spot file; check --spots.")
+        raise MeasurementError("no such spot file", path=Path(spots), remedy="check --spots")
     return read_legacy(path, Path(spots))

@@ -32,10 +32,10 @@ def read_spaceranger_zip(path: Path) -> RawCounts:
     """Unpack a zip safely into a temporary folder and read it as a Space Ranger folder."""
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         unpack(path, Path(folder))
-        return read_spaceranger(Path(folder), source=path.name)
+        return read_spaceranger(Path(folder), source=path)
 
 
-def read_spaceranger(folder: Path, source: str | None = None) -> RawCounts:
+def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
     """Read a Space Ranger folder: counts, positions (all three variants), spot diameter.
 
     Files are looked for in the folder and a few levels below it, so both the folder that holds
@@ -46,12 +46,13 @@ def read_spaceranger(folder: Path, source: str | None = None) -> RawCounts:
     MeasurementError
         A file is missing or damaged, or counts and positions share no barcode.
     """
-    source = source or folder.name
+    source = source or folder
     positions_file = _find(folder, POSITIONS)
     if positions_file is None:
         raise MeasurementError(
-            f"{source}: no {POSITIONS[1]} (nor {POSITIONS[2]} or .parquet) found; give the "
-            "Space Ranger folder with its `spatial` folder."
+            f"no {POSITIONS[1]} (nor {POSITIONS[2]} or .parquet) found",
+            path=source,
+            remedy="give the Space Ranger folder with its `spatial` folder",
         )
     positions = read_positions(positions_file)
     counts, barcodes, ids, names = _read_counts(folder, source)
@@ -60,8 +61,9 @@ def read_spaceranger(folder: Path, source: str | None = None) -> RawCounts:
     keep = [i for i, barcode in enumerate(barcodes) if barcode in under.index]
     if not keep:
         raise MeasurementError(
-            f"{source}: counts and {positions_file.name} have no barcode under tissue in common; "
-            "give files of one section."
+            f"counts and {positions_file.name} have no barcode under tissue in common",
+            path=source,
+            remedy="give files of one section",
         )
     notes = []
     if len(keep) < len(barcodes):
@@ -104,12 +106,13 @@ def read_positions(path: Path) -> pd.DataFrame:
         table = table.apply(pd.to_numeric).astype(float)
     except (OSError, ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
         raise MeasurementError(
-            f"{path.name}: no table of barcode, in_tissue, array and pixel positions; "
-            "take the file as Space Ranger wrote it."
+            "no table of barcode, in_tissue, array and pixel positions",
+            path=path,
+            remedy="take the file as Space Ranger wrote it",
         ) from error
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
-        raise MeasurementError(f"{path.name}: barcode {twice} is listed more than once.")
+        raise MeasurementError(f"barcode {twice} is listed more than once.", path=path)
     return table
 
 
@@ -120,7 +123,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return parquet.read().to_pandas().reset_index()
 
 
-def _read_counts(folder: Path, source: str) -> Matrix:
+def _read_counts(folder: Path, source: Path) -> Matrix:
     for matrix in MATRICES:
         file = _find(folder, (f"{matrix}.h5", f"*{matrix}.h5"))
         if file is not None:
@@ -129,8 +132,9 @@ def _read_counts(folder: Path, source: str) -> Matrix:
         if table is not None:
             return read_10x_mtx(table)
     raise MeasurementError(
-        f"{source}: no {MATRICES[0]}.h5 and no folder {MATRICES[0]} found; give the Space Ranger "
-        "folder with its counts."
+        f"no {MATRICES[0]}.h5 and no folder {MATRICES[0]} found",
+        path=source,
+        remedy="give the Space Ranger folder with its counts",
     )
 
 

@@ -26,7 +26,7 @@ def read_10x_h5(path: Path) -> Matrix:
         Hostile, damaged, or no 10x matrix.
     """
     with open_hdf5(path) as file:
-        group = file["matrix"] if "matrix" in file else _only_group(file, path.name)
+        group = file["matrix"] if "matrix" in file else _only_group(file, path)
         features = group.get("features", group)
         ids = _strings(features["id"] if "id" in features else features["genes"])
         names = _strings(features["name"] if "name" in features else features["gene_names"])
@@ -42,10 +42,10 @@ def read_10x_h5(path: Path) -> Matrix:
     return _genes_only(counts, barcodes, ids, names, kinds)
 
 
-def _only_group(file: h5py.File, source: str) -> h5py.Group:
+def _only_group(file: h5py.File, source: Path) -> h5py.Group:
     groups = [item for item in file.values() if isinstance(item, h5py.Group)]
     if len(groups) != 1 or "barcodes" not in groups[0]:
-        raise MeasurementError(f"{source}: no 10x count matrix (no group `matrix`).")
+        raise MeasurementError("no 10x count matrix (no group `matrix`).", path=source)
     return groups[0]
 
 
@@ -68,8 +68,9 @@ def read_10x_mtx(path: Path) -> Matrix:
         counts = sparse.csr_matrix(mmread(path)).T.tocsr()
     except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise MeasurementError(
-            f"{path.parent.name}: the matrix folder is damaged or incomplete "
-            f"({str(error).splitlines()[0][:120]}); copy it again."
+            f"the matrix folder is damaged or incomplete ({str(error).splitlines()[0][:120]})",
+            path=path.parent,
+            remedy="copy it again",
         ) from error
     ids, names = features[0].tolist(), features[min(1, features.shape[1] - 1)].tolist()
     kinds = features[2].tolist() if features.shape[1] > 2 else None

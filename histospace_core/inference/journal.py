@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from histospace_core.errors import StoreError
+from histospace_core.files import disk_errors, whole, write_bytes
 from histospace_core.inference.layout import journal_path, partial_path, store_path
-from histospace_core.inference.store import disk_errors
 
 Codes = NDArray[np.float32]
 
@@ -75,14 +75,13 @@ class Journal:
         table = pa.Table.from_pandas(columns, preserve_index=False)
         kept = {_CHECKSUM: str(zlib.crc32(codes.data)), _WIDTH: str(self._width)}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **kept})
-        path = self._table(tiles)
-        partial = path.with_suffix(".tmp")
         with disk_errors(self.run_dir):
             with (self._path / _CODES).open("r+b") as file:
                 file.seek(tiles.start * self._width * codes.itemsize)
                 file.write(codes.data)
-            pq.write_table(table, partial, write_page_checksum=True)
-            partial.replace(path)
+            # Not flushed: a chunk that a power cut tears fails its checksum and is made again.
+            with whole(self._table(tiles), durable=False) as part:
+                pq.write_table(table, part, write_page_checksum=True)
 
     def codes(self, tiles: slice) -> Codes:
         """Return the codes of some tiles."""
@@ -118,6 +117,4 @@ class Journal:
             return
         self._path.mkdir(parents=True, exist_ok=True)
         (self._path / _CODES).touch()
-        partial = plan.with_suffix(".tmp")
-        partial.write_text(key, "utf-8")
-        partial.replace(plan)
+        write_bytes(plan, key.encode())

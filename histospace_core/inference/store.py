@@ -1,9 +1,6 @@
 """Write a finished prediction: an AnnData zarr store, of which one gene is read alone."""
 
-import errno
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec
 from zarr.storage import MemoryStore
 
-from histospace_core.errors import StoreError
+from histospace_core.files import disk_errors, move_into_place, whole, write_json
 from histospace_core.inference.layout import (
     GENES_PER_SHARD,
     ROWS_PER_SHARD,
@@ -124,39 +121,13 @@ def write_tables(
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.to_bytes())
         write_json(record_path(run_dir), provenance)
-        partial_path(run_dir).rename(store_path(run_dir))
+        move_into_place(partial_path(run_dir), store_path(run_dir))
 
 
 def write_overview(run_dir: Path, overview: NDArray[np.uint8]) -> None:
     """Keep a picture of the whole slide (h, w, 3) with the run: reports and exports show it."""
-    with disk_errors(run_dir):
-        path = overview_path(run_dir)
-        partial = path.with_name(path.name + ".tmp")
-        Image.fromarray(overview).save(partial, format="JPEG", quality=90)
-        partial.replace(path)
-
-
-@contextmanager
-def disk_errors(run_dir: Path) -> Iterator[None]:
-    """Turn what a disk can do to a run into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            what = "the disk is full; free some space and run it again, it goes on where it stopped"
-        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            what = "the folder may not be written to; choose another or change its permissions"
-        else:
-            what = f"{error.strerror or error}"
-        raise StoreError(f"Cannot write the run '{run_dir.name}': {what}.") from error
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all, its folder made if absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    partial.replace(path)
+    with disk_errors(run_dir), whole(overview_path(run_dir)) as part:
+        Image.fromarray(overview).save(part, format="JPEG", quality=90)
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
 from histospace_core.catalog.quota import release_reserve
-from histospace_core.errors import Cancelled, HistospaceError, StoreError
+from histospace_core.errors import Cancelled, HistospaceError, StoreError, shown_as
 from histospace_core.jobs.process import identity, is_alive, log_to
 from histospace_core.jobs.tasks import TASKS, Task, Work
 from histospace_core.progress import Progress
@@ -80,14 +80,15 @@ def _claim(catalog: Catalog, run_id: str, sent_after: int) -> RunRow | None:
 def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
     _log.info("Run %s (%s) begins, attempt %d", run.id, run.kind, run.attempt)
     try:
-        with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat:
+        names = {run.slide.file: run.slide.name} if run.slide else {}
+        with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat, shown_as(names):
             outcome = work(Task(settings, catalog, run, heartbeat.on_progress))
         end = partial(catalog.finish, provenance=outcome.provenance, timings=outcome.timings)
     except Cancelled:
         cancelling = [State.CANCELLING.value]
         end = partial(catalog.set_state, state=State.CANCELLED, only_from=cancelling)
     except HistospaceError as error:
-        end = partial(catalog.fail, sentence=_named(str(error), run))
+        end = partial(catalog.fail, sentence=str(error))
     except Exception as error:
         end = partial(catalog.fail, sentence=_sentence(error, run))
     try:
@@ -96,11 +97,6 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
         release_reserve(settings.store)
         end(run.id, attempt=run.attempt)
     _log.info("Run %s ended: %s", run.id, catalog.run(run.id).state)
-
-
-def _named(sentence: str, run: RunRow) -> str:
-    """Name the slide as its user does, not as its file in the store is named."""
-    return sentence.replace(run.slide.file.name, run.slide.name) if run.slide else sentence
 
 
 def _sentence(error: Exception, run: RunRow) -> str:

@@ -1,28 +1,54 @@
-"""Convolutions as oneDNN has them: batch norm folded in, activation fused, bf16 or 8-bit integers.
+"""Convolutions of oneDNN with batch norm folded in and activation fused, in bf16 or 8-bit integers.
 
-These are the kernels that torch.compile calls on a CPU; called directly they need no compiler and
-no warm-up. 8-bit layers follow Jacob et al. 2018 (doi 10.1109/CVPR.2018.00286): weights rounded
-channel by channel, activations with one step for the layer, measured on sample tiles; what rounding
-shifts a channel by on those tiles is taken off its bias (Nagel et al. 2019, doi
-10.1109/ICCV.2019.00141).
+torch.compile calls the same kernels on a CPU; called directly, they need no compiler and no
+warm-up. They are private functions of torch, so another version of torch may lack one; then
+`MissingKernelError` is raised and the caller uses the plain network.
+
+8-bit layers follow Jacob et al. 2018 (doi 10.1109/CVPR.2018.00286): weights are rounded channel by
+channel; activations have one step for the whole layer, measured on sample tiles. The bias corrects
+the mean shift that rounding causes on those tiles (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, pad, relu
 
 
+class MissingKernelError(RuntimeError):
+    """The installed torch lacks one of the private functions that the quick forms call."""
+
+
 def has_int8() -> bool:
     """Tell whether this processor multiplies 8-bit integers (AVX-512 VNNI) and oneDNN is there."""
-    return torch.backends.mkldnn.is_available() and bool(torch.cpu._is_vnni_supported())
+    available = torch.backends.mkldnn.is_available()
+    return available and bool(_private("cpu._is_vnni_supported")())
 
 
 def has_bf16() -> bool:
     """Tell whether this processor multiplies bf16 numbers and oneDNN is there."""
-    return torch.backends.mkldnn.is_available() and bool(torch.cpu._is_avx512_bf16_supported())
+    available = torch.backends.mkldnn.is_available()
+    return available and bool(_private("cpu._is_avx512_bf16_supported")())
+
+
+def _private(name: str) -> Any:
+    """Return a private function of torch, such as "ops.onednn.qconv_prepack".
+
+    Raises
+    ------
+    MissingKernelError
+        The installed torch has none of this name.
+    """
+    found: Any = torch
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
+    except AttributeError as error:
+        raise MissingKernelError(f"torch {torch.__version__} has no torch.{name}") from error
+    return found
 
 
 def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -73,7 +99,7 @@ class Int8Conv:
         self.bias = bias
         self._steps = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
         rounded = torch.round(weight / self._steps[:, None, None, None]).to(torch.int8)
-        self._packed = torch.ops.onednn.qconv_prepack(
+        self._packed = _private("ops.onednn.qconv_prepack")(
             rounded, self._steps, inside.step, inside.zero, [1, 1], [1, 1], [1, 1], 1, None
         )
         self._zeros = torch.zeros(len(bias), dtype=torch.int32)
@@ -86,7 +112,7 @@ class Int8Conv:
         return self._run(maps, None, "none")
 
     def _run(self, maps: Tensor, outside: Grid | None, activation: str) -> Tensor:
-        return torch.ops.onednn.qconv2d_pointwise(
+        return _private("ops.onednn.qconv2d_pointwise")(
             maps,
             self.inside.step,
             self.inside.zero,
@@ -168,7 +194,7 @@ class FusedConv:
 
     def __call__(self, maps: Tensor) -> Tensor:
         name, limits = self._activation
-        return torch.ops.mkldnn._convolution_pointwise(
+        return _private("ops.mkldnn._convolution_pointwise")(
             maps,
             self._for(maps.shape),
             self._bias,
@@ -186,7 +212,7 @@ class FusedConv:
         if self._groups > 1:
             return self._weight
         if shape not in self._packed:
-            self._packed[shape] = torch.ops.mkldnn._reorder_convolution_weight(
+            self._packed[shape] = _private("ops.mkldnn._reorder_convolution_weight")(
                 self._weight, self._padding, self._stride, [1, 1], 1, list(shape)
             )
         return self._packed[shape]

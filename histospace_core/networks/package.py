@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from histospace_core.errors import ModelError
+from histospace_core.files import sha256, whole
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import HistoSPACE
 from histospace_core.networks.histospace_plus import HistoSPACEPlus
@@ -101,7 +102,7 @@ class ModelPackage:
             The weights are damaged, were changed since they were packed, or do not fit.
         """
         weights = self.directory / "model.safetensors"
-        if file_sha256(weights) != self.config["weights_sha256"]:
+        if sha256(weights) != self.config["weights_sha256"]:
             raise ModelError(
                 f"The weights of model '{self.name}' are not the ones it was packed with "
                 "(SHA-256 differs); install the package again."
@@ -140,20 +141,19 @@ def save_package(
     """
     if directory.exists():
         raise ModelError(f"'{directory.name}' exists already; choose another name or delete it.")
-    partial = directory.with_name(directory.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    weights = partial / "model.safetensors"
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     state |= {_DOMAIN + k: v for k, v in domain.to_tensors().items()}
-    save_file(state, weights)
-    weights.chmod(0o644)  # safetensors writes for the owner alone
-    full = {**config, "weights_sha256": file_sha256(weights)}
-    (partial / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
-    genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]).to_csv(
-        partial / "genes.csv", index=False, quoting=csv.QUOTE_MINIMAL, float_format="%.5g"
-    )
-    (partial / "README.md").write_text(card, "utf-8")
-    partial.rename(directory)
+    with whole(directory) as part:
+        part.mkdir()
+        weights = part / "model.safetensors"
+        save_file(state, weights)
+        weights.chmod(0o644)  # safetensors writes for the owner alone
+        full = {**config, "weights_sha256": sha256(weights)}
+        (part / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
+        genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]).to_csv(
+            part / "genes.csv", index=False, quoting=csv.QUOTE_MINIMAL, float_format="%.5g"
+        )
+        (part / "README.md").write_text(card, "utf-8")
     return load_package(directory)
 
 
@@ -208,11 +208,6 @@ def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:
             except ModelError:
                 continue
     return [found[name] for name in sorted(found)]
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _locate(name: str | Path, search: list[Path]) -> Path:

@@ -92,8 +92,13 @@ class Predictor:
     def tune(self, *sample: Bytes) -> None:
         """Choose the quickest form of the network that agrees with the plain one on these tiles.
 
-        Some forms measure on them how large activations get: they should come from all over the
-        slide that will be predicted.
+        Where none can be used, the network stays plain and `record` says why.
+
+        Parameters
+        ----------
+        *sample
+            Tiles from all over the slide that will be predicted, one array for each view: some
+            forms measure the range of activations on them.
         """
         plain = self.encoder
         exact = self(*sample)[0]
@@ -107,7 +112,8 @@ class Predictor:
                         break
                     self.encoder = form
                     found = compare(exact, self(*sample)[0])
-                except (RuntimeError, ImportError, OSError) as error:  # no compiler, no kernel
+                # No compiler, no such kernel in this torch, or one that takes other arguments.
+                except (RuntimeError, ImportError, OSError, AttributeError, TypeError) as error:
                     self.refused.append(str(error).strip().splitlines()[0][:200])
                     break
                 if found.mean_r >= 1 - AGREEMENT:
@@ -189,12 +195,18 @@ class Predictor:
         return True
 
     def record(self) -> dict[str, Any]:
-        """What ran, for a run's record."""
+        """Return what ran, for a run's record.
+
+        `kernel_note` says why the network runs in plain fp32 although this machine has a quicker
+        form of it; it is empty otherwise.
+        """
+        plain = self.agreement is None and self.refused
         return {
             "device": self.device.type,
             "arithmetic": self.encoder.name,
             "agreement_with_fp32": None if self.agreement is None else vars(self.agreement),
             "refused": self.refused,
+            "kernel_note": f"Runs in plain fp32: {'; '.join(self.refused)}." if plain else "",
         }
 
 

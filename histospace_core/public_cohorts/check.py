@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import HistospaceError
 from histospace_core.expression import Alignment, check_alignment, read_measured
 from histospace_core.expression.align import AS_GIVEN, MARGIN, MIN_ON_TISSUE, orient
+from histospace_core.files import whole
 from histospace_core.public_cohorts.source import PublicSection
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
@@ -96,14 +97,12 @@ def _write_corrected(
     measured: AnnData, centres: NDArray[np.float64], name: str, folder: Path
 ) -> str:
     path = f"{CORRECTED}/{name}.h5ad"
-    (folder / CORRECTED).mkdir(exist_ok=True)
     corrected = AnnData(
         measured.X,
         obs=measured.obs[[]].copy(),
         var=measured.var[["gene_id"]].copy(),
         obsm={"spatial": centres},
     )
-    partial = folder / f"{CORRECTED}/.{name}.partial"
-    corrected.write_h5ad(partial)
-    partial.replace(folder / path)
+    with whole(folder / path) as part:
+        corrected.write_h5ad(part)
     return path

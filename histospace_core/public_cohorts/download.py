@@ -13,6 +13,7 @@ import pooch
 import requests
 
 from histospace_core.errors import StoreError
+from histospace_core.files import disk_errors, move_into_place, sha256
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.public_cohorts.resume import (
     BROKEN,
@@ -75,18 +76,14 @@ def download_files(
         Not enough room, or the folder cannot be written.
     """
     recorded = read_sums(folder)
-    try:
+    with disk_errors(folder):
         missing = [f for f in files if not _is_whole(f, folder / f.path, recorded.get(f.path))]
-        missing = [f if f.size is not None else (f.look_up or _look_up)(f) for f in missing]
+        try:
+            missing = [f if f.size is not None else (f.look_up or _look_up)(f) for f in missing]
+        except requests.RequestException as error:
+            raise _explain(error, str(error.request.url) if error.request else "") from error
         _require_room(missing, folder)
         _fetch_all(missing, folder, on_progress)
-    except requests.RequestException as error:  # of the look-up
-        raise _explain(error, str(error.request.url) if error.request else "") from error
-    except OSError as error:
-        raise StoreError(
-            f"'{folder}' cannot be written ({error.strerror or error}); make room on the disk or "
-            "choose another folder."
-        ) from error
     return [folder / file.path for file in files]
 
 
@@ -113,15 +110,13 @@ def read_sums(folder: Path) -> dict[str, str]:
     return {row.group(2): row.group(1) for row in rows if row}
 
 
-def digest_of(path: Path, kind: str = "sha256") -> str:
-    """Return a checksum in hex; `git` is the id that git gives a file."""
-    if kind == "git":
-        blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        with path.open("rb") as file:
-            while chunk := file.read(2**20):
-                blob.update(chunk)
-        return blob.hexdigest()
-    return str(pooch.file_hash(str(path), alg=kind))
+def git_id(path: Path) -> str:
+    """Return the id that git gives a file's content, in hex."""
+    blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            blob.update(chunk)
+    return blob.hexdigest()
 
 
 def _is_whole(file: RemoteFile, path: Path, recorded: str | None) -> bool:
@@ -129,7 +124,7 @@ def _is_whole(file: RemoteFile, path: Path, recorded: str | None) -> bool:
         return False
     kind, _, known = file.digest.partition(":") if file.digest else ("sha256", "", recorded)
     # files appear by renaming only, so one without any checksum is whole as well
-    return not known or digest_of(path, kind) == known
+    return not known or (git_id(path) if kind == "git" else sha256(path)) == known
 
 
 def _look_up(file: RemoteFile) -> RemoteFile:
@@ -194,10 +189,10 @@ def _fetch(file: RemoteFile, folder: Path, on_progress: OnProgress) -> None:
         pooch.retrieve(
             file.url, known_hash=known, fname=arrived.name, path=part.parent, downloader=downloader
         )
-        if file.digest.startswith("git:") and f"git:{digest_of(arrived, 'git')}" != file.digest:
+        if file.digest.startswith("git:") and f"git:{git_id(arrived)}" != file.digest:
             raise WrongFileError("another git id")
         (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        arrived.replace(folder / file.path)
+        move_into_place(arrived, folder / file.path)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         raise refusal(file, status) from error

@@ -2,17 +2,17 @@
 
 import csv
 import datetime
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from histospace_core.errors import CohortError, StoreError
+from histospace_core.errors import CohortError
+from histospace_core.files import disk_errors, sha256, write_bytes
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.public_cohorts.check import CheckedSection, check_section
 from histospace_core.public_cohorts.download import (
-    PARTIAL,
     SUMS,
     RemoteFile,
-    digest_of,
     download_files,
 )
 from histospace_core.public_cohorts.registry import find_source
@@ -72,19 +72,14 @@ def fetch_cohort(
 
     files = source.files(ids, base, fetch)
     download_files(files, folder, on_progress)
-    try:
+    with disk_errors(folder):
         checked = [check_section(section, folder) for section in source.sections(ids, folder)]
         cohort = FetchedCohort(folder / TABLE, checked)
-        _write(folder / SUMS, _sums(files, folder))
-        _write(folder / ABOUT, _about(title, source, base, checked))
+        write_bytes(folder / SUMS, _sums(files, folder).encode())
+        write_bytes(folder / ABOUT, _about(title, source, base, checked).encode())
         if not cohort.used:
             raise CohortError(f"No section of {title} can be used: {checked[0].message}")
         _write_table(cohort)
-    except OSError as error:
-        raise StoreError(
-            f"'{folder}' cannot be written ({error.strerror or error}); make room on the disk or "
-            "choose another folder."
-        ) from error
     return cohort
 
 
@@ -106,23 +101,16 @@ def _earlier_about(folder: Path) -> str:
 
 
 def _sums(files: list[RemoteFile], folder: Path) -> str:
-    return "".join(f"{digest_of(folder / file.path)}  {file.path}\n" for file in files)
+    return "".join(f"{sha256(folder / file.path)}  {file.path}\n" for file in files)
 
 
 def _write_table(cohort: FetchedCohort) -> None:
-    partial = cohort.table.with_name(f".{TABLE}{PARTIAL}")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for s in (found.section for found in cohort.used):
-            writer.writerow([s.name, s.patient, s.image, s.counts, s.spots, s.mpp or ""])
-    partial.replace(cohort.table)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}{PARTIAL}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for s in (found.section for found in cohort.used):
+        writer.writerow([s.name, s.patient, s.image, s.counts, s.spots, s.mpp or ""])
+    write_bytes(cohort.table, text.getvalue().encode())
 
 
 def _about(title: str, source: Source, base: str, checked: list[CheckedSection]) -> str:

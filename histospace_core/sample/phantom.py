@@ -1,7 +1,6 @@
 """The sample that needs no network: a procedural H&E section with "measured" counts to match."""
 
 import gzip
-import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from histospace_core.errors import StoreError
+from histospace_core.files import move_into_place, sha256
 from histospace_core.sample.histology import COARSE, REGIONS, Histology, lay_out
 from histospace_core.sample.painting import paint
 from histospace_core.sample.profiles import draw_counts, expected_expression, expression_profiles
@@ -75,7 +75,7 @@ def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
                 _make(Path(work), seed)
                 (folder / MANIFEST).unlink(missing_ok=True)
                 for name in (IMAGE, COUNTS, SPOTS, TRUTH, MANIFEST):  # the manifest last
-                    (Path(work) / name).replace(folder / name)
+                    move_into_place(Path(work) / name, folder / name)
         except (OSError, pyvips.Error) as error:
             raise StoreError(
                 f"{folder.name}: the sample cannot be written ({str(error).splitlines()[0]}); make "
@@ -102,7 +102,7 @@ def _make(folder: Path, seed: int) -> None:
     _write_gzip(table.to_csv(sep="\t", lineterminator="\n"), folder / COUNTS)
     truth = composition.join(1e4 * expected).round(5)
     _write_gzip(truth.to_csv(lineterminator="\n"), folder / TRUTH)
-    files = {name: _sha256(folder / name) for name in (IMAGE, COUNTS, SPOTS, TRUTH)}
+    files = {name: sha256(folder / name) for name in (IMAGE, COUNTS, SPOTS, TRUTH)}
     manifest = {"label": LABEL, "version": VERSION, "seed": seed, "mpp": MPP, "sha256": files}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
@@ -177,12 +177,7 @@ def _is_whole(folder: Path, seed: int) -> bool:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         return (manifest["version"], manifest["seed"]) == (VERSION, seed) and all(
-            _sha256(folder / name) == digest for name, digest in manifest["sha256"].items()
+            sha256(folder / name) == digest for name, digest in manifest["sha256"].items()
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from histospace_core.catalog import SlideRow, new_id
+from histospace_core.catalog import SlideRow
 from histospace_core.errors import HistospaceError
+from histospace_core.files import whole
 from histospace_core.server.context import Context, get_context
 from histospace_core.settings import Settings
 from histospace_core.slides.open import open_slide
@@ -50,13 +51,9 @@ def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
     if not file.exists():
         with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
             image = Image.fromarray(opened.thumbnail(max_px))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{new_id()}.part")
-        try:
+        # Not flushed: it can be made again, and a user waits for it.
+        with whole(file, durable=False) as part:
             image.save(part, format="JPEG", quality=88)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
     return file
 
 

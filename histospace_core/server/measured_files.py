@@ -6,6 +6,7 @@ from pathlib import Path
 from histospace_core.catalog import new_id
 from histospace_core.catalog.names import suffix
 from histospace_core.errors import HistospaceError
+from histospace_core.files import move_into_place
 from histospace_core.settings import Settings
 
 
@@ -14,7 +15,7 @@ def accept_measured(settings: Settings, file: Path, name: str) -> str:
     measured_id = new_id()
     folder = settings.store / "measured" / measured_id
     folder.mkdir(parents=True)
-    file.rename(folder / f"measured{suffix(name)}")
+    move_into_place(file, folder / f"measured{suffix(name)}")
     return measured_id
 
 

@@ -1,11 +1,11 @@
 """Add sample sections, with their measured expression, to the catalog."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
 from histospace_core.catalog import SlideRow, new_id
 from histospace_core.catalog.intake import accept_slide
+from histospace_core.files import sha256
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.server.context import Context
 
@@ -43,9 +43,8 @@ def _add(
     copy = settings.uploads_dir / f"{new_id()}.sample"
     try:
         shutil.copyfile(image, copy)
-        with copy.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        slide = accept_slide(settings, catalog, copy, image.name, sha256, mpp=mpp, is_sample=True)
+        digest = sha256(copy)
+        slide = accept_slide(settings, catalog, copy, image.name, digest, mpp=mpp, is_sample=True)
     finally:
         copy.unlink(missing_ok=True)
     if slide.counts_path is None:

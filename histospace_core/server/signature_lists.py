@@ -8,8 +8,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from histospace_core.characterise.signatures import HUMAN_GMT, Signature, read_gmt
-from histospace_core.errors import MeasurementError, StoreError
+from histospace_core.characterise.signatures import HUMAN_GMT, Signature, parse_gmt, read_gmt
+from histospace_core.errors import StoreError
+from histospace_core.files import disk_errors, write_bytes
 
 _LAYER = "signature:"
 _SHIPPED_KEY = "shipped"
@@ -23,22 +24,15 @@ def save_signatures(run_dir: Path, content: bytes) -> Path:
     ------
     MeasurementError
         The file is not in GMT format; nothing is saved.
+    StoreError
+        The run's folder cannot be written.
     """
     file = run_dir / "signatures" / f"{hashlib.sha256(content).hexdigest()[:16]}.gmt"
     if file.exists():
         return file
-    part = file.with_suffix(".part")
-    try:
-        file.parent.mkdir(exist_ok=True)
-        part.write_bytes(content)
-        read_gmt(part)
-        part.replace(file)
-    except OSError as error:
-        raise MeasurementError(f"The signatures cannot be kept ({error.strerror}).") from error
-    except MeasurementError as error:
-        raise MeasurementError(str(error).replace(part.name, "The uploaded file")) from error
-    finally:
-        part.unlink(missing_ok=True)
+    parse_gmt("The uploaded file", content)
+    with disk_errors(file, "the signatures"):
+        write_bytes(file, content)
     return file
 
 

@@ -1,21 +1,18 @@
-"""What the intake probe's child process does with a file: open it, read it, look at its colours.
+"""What the intake probe does with a file: open it, read it, and look at its colours.
 
-Run as `python -m histospace_core.slides.examine '{"path": …, "mpp": …, "seconds": …,
-"memory_mb": …}'`; it prints one line of JSON. It imports neither torch nor scipy, so that it
-starts in a fraction of a second.
+This runs in a child process. The module imports neither torch nor scipy, so that the child starts
+in a fraction of a second.
 """
 
 import dataclasses
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from histospace_core.errors import HistospaceError, PixelSizeError, SlideError, TissueError
+from histospace_core.errors import PixelSizeError, SlideError, TissueError
 from histospace_core.slides.formats import read_tiff_facts, sniff
 from histospace_core.slides.open import RGB, Slide, open_slide
 from histospace_core.slides.properties import SlideProperties
@@ -40,11 +37,16 @@ def examine(path: Path, mpp: float | None = None) -> SlideProperties:
     with open_slide(path, mpp) as slide:
         _read_everywhere(slide)
         _refuse_small(slide)
-        check_h_and_e(_overview(slide), path.name)
+        check_h_and_e(_overview(slide), path)
         return slide.properties
 
 
-def check_h_and_e(image: RGB, name: str) -> None:
+def examine_as_json(path: str, mpp: float | None) -> dict[str, Any]:
+    """Examine a slide and return its properties as a child process can send them."""
+    return dataclasses.asdict(examine(Path(path), mpp))
+
+
+def check_h_and_e(image: RGB, path: Path) -> None:
     """Insist that an overview shows haematoxylin and eosin in bright field.
 
     The rule, on all pixels of the overview: bright-field glass is light, so fewer than half of the
@@ -57,8 +59,8 @@ def check_h_and_e(image: RGB, name: str) -> None:
     Parameters
     ----------
     image : uint8 RGB (h, w, 3)
-    name : str
-        The file's name, for the message.
+    path : Path
+        The slide's file, for the message.
 
     Raises
     ------
@@ -70,24 +72,28 @@ def check_h_and_e(image: RGB, name: str) -> None:
     high, low = image.max(-1).astype(np.float32), image.min(-1).astype(np.float32)
     if (high < 50).mean() > 0.5 and (low > 150).mean() < 0.05:
         raise SlideError(
-            f"{name}: not an H&E slide: its background is dark, as in fluorescence; "
-            "give a bright-field H&E scan."
+            "not an H&E slide: its background is dark, as in fluorescence",
+            path=path,
+            remedy="give a bright-field H&E scan",
         )
     saturation = (high - low) / np.maximum(high, 1)
     dense = -np.log((image.astype(np.float32) + 1) / 256).mean(-1) > 0.15
     coloured = dense & (saturation > 0.15)
     if dense.mean() > 0.01 and coloured.sum() < 0.01 * dense.sum():
         raise SlideError(
-            f"{name}: not an H&E slide: the image is grey; give the colour scan, not one channel."
+            "not an H&E slide: the image is grey",
+            path=path,
+            remedy="give the colour scan, not one channel",
         )
     if coloured.mean() < 0.001:
-        raise TissueError(f"{name}: the slide looks blank: no stained tissue on it.")
+        raise TissueError("the slide looks blank: no stained tissue on it.", path=path)
     hue = _hue(image[coloured])
     share = float(((hue >= 225) | (hue <= 20)).mean())
     if share < 0.6:
         raise SlideError(
-            f"{name}: not an H&E slide: only {share:.0%} of what is coloured is blue, purple, pink "
-            "or red; give a scan stained with haematoxylin and eosin."
+            f"not an H&E slide: only {share:.0%} of what is coloured is blue, purple, pink or red",
+            path=path,
+            remedy="give a scan stained with haematoxylin and eosin",
         )
 
 
@@ -105,8 +111,10 @@ def _refuse_truncated(path: Path) -> None:
     facts = read_tiff_facts(path)
     if facts.segments_missing:
         raise SlideError(
-            f"{path.name}: the file is truncated: {facts.segments_missing:,} of its "
-            f"{facts.segments:,} pieces lie beyond its end; copy or upload it again."
+            f"the file is truncated: {facts.segments_missing:,} of its {facts.segments:,} "
+            "pieces lie beyond its end",
+            path=path,
+            remedy="copy or upload it again",
         )
 
 
@@ -127,10 +135,11 @@ def _refuse_small(slide: Slide) -> None:
     stated = slide.properties.stated_mpp
     if stated is not None:
         raise PixelSizeError(
-            f"{slide.path.name}: {size}, and the pixel size it states, {stated:.4g} um/px, is "
-            "absurd for an H&E scan; give the scan at full resolution."
+            f"{size}, and the pixel size it states, {stated:.4g} um/px, is absurd for an H&E scan",
+            path=slide.path,
+            remedy="give the scan at full resolution",
         )
-    raise SlideError(f"{slide.path.name}: {size}; give the scan at full resolution.")
+    raise SlideError(size, path=slide.path, remedy="give the scan at full resolution")
 
 
 def _overview(slide: Slide) -> RGB:
@@ -144,32 +153,3 @@ def _overview(slide: Slide) -> RGB:
         for y in range(0, slide.height, step)
     ]
     return np.vstack(rows)
-
-
-def _limit(seconds: float, memory_mb: int) -> None:
-    """Bound memory and processor time of this process, where the system can."""
-    try:
-        import resource
-    except ImportError:  # not on Windows; the parent's time-out still holds
-        return
-    size = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    cpu = int(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-
-
-def main(request: str) -> dict[str, Any]:
-    """Examine one file under limits and return what goes to the parent as JSON."""
-    asked = json.loads(request)
-    _limit(asked["seconds"], asked["memory_mb"])
-    try:
-        return {"properties": dataclasses.asdict(examine(Path(asked["path"]), asked["mpp"]))}
-    except HistospaceError as error:
-        return {"error": type(error).__name__, "message": str(error)}
-    except MemoryError:
-        return {"error": "MemoryError", "message": ""}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(sys.argv[1])) + "\n")

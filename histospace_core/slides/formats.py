@@ -70,14 +70,16 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             facts = TiffFacts(tiff.is_ome, page.is_tiled, page.description, len(ends), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(
-            f"{path.name}: its TIFF header cannot be read{because(error, path)}; "
-            "the file is damaged or incomplete, export it again."
+            f"its TIFF header cannot be read{because(error, path)}",
+            path=path,
+            remedy="the file is damaged or incomplete, export it again",
         ) from error
     if bits != 8 or sample_format != 1 or planes < 3:
         what = "float" if sample_format == 3 else "integer"
         raise SlideError(
-            f"{path.name}: {planes} channel(s) of {bits}-bit {what} is no colour image of 8 bits "
-            "a channel; save the H&E scan as 8-bit RGB."
+            f"{planes} channel(s) of {bits}-bit {what} is no colour image of 8 bits a channel",
+            path=path,
+            remedy="save the H&E scan as 8-bit RGB",
         )
     return facts
 
@@ -136,6 +138,11 @@ def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, floa
 
 
 def because(error: BaseException, path: Path) -> str:
-    """Return a library's reason in brackets, on one line, without the folder of the file."""
-    words = " ".join(str(error).replace(f"{path.parent}/", "").split())[:120]
+    """Return a library's reason in brackets, on one line.
+
+    Libraries quote the path that they were given. It goes: our sentence names the file itself, and
+    a user need not know where the store lies.
+    """
+    quoted = re.compile(rf"{re.escape(str(path))}:?")
+    words = " ".join(quoted.sub("", str(error)).split())[:120]
     return f" ({words})" if len(words) > 8 else ""

@@ -1,6 +1,5 @@
 """Open a slide of any format, and read any box of it at any scale."""
 
-import hashlib
 import math
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.content import slide_sha256
 from histospace_core.slides.formats import because
 from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
-from histospace_core.slides.readers import Reader, open_reader, slide_files
+from histospace_core.slides.readers import Reader, open_reader
 
 RGB = npt.NDArray[np.uint8]
 
@@ -107,17 +107,12 @@ class Slide:
         return require_mpp(self.path, self.properties)
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the file; of a slide in several files, of all, in name order."""
+        """Return the SHA-256 of the slide's files; see `slide_sha256`."""
         return self._sha256
 
     @cached_property
     def _sha256(self) -> str:
-        digest = hashlib.sha256()
-        for path in slide_files(self.path):
-            with path.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return slide_sha256(self.path)
 
     def read(self, x: float, y: float, w: float, h: float, out_w: int, out_h: int) -> RGB:
         """Return a box of the slide, resampled with antialiasing.
@@ -139,7 +134,7 @@ class Slide:
             If the region cannot be decoded; the slide is reopened and other regions can be read.
         """
         if not (w > 0 and h > 0 and out_w > 0 and out_h > 0 and math.isfinite(x + y + w + h)):
-            raise SlideError(f"{self.path.name}: a box of {w} x {h} px cannot be read.")
+            raise SlideError(f"a box of {w} x {h} px cannot be read.", path=self.path)
         reader = self._borrow()
         try:
             return np.asarray(_resampled(reader, x, y, w, h, out_w, out_h))
@@ -148,8 +143,9 @@ class Slide:
             reader.close()
             reader = open_reader(self.path)
             raise SlideError(
-                f"{self.path.name}: the region at x {x:.0f}, y {y:.0f} cannot be read"
-                f"{because(error, self.path)}; the file is damaged or incomplete, export it again."
+                f"the region at x {x:.0f}, y {y:.0f} cannot be read{because(error, self.path)}",
+                path=self.path,
+                remedy="the file is damaged or incomplete, export it again",
             ) from error
         finally:
             self._idle.put(reader)
@@ -162,7 +158,7 @@ class Slide:
 
     def _borrow(self) -> Reader:
         if self._closed:
-            raise SlideError(f"{self.path.name}: the slide is closed; open it again.")
+            raise SlideError("the slide is closed", path=self.path, remedy="open it again")
         try:
             return self._idle.get(block=self._shared)
         except Empty:

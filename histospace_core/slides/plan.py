@@ -187,14 +187,17 @@ def plan_tiles(
     )
     if columns * rows > MAX_GRID:
         raise SlideError(
-            f"{slide.path.name}: a distance of {stride_px * um_per_px:g} um makes "
-            f"{columns * rows:,} tiles (at most {MAX_GRID:,}); choose a larger one."
+            f"a distance of {stride_px * um_per_px:g} um makes {columns * rows:,} tiles (at "
+            f"most {MAX_GRID:,})",
+            path=slide.path,
+            remedy="choose a larger one",
         )
     grid, share = _tiles_on_tissue(tissue, columns, rows, stride_px, tile_px, scale, min_tissue)
     if not len(grid):
         raise TissueError(
-            f"{slide.path.name}: no tile of {tile_px * um_per_px:.0f} um holds {min_tissue:.0%} "
-            f"tissue; check that {slide.mpp:g} um/px is right."
+            f"no tile of {tile_px * um_per_px:.0f} um holds {min_tissue:.0%} tissue",
+            path=slide.path,
+            remedy=f"check that {slide.mpp:g} um/px is right",
         )
     grid, share, blocks = _group(grid, share, tile_px, stride_px, scale)
     centres = ((grid * stride_px + tile_px / 2) * scale).astype(np.float64)
@@ -220,7 +223,9 @@ def _stride_px(slide: Slide, tile_px: int, um_per_px: float, stride_um: float | 
         return tile_px
     if not (math.isfinite(stride_um) and stride_um > 0):
         raise SlideError(
-            f"{slide.path.name}: {stride_um} um is no distance between tiles; give a positive one."
+            f"{stride_um} um is no distance between tiles",
+            path=slide.path,
+            remedy="give a positive one",
         )
     return max(1, round(stride_um / um_per_px))
 

@@ -44,7 +44,7 @@ class SlideProperties:
     stated_mpp: float | None = None
 
 
-def check_mpp(mpp: float, name: str) -> float:
+def check_mpp(mpp: float, path: Path) -> float:
     """Return a pixel size given by a user, or say why it cannot be one.
 
     Raises
@@ -58,8 +58,10 @@ def check_mpp(mpp: float, name: str) -> float:
         value = math.nan
     if not MPP_MIN <= value <= MPP_MAX:
         raise PixelSizeError(
-            f"{name}: {mpp} um/px is no pixel size of an H&E scan; give one from {MPP_MIN} to "
-            f"{MPP_MAX:g} um/px (the scanner's software states it, 0.25 and 0.5 are usual)."
+            f"{mpp} um/px is no pixel size of an H&E scan",
+            path=path,
+            remedy=f"give one from {MPP_MIN} to {MPP_MAX:g} um/px (the scanner's software states "
+            "it, 0.25 and 0.5 are usual)",
         )
     return value
 
@@ -78,7 +80,7 @@ def settle_mpp(
     PixelSizeError
         If the pixels are not square, or the user's value contradicts a sane one in the file.
     """
-    given = None if user is None else check_mpp(user, path.name)
+    given = None if user is None else check_mpp(user, path)
     absurd = None
     if stated is not None:
         x, y = stated
@@ -86,15 +88,17 @@ def settle_mpp(
             absurd = max(x, y)
         elif abs(x - y) > MPP_TOLERANCE * min(x, y):
             raise PixelSizeError(
-                f"{path.name}: its pixels are not square ({x:g} x {y:g} um); "
-                "resample it to square pixels first."
+                f"its pixels are not square ({x:g} x {y:g} um)",
+                path=path,
+                remedy="resample it to square pixels first",
             )
         else:
             mpp = (x + y) / 2
             if given is not None and abs(given - mpp) > MPP_TOLERANCE * mpp:
                 raise PixelSizeError(
-                    f"{path.name}: the file states {mpp:g} um/px, you gave {given:g}; "
-                    "leave yours out, or correct the file."
+                    f"the file states {mpp:g} um/px, you gave {given:g}",
+                    path=path,
+                    remedy="leave yours out, or correct the file",
                 )
             return mpp, "file", None
     return given, "user" if given is not None else None, absurd
@@ -112,10 +116,12 @@ def require_mpp(path: Path, properties: SlideProperties) -> float:
         return properties.mpp
     if properties.stated_mpp is not None:
         raise PixelSizeError(
-            f"{path.name}: the file states {properties.stated_mpp:.4g} um/px, which is absurd for "
-            "an H&E scan; give the true pixel size in um/px (on the command line: --mpp)."
+            f"the file states {properties.stated_mpp:.4g} um/px, which is absurd for an H&E scan",
+            path=path,
+            remedy="give the true pixel size in um/px (on the command line: --mpp)",
         )
     raise PixelSizeError(
-        f"{path.name}: the file does not state its pixel size; give it in um/px "
-        "(on the command line: --mpp)."
+        "the file does not state its pixel size",
+        path=path,
+        remedy="give it in um/px (on the command line: --mpp)",
     )

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.content import dicom_instance
 from histospace_core.slides.formats import (
     FlatKind,
     TiffFacts,
@@ -161,14 +162,17 @@ class VipsReader:
         image = loaders[kind](os.fsencode(path), access="random", fail_on="truncated")
         if image.width * image.height > MAX_FLAT_PIXELS:
             raise SlideError(
-                f"{path.name}: {image.width} x {image.height} px is too large for a flat image "
-                f"(at most {MAX_FLAT_PIXELS / 1e9:g} gigapixels); save it as a tiled pyramid."
+                f"{image.width} x {image.height} px is too large for a flat image (at most "
+                f"{MAX_FLAT_PIXELS / 1e9:g} gigapixels)",
+                path=path,
+                remedy="save it as a tiled pyramid",
             )
         if image.format != "uchar" or image.interpretation != "srgb" or image.bands not in (3, 4):
             raise SlideError(
-                f"{path.name}: {image.bands} channel(s) of {image.format} "
-                f"({image.interpretation}) is no colour image of 8 bits a channel; "
-                "save the H&E scan as 8-bit RGB."
+                f"{image.bands} channel(s) of {image.format} ({image.interpretation}) is no "
+                "colour image of 8 bits a channel",
+                path=path,
+                remedy="save the H&E scan as 8-bit RGB",
             )
         self._image: Any = image.flatten(background=[255, 255, 255]) if image.bands == 4 else image
         self.vendor: str = kind
@@ -185,16 +189,6 @@ class VipsReader:
         self._image = None
 
 
-def slide_files(path: Path) -> list[Path]:
-    """Return the files that make up a slide."""
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.is_file())
-    folder = path.with_suffix("")
-    if path.suffix.lower() == ".mrxs" and folder.is_dir():
-        return [path, *sorted(p for p in folder.iterdir() if p.is_file())]
-    return [path]
-
-
 def open_reader(path: Path) -> Reader:
     """Choose the library by what the file contains, and open the file with it.
 
@@ -204,14 +198,14 @@ def open_reader(path: Path) -> Reader:
         If no library can, or the file is no slide of 8-bit colour.
     """
     try:
-        file = _dicom_instance(path) if path.is_dir() else path
+        file = dicom_instance(path) if path.is_dir() else path
         if file.exists() and not file.is_file():
-            raise SlideError(f"{path.name}: neither a file nor a folder of DICOM files.")
+            raise SlideError("neither a file nor a folder of DICOM files.", path=path)
         kind = sniff(file)
     except FileNotFoundError:
-        raise SlideError(f"{path.name}: there is no such file; check the path.") from None
+        raise SlideError("there is no such file", path=path, remedy="check the path") from None
     except PermissionError:
-        raise SlideError(f"{path.name}: may not be read; check its permissions.") from None
+        raise SlideError("may not be read", path=path, remedy="check its permissions") from None
     except (OSError, ValueError) as error:
         raise SlideError(f"{path.name[:80]!a}: cannot be opened ({error}).") from None
     facts = read_tiff_facts(file) if kind == "tiff" else None
@@ -225,26 +219,20 @@ def open_reader(path: Path) -> Reader:
         except openslide.OpenSlideUnsupportedFormatError:
             if path.suffix.lower() == ".mrxs":
                 raise SlideError(
-                    f"{path.name}: the folder {path.stem} that belongs to it is missing or "
-                    "incomplete; put it beside the file."
+                    f"the folder {path.stem} that belongs to it is missing or incomplete",
+                    path=path,
+                    remedy="put it beside the file",
                 ) from None
             if kind is None:
                 raise
             if facts and facts.is_tiled:
                 return TiffSlideReader(file, facts)
             return VipsReader(file, kind)
-    except SlideError:
+    except (SlideError, MemoryError):
         raise
     except Exception as error:
         raise SlideError(
-            f"{path.name}: not a slide that can be read{because(error, file)}; "
-            "export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG."
+            f"not a slide that can be read{because(error, file)}",
+            path=path,
+            remedy="export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG",
         ) from error
-
-
-def _dicom_instance(folder: Path) -> Path:
-    """Return one instance of a DICOM slide; OpenSlide finds the others in its folder."""
-    instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
-    if not instances:
-        raise SlideError(f"{folder.name}: a folder without DICOM files; give the slide's file.")
-    return instances[0]

@@ -112,8 +112,9 @@ def fit_stain(
         source = method.describe(pixels, seed)
     except ValueError:
         raise TissueError(
-            f"{slide.path.name}: the tissue shows no two stains to separate; "
-            "predict without stain normalisation (stain none)."
+            "the tissue shows no two stains to separate",
+            path=slide.path,
+            remedy="predict without stain normalisation (stain none)",
         ) from None
     target = TEMPLATES[name] if template is None else template
     colours = _colours()
@@ -158,8 +159,9 @@ def _pooled_tissue(
     pixels = pixels[optical_density(pixels).mean(-1) > _TISSUE_DENSITY]
     if len(pixels) < _MIN_PIXELS:
         raise TissueError(
-            f"{slide.path.name}: too little tissue can be read to fit the stain "
-            f"({len(pixels):,} stained pixels, at least {_MIN_PIXELS:,}); "
-            "predict without stain normalisation (stain none)."
+            f"too little tissue can be read to fit the stain ({len(pixels):,} stained pixels, "
+            f"at least {_MIN_PIXELS:,})",
+            path=slide.path,
+            remedy="predict without stain normalisation (stain none)",
         )
     return rng.permutation(pixels)[:_MAX_PIXELS]

@@ -111,8 +111,9 @@ def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RG
             tiles.append(tile)
     if not sample[0]:
         raise SlideError(
-            f"{slide.path.name}: none of {len(chosen)} tiles from all over the tissue can be read; "
-            "the file is damaged, export or copy it again."
+            f"none of {len(chosen)} tiles from all over the tissue can be read",
+            path=slide.path,
+            remedy="the file is damaged, export or copy it again",
         )
     return [np.concatenate(tiles) for tiles in sample]
 

@@ -130,8 +130,10 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
         mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
         raise TissueError(
-            f"{slide.path.name}: no tissue found on the slide; check that it is an H&E scan with "
-            f"tissue on it and that {mpp:g} um/px is right."
+            "no tissue found on the slide",
+            path=slide.path,
+            remedy="check that it is an H&E scan with tissue on it and that "
+            f"{mpp:g} um/px is right",
         )
     artefacts = {
         "pen": pen.result() & mask,

@@ -24,10 +24,10 @@ from histospace_core.evaluation import (
 from histospace_core.networks import (
     GENE_COLUMNS,
     ModelPackage,
-    file_sha256,
     save_package,
 )
 from histospace_core.progress import OnProgress, no_progress, part_progress
+from histospace_core.slides.content import slide_sha256
 from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort
@@ -204,7 +204,7 @@ def _config(
                 "section": d.section.name,
                 "patient": d.section.patient,
                 "n_spots": d.n_spots,
-                "image_sha256": file_sha256(d.section.image),
+                "image_sha256": slide_sha256(d.section.image),
             }
             for d in data.values()
         ],

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from histospace_core.files import whole
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
 
@@ -42,11 +43,10 @@ class Checkpoint:
         tensors = {_NETWORK + k: v for k, v in network.state_dict().items()}
         for i, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{_STATE}{i}.{k}": v for k, v in state.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
         metadata = {"key": self.key, "epoch": str(epoch)}
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, metadata)
-        partial.replace(self.path)
+        on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        with whole(self.path) as part:
+            save_file(on_cpu, part, metadata)
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
         """Load the state if there is one of this key; return the finished epochs, else 0."""

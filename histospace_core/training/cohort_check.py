@@ -1,6 +1,5 @@
 """The one check of a cohort, used by the app, the command line and Python alike."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from histospace_core.errors import CohortError, HistospaceError, PixelSizeError
+from histospace_core.files import sha256
 from histospace_core.slides.readers import slide_files
 from histospace_core.training.cohort import Section
 from histospace_core.training.folds import Fold, default_folds
@@ -296,8 +296,7 @@ def _same_files(
 
 @lru_cache(maxsize=4096)
 def _digest(version: FileVersion) -> str:
-    with version[0].open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(version[0])
 
 
 def _groups(items: Iterable[_Item], key: Callable[[_Item], Hashable]) -> list[list[_Item]]:

@@ -22,7 +22,7 @@ from histospace_core.evaluation import (
     score_section,
     summarise,
 )
-from histospace_core.inference.store import write_json
+from histospace_core.files import write_json
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort

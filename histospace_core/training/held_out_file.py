@@ -8,6 +8,7 @@ from scipy import sparse
 
 from histospace_core.errors import StoreError
 from histospace_core.evaluation import HeldOut
+from histospace_core.files import disk_errors, whole
 
 
 def save_held_out(path: Path, held: HeldOut) -> None:
@@ -33,18 +34,12 @@ def save_held_out(path: Path, held: HeldOut) -> None:
         arrays["counts"] = dense.astype(np.min_scalar_type(int(dense.max(initial=0))))
     if held.library is not None:
         arrays["library"] = held.library
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"The predictions '{path.name}' cannot be written ({error.strerror}); free space or "
-            "choose another folder."
-        ) from error
+    with (
+        disk_errors(path, "the predictions"),
+        whole(path) as part,
+        part.open("wb") as stream,
+    ):
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def load_held_out(path: Path) -> HeldOut:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods
+from histospace_core.files import write_bytes
 from histospace_core.progress import OnProgress, Progress, no_progress, part_progress
 from histospace_core.training.cohort import read_cohort
 from histospace_core.training.cohort_check import cohort_check, require_sound
@@ -226,9 +227,7 @@ def _write(out: Path, rows: pd.DataFrame, against: pd.DataFrame) -> None:
     if len(against):
         files["against.csv"] = against.to_csv(index=False, float_format="%.6g")
     for name, content in files.items():
-        partial = out / f"{name}.partial"
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(out / name)
+        write_bytes(out / name, content.encode())
 
 
 def _slug(text: str) -> str:

@@ -4,23 +4,19 @@ Speed and memory do not depend on what was learnt: the network is fitted for one
 spots, with the panel of the real training sections, and then predicts repeatedly.
 """
 
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from histospace_core.errors import HistospaceError, ModelError
+from histospace_core.errors import ModelError
 from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_memory_mb
-from histospace_core.shipped import PACKAGE
+from histospace_core.sandbox import SandboxError, run_in_sandbox
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.method import Fitted, TrainingSet
 from histospace_core.training.panel import select_panel
@@ -30,8 +26,6 @@ from histospace_core.training.registry import method_named
 N_FITTED, N_PREDICTED = 24, 96
 """Spots to fit on and to predict."""
 _REPEATS, _ENOUGH_S = 5, 60.0
-_CALL = "from histospace_core.training.speed import child; child()"
-_ANSWER = "histospace-speed "
 
 
 @dataclass(frozen=True)
@@ -68,43 +62,22 @@ def measure_speed(
     HistospaceError
         The network cannot be fitted; its own sentence.
     """
-    job = {
-        "table": str(table.resolve()),
-        "train": list(train),
-        "test": test,
-        "network": network,
-        "recipe": recipe,
-    }
-    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-c", _CALL, json.dumps(job)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
-    answer = json.loads(answers[-1].removeprefix(_ANSWER)) if answers else {}
-    if "refused" in answer:
-        raise ModelError(answer["refused"])
-    if done.returncode != 0 or not answer:
-        last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-        raise ModelError(f"The speed of '{network}' could not be measured ({last}); run it alone.")
-    return Speed(**answer)
-
-
-def child() -> None:
-    """Measure what the command line's JSON says; one line of JSON on stdout."""
-    job = json.loads(sys.argv[1])
     try:
-        speed = _measure(**job)
-        answer: dict[str, Any] = {f.name: getattr(speed, f.name) for f in fields(Speed)}
-    except HistospaceError as error:
-        answer = {"refused": str(error)}
-    sys.stdout.write(f"{_ANSWER}{json.dumps(answer)}\n")
+        speed: dict[str, Any] = run_in_sandbox(
+            measure, str(table.resolve()), list(train), test, network, recipe
+        )
+    except SandboxError as error:
+        raise ModelError(
+            f"The speed of '{network}' could not be measured ({error.detail or error.cause}); "
+            "run it alone."
+        ) from error
+    return Speed(**speed)
 
 
-def _measure(table: str, train: list[str], test: str, network: str, recipe: str | None) -> Speed:
+def measure(
+    table: str, train: list[str], test: str, network: str, recipe: str | None
+) -> dict[str, Any]:
+    """Fit and time a network, and return the fields of `Speed`; the child's part."""
     method = method_named(network)
     settings = _one_epoch(method.recipe(recipe))
     known = {s.name: s for s in read_cohort(Path(table))}
@@ -122,7 +95,7 @@ def _measure(table: str, train: list[str], test: str, network: str, recipe: str 
     forget_peak_memory()
     on_cpu = _tiles_per_second(lambda: fitted.predict(section), section.n_spots)
     memory = peak_memory_mb()
-    return Speed(gmacs, on_cpu, _on_gpu(fitted, section), memory, torch.get_num_threads())
+    return asdict(Speed(gmacs, on_cpu, _on_gpu(fitted, section), memory, torch.get_num_threads()))
 
 
 def first_spots(section: SectionData, n: int) -> SectionData:

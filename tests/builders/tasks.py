@@ -31,7 +31,7 @@ def sleep(task: Task) -> Outcome:
 
 def refuse(task: Task) -> Outcome:
     """Fail as the core fails."""
-    raise SlideError(f"{task.run.slide.file.name}: no tissue; scan it again.")
+    raise SlideError("no tissue", path=task.run.slide.file, remedy="scan it again")
 
 
 def crash(task: Task) -> Outcome:

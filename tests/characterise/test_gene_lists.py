@@ -28,7 +28,7 @@ def test_a_gmt_may_hold_many_lists_and_is_written_as_it_was_read():
     content = b"one\ta source\tA\tB\ntwo\t\tC\n"
     lists = read_gene_lists("many.gmt", content)
     assert [found.name for found in lists] == ["one", "two"]
-    assert parse_gmt("again", to_gmt(lists).decode()) == lists
+    assert parse_gmt("again", to_gmt(lists)) == lists
 
 
 @pytest.mark.parametrize(

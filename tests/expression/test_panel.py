@@ -17,7 +17,9 @@ def measured(names: list[str]) -> AnnData:
     counts = np.arange(1, 2 * len(names) + 1).reshape(2, -1)
     spots = ["1x1", "1x2"]
     return assemble(
-        RawCounts("S.tsv", "legacy-st", sparse.csr_matrix(counts), spots, names, np.zeros((2, 2)))
+        RawCounts(
+            Path("S.tsv"), "legacy-st", sparse.csr_matrix(counts), spots, names, np.zeros((2, 2))
+        )
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from builders import children
 from builders.refusal import SECRET, refuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -158,14 +159,11 @@ class TestChild:
         self, h5ad: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The child dies of a real segmentation fault; this process says so and lives."""
-        crash = "import ctypes; ctypes.string_at(0)"
-        monkeypatch.setattr("histospace_core.expression.isolated.CALL", crash)
+        monkeypatch.setattr("histospace_core.expression.isolated.read_into", children.crash)
         refuse(h5ad, "damaged so that it crashes its reader")
 
     def test_a_file_that_takes_for_ever(self, h5ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "histospace_core.expression.isolated.CALL", "import time; time.sleep(60)"
-        )
+        monkeypatch.setattr("histospace_core.expression.isolated.read_into", children.sleep)
         with pytest.raises(MeasurementError, match=r"measured\.h5ad: could not be read within 1 s"):
             read_isolated(h5ad, "hdf5", timeout_s=1)
 

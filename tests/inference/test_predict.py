@@ -7,12 +7,13 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
+import torch
 from builders.packages import GENES, make_package
 from builders.slide_files import MPP, make_slide
 
 from histospace_core.errors import Cancelled, StoreError
 from histospace_core.inference import layout, open_prediction, predict_slide
-from histospace_core.networks import ModelPackage, Predictor
+from histospace_core.networks import ModelPackage, Predictor, fast
 from histospace_core.progress import Progress
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
@@ -186,3 +187,25 @@ def test_a_smaller_stride_gives_more_tiles_on_the_same_tissue(
 def test_no_prediction_and_damage_are_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no finished prediction"):
         open_prediction(tmp_path)
+
+
+def test_a_torch_without_the_quick_kernels_predicts_in_fp32_and_says_so(
+    slide_file: Path,
+    package: ModelPackage,
+    run_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.ops, "onednn", torch._ops._OpNamespace("gone"))
+    monkeypatch.setattr(fast, "has_int8", lambda: True)
+    with open_slide(slide_file, MPP) as slide:
+        predict_slide(slide, package, tmp_path / "run", device="cpu")
+    found, expected = (open_prediction(d).matrix() for d in (tmp_path / "run", run_dir))
+    np.testing.assert_array_equal(found, expected)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["settings"]["arithmetic"] == "fp32"
+    note = record["settings"]["kernel_note"]
+    assert note.startswith("Runs in plain fp32: torch ")
+    assert note.endswith("has no torch.ops.onednn.qconv_prepack.")
+    plain = json.loads((run_dir / "run.json").read_text())
+    assert plain["settings"]["kernel_note"] == ""

@@ -11,7 +11,8 @@ from builders.packages import GENES, make_package
 from safetensors.torch import load_file, save_file
 
 from histospace_core.errors import ModelError
-from histospace_core.networks import Predictor, file_sha256, list_packages, load_package
+from histospace_core.files import sha256
+from histospace_core.networks import Predictor, list_packages, load_package
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
 
 def _rehash(directory: Path) -> None:
     config = json.loads((directory / "config.json").read_text())
-    config["weights_sha256"] = file_sha256(directory / "model.safetensors")
+    config["weights_sha256"] = sha256(directory / "model.safetensors")
     (directory / "config.json").write_text(json.dumps(config))
 
 

@@ -10,7 +10,7 @@ from builders.range_server import Files
 
 from histospace_core.errors import Cancelled, StoreError
 from histospace_core.progress import Progress, no_progress
-from histospace_core.public_cohorts.download import RemoteFile, digest_of, download_files
+from histospace_core.public_cohorts.download import RemoteFile, download_files, git_id
 from histospace_core.public_cohorts.resume import CHUNK, DownloadError, Resuming
 
 CONTENT = os.urandom(5 * CHUNK + 17)
@@ -174,7 +174,7 @@ def test_a_flood_of_unknown_size_is_cut_off(server: Files, folder: Path) -> None
 
 def test_a_git_id_is_a_checksum(server: Files, folder: Path) -> None:
     file = put(server, b"hello\n", "t.txt")
-    assert digest_of(server.folder / "t.txt", "git") == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert git_id(server.folder / "t.txt") == "ce013625030ba8dba906f756967f9e9ca394464a"
     good = RemoteFile("t.txt", file.url, 6, "git:ce013625030ba8dba906f756967f9e9ca394464a")
     assert download_files([good], folder)[0].read_text() == "hello\n"
     bad = RemoteFile("u.txt", file.url, 6, "git:" + "0" * 40)

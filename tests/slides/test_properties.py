@@ -12,12 +12,12 @@ SLIDE = Path("a.svs")
 @pytest.mark.parametrize("mpp", [0, -0.5, math.nan, math.inf, -math.inf, 0.049, 4.1, 352.8, "x"])
 def test_what_is_no_pixel_size(mpp: float) -> None:
     with pytest.raises(PixelSizeError, match=r"a\.svs.*no pixel size"):
-        check_mpp(mpp, "a.svs")
+        check_mpp(mpp, Path("a.svs"))
 
 
 @pytest.mark.parametrize("mpp", [0.05, 0.25, 0.69, 4])
 def test_what_is_one(mpp: float) -> None:
-    assert check_mpp(mpp, "a.svs") == mpp
+    assert check_mpp(mpp, Path("a.svs")) == mpp
 
 
 def test_the_files_wins_and_is_recorded() -> None:

@@ -9,11 +9,11 @@ import jinja2
 
 from histospace_core import __version__
 from histospace_core.errors import StoreError
-from histospace_core.exports.part import whole
 from histospace_core.exports.report import content, drawings
 from histospace_core.exports.report.domains import domain_rows, domain_scores, read_domains
 from histospace_core.exports.report.methods import methods
 from histospace_core.figures.colours import unit_label
+from histospace_core.files import create
 from histospace_core.inference import RESEARCH_USE, Prediction
 
 COMPARED: Final = 3
@@ -46,7 +46,7 @@ def write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> Non
     ending = out.suffix.lower()
     if ending not in (".html", ".pdf"):
         raise StoreError(f"'{out.name}': a report is HTML or PDF; end its name in .html or .pdf.")
-    with whole(out) as part:
+    with create(out) as part:
         html = _html(prediction, genes)
         part.write_bytes(html.encode() if ending == ".html" else _pdf(html))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from histospace_core.catalog import SlideRow
+from histospace_core.files import write_bytes
 from histospace_core.training.cohort import COLUMNS, Section
 from histospace_core.training.cohort_check import Finding, cohort_check
 from histospace_core.training.folds import default_folds
@@ -118,8 +119,5 @@ def write_cohort(folder: Path, sections: Sequence[Section]) -> Path:
         rows.writerow([s.name, s.patient, s.image, s.counts, s.spots or "", s.mpp or ""])
     data = text.getvalue().encode()
     table = folder / f"cohort-{hashlib.sha256(data).hexdigest()[:12]}.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = table.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(table)
+    write_bytes(table, data)
     return table

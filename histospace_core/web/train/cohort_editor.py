@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import SlideRow
-from histospace_core.errors import HistospaceError, MeasurementError
+from histospace_core.errors import MeasurementError, shown_as
 from histospace_core.server.context import get_context
 from histospace_core.server.measured_files import measured_file
 from histospace_core.training.cohort import Section
@@ -122,11 +122,12 @@ def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | Non
         file, spot_file = _file(counts), _file(spots)
         if file is None:
             return
+        names = {file: counts["name"]}
+        if spot_file is not None and spots is not None:
+            names[spot_file] = spots["name"]
         mpp = slide.mpp if slide.mpp_source == "user" else None
-        try:
+        with shown_as(names):
             facts = section_facts(Section(slide.name, "", slide.file, file, spot_file, mpp))
-        except HistospaceError as error:
-            raise _in_the_users_words(error, {file: counts, spot_file: spots}) from error
         require_sound(check_spots(slide.name, facts))
         get_context().catalog.attach_measured(slide.id, file, spot_file)
     st.session_state.get(_ENTRIES, {}).get(slide.id, {}).pop("use", None)  # it can be used now
@@ -147,14 +148,3 @@ def _file(answer: dict[str, Any] | None) -> Path | None:
     if answer is None or "measured_id" not in answer:
         return None
     return measured_file(get_context().settings, answer["measured_id"])
-
-
-def _in_the_users_words(
-    error: HistospaceError, files: Mapping[Path | None, dict[str, Any] | None]
-) -> HistospaceError:
-    """Call the files what their user calls them, and the spot file by its field."""
-    sentence = str(error).replace("name its spot file with --spots", "bring its spot file too")
-    for file, answer in files.items():
-        if file is not None and answer is not None:
-            sentence = sentence.replace(file.name, answer["name"])
-    return type(error)(sentence)

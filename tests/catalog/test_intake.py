@@ -1,0 +1,48 @@
+"""From a complete file to the store; refusals speak of the user's file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders.slide_files import make_slide
+from PIL import Image
+
+from histospace_core.catalog import Catalog
+from histospace_core.catalog.intake import accept_slide
+from histospace_core.errors import SlideError
+from histospace_core.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(store=tmp_path / "store")
+
+
+def refuse(settings: Settings, catalog: Catalog, file: Path, name: str) -> str:
+    with pytest.raises(SlideError) as caught:
+        accept_slide(settings, catalog, file, name, "ab")
+    assert not any(settings.uploads_dir.iterdir())
+    assert not catalog.slides()
+    return str(caught.value)
+
+
+def test_a_name_without_a_type_leaves_the_problem_alone(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    """Such a file is called "slide" in the store, a word that problems and remedies use too."""
+    grey = np.random.default_rng(0).integers(60, 200, (600, 600), dtype=np.uint8)
+    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "upload.png")
+    assert refuse(settings, catalog, tmp_path / "upload.png", "scan of case 7") == (
+        "scan of case 7: not an H&E slide: the image is grey; give the colour scan, not one "
+        "channel."
+    )
+
+
+def test_a_name_that_holds_the_stored_name(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    whole = make_slide(tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    said = refuse(settings, catalog, tmp_path / "cut.png", "slide.png of slide.png")
+    assert said.startswith("slide.png of slide.png: ")
+    assert said.count("slide.png") == 2
