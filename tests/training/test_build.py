@@ -1,7 +1,10 @@
 """From a cohort table to a package, and from a cohort to a summary, on small real files."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +15,11 @@ from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
 from histospace_core.networks import load_package
+from histospace_core.slides.content import slide_sha256
+from histospace_core.slides.open import open_slide
 from histospace_core.training import MENDED, evaluate_cohort, train_from_cohort
-from histospace_core.training.build import score_panel
+from histospace_core.training.build import _config, score_panel
+from histospace_core.training.methods import method_named
 from histospace_core.training.panel import Panel
 
 QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=30, batch=8, lr=5e-4)
@@ -150,3 +156,26 @@ def test_unknown_networks(cohort: Path, tmp_path: Path) -> None:
         evaluate_cohort(cohort, tmp_path / "x", network="hist2st")
     with pytest.raises(CohortError, match="cannot be trained"):
         train_from_cohort(cohort, tmp_path / "x", network="mean-profile")
+
+
+@pytest.mark.shared
+def test_a_package_knows_a_slide_of_several_files(shared: Path, tmp_path: Path) -> None:
+    """Training records the hash by which a prediction recognises the slide: not of one file."""
+    for name in ("boxes_0.dcm", "boxes_1.dcm"):
+        shutil.copy(shared / "slides" / name, tmp_path)
+    mirax = tmp_path / "b.mrxs"
+    mirax.write_bytes(b"index")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "Data0000.dat").write_bytes(b"pixels")
+    data = {}
+    for name, image in (("A1", tmp_path), ("B1", mirax)):
+        made = make_section(name, name[0])
+        data[name] = replace(made, section=replace(made.section, image=image))
+    genes = pd.DataFrame({"held_out_pearson": [], "reliable": [], "mse_ratio_to_mean": []})
+    method = method_named("histospace")
+    trained = SimpleNamespace(arguments={}, n_parameters=0)
+    config = _config(method, QUICK, trained, data, [], genes)  # type: ignore[arg-type]
+    dicom, other = (s["image_sha256"] for s in config["training_sections"])
+    with open_slide(tmp_path) as slide:
+        assert slide.sha256() == dicom
+    assert slide_sha256(mirax) == other
