@@ -51,7 +51,7 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     keep = [i for i, spot in enumerate(rows) if spot in selected.index]
     if not keep:
         raise MeasurementError(
-            f"no spot of it is selected in {spots.name}",
+            f"no selected spot in common with {spots.name}",
             path=counts,
             remedy="give the spot file of the same section",
         )
