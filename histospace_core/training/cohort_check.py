@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from histospace_core.errors import CohortError, HistospaceError, PixelSizeError
 from histospace_core.files import sha256
-from histospace_core.slides.readers import slide_files
+from histospace_core.slides.content import slide_files
 from histospace_core.training.cohort import Section
 from histospace_core.training.folds import Fold, default_folds
 from histospace_core.training.section_facts import (

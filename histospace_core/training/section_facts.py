@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 
 from histospace_core.errors import HistospaceError, MeasurementError
 from histospace_core.expression import Alignment, check_alignment, read_measured
+from histospace_core.slides.content import slide_files
 from histospace_core.slides.open import open_slide
-from histospace_core.slides.readers import slide_files
 from histospace_core.slides.tissue import find_tissue
 from histospace_core.training.cohort import Section
 
