@@ -69,6 +69,8 @@ def _series(path: Path) -> list[Path]:
 
 
 def _series_uid(path: Path) -> bytes | None:
+    if not path.is_file():  # the reader says so
+        return None
     with path.open("rb") as file:
         header = file.read(_HEADER) if file.read(132).endswith(b"DICM") else b""
     found = _SERIES.search(header)
