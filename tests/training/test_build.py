@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from builders.cohorts import N_GENES, make_section
 from builders.held_out import make_held, smooth_maps
-from histospace_core.training.methods import method_named
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
@@ -21,6 +20,7 @@ from histospace_core.slides.open import open_slide
 from histospace_core.training import MENDED, evaluate_cohort, train_from_cohort
 from histospace_core.training.build import _config, score_panel
 from histospace_core.training.panel import Panel
+from histospace_core.training.registry import method_named
 
 QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=30, batch=8, lr=5e-4)
 
