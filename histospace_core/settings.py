@@ -10,7 +10,7 @@ from histospace_core.shipped import SHIPPED, default_store
 
 
 class Settings(BaseSettings):
-    """What an operator may set; every field has a default that works on a laptop."""
+    """What an operator can set. Every field has a default that works on a laptop."""
 
     model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
 
@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     )
     models: Path = Field(SHIPPED / "models", description="folder of the model packages that ship")
     default_model: str = Field(
-        "histospace-plus-her2st", description="model that the app proposes, where it is installed"
+        "histospace-plus-her2st", description="model that the app proposes, if it is installed"
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in `store` if unset")
     scheduler: str | None = Field(
@@ -29,17 +29,19 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="PEM file: certificate shown to the scheduler")
     tls_key: Path | None = Field(None, description="PEM file: private key of that certificate")
     workers: int = Field(1, ge=1, description="worker processes of the embedded cluster")
-    upload_max_gb: float = Field(20.0, gt=0, description="largest accepted upload, GB")
+    upload_max_gb: float = Field(
+        20.0, gt=0, description="size of the largest upload that is accepted, GB"
+    )
     slides_quota_gb: float | None = Field(
-        None, gt=0, description="most that all slides together may take, GB; no limit if unset"
+        None, gt=0, description="limit on the total size of all slides, GB; none if unset"
     )
     import_dir: Path | None = Field(
-        None, description="folder of slides that the app may take in; it is only ever read"
+        None, description="folder of slides that users can import; the app only reads it"
     )
-    heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a job")
+    heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a run")
     her2st_url: str = Field(
         "https://raw.githubusercontent.com/almaan/her2st/master/data",
-        description="base URL for the her2st section that a user may ask to download",
+        description="base URL from which her2st is downloaded",
     )
 
     @property

@@ -24,7 +24,7 @@ _COLUMNS = {
 
 
 def leaderboard_lines(rows: pd.DataFrame) -> list[str]:
-    """One table for each cohort and split, and what its columns mean."""
+    """Return one table for each cohort and split, with an explanation of its columns."""
     lines = ["# Leaderboard", ""]
     for (cohort, split), group in rows.groupby(["cohort", "split"], sort=False):
         first = group.iloc[0]
@@ -32,13 +32,13 @@ def leaderboard_lines(rows: pd.DataFrame) -> list[str]:
             f"## {cohort}, {split}",
             "",
             f"Mean over {group['seeds'].min()} seed(s) and {first['n_sections']} held-out "
-            f"section(s). The mean profile, which knows no image, has a per-spot r of "
-            f"{first['mean_profile_per_spot_pearson']:.3f}; the noise ceiling of the per-gene r "
-            f"is {first['noise_ceiling']:.3f}.",
+            f"section(s). The mean profile, which uses no image, has a per-spot r of "
+            f"{first['mean_profile_per_spot_pearson']:.3f}. The noise ceiling of per-gene r is "
+            f"{first['noise_ceiling']:.3f}.",
             "",
             *_table(group, _COLUMNS),
             "",
-            "Made by, one row each:",
+            "Each command makes one row:",
             "",
             *(f"    {script}" for script in group["script"]),
             "",
@@ -46,16 +46,17 @@ def leaderboard_lines(rows: pd.DataFrame) -> list[str]:
     threads = ", ".join(str(int(t)) for t in sorted(rows["threads"].unique()))
     return [
         *lines,
-        "Per-gene r: Pearson correlation over the spots of one section, mean over genes, sections, "
-        "patients. MSE ratio: below 1 beats the mean profile. GMACs, speed: all that one spot's "
-        f"prediction takes, fp32, not compiled, {threads} CPU thread(s), median of repeated "
-        "passes. Memory: the resident process while it predicts on the CPU, Python and torch "
-        "included. Training: seconds a fold, reading and scoring left out.",
+        "Per-gene r is the Pearson correlation over the spots of one section, averaged over genes, "
+        "sections and patients. An MSE ratio below 1 is better than the mean profile. GMACs and "
+        "speed cover everything that the prediction of one spot needs, in fp32, not compiled, with "
+        f"{threads} CPU thread(s); speed is the median of repeated passes. Memory is that of the "
+        "process while it predicts on the CPU, Python and PyTorch included. Training is in seconds "
+        "for each fold, without reading and scoring.",
     ]
 
 
 def against_lines(against: pd.DataFrame) -> list[str]:
-    """Which differences hold; none without a pair."""
+    """Return the table of paired tests; no lines without a pair."""
     if against.empty:
         return []
     columns = {
@@ -75,8 +76,8 @@ def against_lines(against: pd.DataFrame) -> list[str]:
         "",
         *_table(against, columns),
         "",
-        "Read the permutation's p: it flips blocks of spots, all genes together. Wilcoxon's takes "
-        "genes for independent, which they are not.",
+        "Use the p of the permutation test, which swaps the two predictions in blocks of spots for "
+        "all genes together. The Wilcoxon test treats genes as independent, which they are not.",
     ]
 
 
