@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.make_slide import make_slide
 from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
+from histospace_core.inference.record import (
+    DomainRecord,
+    ModelRecord,
+    RunRecord,
+    SettingsRecord,
+    SlideRecord,
+    TilesRecord,
+)
 from histospace_core.inference.store import write_matrix, write_tables
 from histospace_core.settings import get_settings
 from histospace_core.shipped import SHIPPED
@@ -75,24 +84,61 @@ def make_store(store: Path, side: int, n_tiles: int) -> tuple[str, str]:
         plan = plan_tiles(slide, find_tissue(slide), tile_px=128, um_per_px=0.69)
     run = catalog.add_run(row.id, MODEL.name, {}, runs_dir=settings.runs_dir)
     run.directory.mkdir(parents=True)
-    record: dict[str, Any] = {
-        "slide": {"width": side, "height": side, "mpp": mpp},
-        "model": {"name": MODEL.name, "sha256": "0" * 64, "expression_unit": "log10_cp10k"},
-        "tiles": {
-            "side_level0_px": plan.tile_level0,
-            "stride_level0_px": plan.stride_um / mpp,
-        },
-        "domain": {"warning": ""},
-    }
+    record = RunRecord(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        slide=SlideRecord(
+            name=row.name,
+            sha256=row.sha256,
+            width=side,
+            height=side,
+            mpp=mpp,
+            mpp_source="file",
+            vendor=row.vendor,
+            reader=row.reader,
+        ),
+        model=ModelRecord(
+            name=MODEL.name,
+            sha256="0" * 64,
+            network="histospace",
+            expression_unit="log10_cp10k",
+            stored_as="float16",
+            training_sections=(),
+            metrics={},
+            signatures={},
+            slide_was_trained_on=False,
+        ),
+        settings=SettingsRecord(
+            stain="none",
+            stain_parameters={},
+            stride_um=plan.stride_um,
+            tile_px=plan.tile_px,
+            um_per_px=plan.um_per_px,
+            device="cpu",
+            arithmetic="none",
+            agreement_with_fp32=None,
+            refused=(),
+        ),
+        tiles=TilesRecord(
+            total=plan.n_tiles,
+            side_level0_px=plan.tile_level0,
+            stride_level0_px=plan.stride_um / mpp,
+            by_reason={"ok": plan.n_tiles},
+            excluded={},
+            unreadable_at_level0_px=(),
+        ),
+        domain=DomainRecord(share_outside=0.0, median_score=None, warning=""),
+        notes=(),
+        versions={},
+    )
     write_run(run.directory, plan.centres, plan.grid, record)
     catalog.claim(run.id, "benchmark")
-    catalog.finish(run.id, provenance=record)
+    catalog.finish(run.id, record=record)
     catalog.close()
     print(f"{side} px, {plan.n_tiles:,} tiles of {plan.tile_level0:.0f} px, {mpp:.3f} um/px")
     return row.id, run.id
 
 
-def write_run(folder: Path, centres: Any, grid: Any, record: dict[str, Any]) -> None:
+def write_run(folder: Path, centres: Any, grid: Any, record: RunRecord) -> None:
     """Write smooth random values for the genes of the model."""
     rng = np.random.default_rng(0)
     var = pd.read_csv(MODEL / "genes.csv", index_col="gene", keep_default_na=False)

@@ -103,8 +103,8 @@ def engine(slide: Path, model: Path, out: Path, device: str) -> Figures:
         run = predict_slide(opened, load_package(model), out / "run", device=device)
     return {
         "tiles": run.n_tiles,
-        "arithmetic": run.record["settings"]["arithmetic"],
-        "agreement": run.record["settings"]["agreement_with_fp32"],
+        "arithmetic": run.record.settings.arithmetic,
+        "agreement": run.record.settings.agreement_with_fp32,
         "memory_mb": peak_memory_mb(),
     }
 

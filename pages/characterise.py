@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from histospace_core.catalog import RunRow, State
+from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.exports.characterisation import StoredCharacterisation, open_characterisation
 from histospace_core.server import get_context
@@ -68,8 +68,7 @@ def _view() -> str:
 
 def _characterisations(run: RunRow) -> Sequence[RunRow]:
     """Characterisations of this run, newest first."""
-    rows = get_context().catalog.runs(kinds=["characterise"], slide_id=run.slide_id)
-    return [row for row in rows if row.settings["run"] == run.id]
+    return get_context().catalog.runs(kinds=[Kind.CHARACTERISE], parent_id=run.id)
 
 
 def _stopped(row: RunRow) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from histospace_core.catalog import RunRow, State
+from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.exports import FORMS
 from histospace_core.inference import Prediction, open_prediction
 from histospace_core.server import get_context, run_file_url
@@ -69,8 +69,7 @@ def _make(run: RunRow, prediction: Prediction) -> None:
 
 def _exports(run: RunRow) -> Sequence[RunRow]:
     """Exports of this run, newest first."""
-    rows = get_context().catalog.runs(kinds=["export"], slide_id=run.slide_id)
-    return [row for row in rows if row.settings["run"] == run.id]
+    return get_context().catalog.runs(kinds=[Kind.EXPORT], parent_id=run.id)
 
 
 def _files(run: RunRow) -> None:
@@ -89,7 +88,7 @@ def _file(row: RunRow) -> None:
         live_run(row.id, "reading the prediction")
         return
     if row.state == State.DONE:
-        name, size = row.provenance["file"], row.provenance["bytes"]
+        name, size = row.record.file, row.record.bytes
         st.markdown(f"**{_words(row)}** · {_size(size)} · {plain(when(row.created_at))}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.link_button("Download", run_file_url(row.id, name), icon=":material/download:")

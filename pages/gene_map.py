@@ -1,7 +1,6 @@
 """Gene map: one gene over the slide, how far to trust it, regions, tables."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,7 +10,7 @@ from histospace_core.characterise.against_rest import inside_and_outside
 from histospace_core.exports import genes_csv, map_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.distribution import distribution
-from histospace_core.inference import Prediction
+from histospace_core.inference import Prediction, RunRecord
 from histospace_core.server import get_context
 from histospace_core.server.tiles import OpenRun
 from histospace_core.web.gene_map import regions
@@ -38,7 +37,7 @@ def gene_map() -> None:
     if run is None:
         return
     open_run = get_context().tiles.open_run(run.id)
-    _warnings(open_run.prediction.provenance)
+    _warnings(open_run.prediction.record)
     _map(run, open_run)
 
 
@@ -68,7 +67,7 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
             signature=picked.signature,
         )
     with facts:
-        gene_trust(prediction.var.loc[gene], not prediction.provenance["domain"]["warning"])
+        gene_trust(prediction.var.loc[gene], not prediction.record.domain.warning)
         if picked.signature:
             signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)
@@ -79,10 +78,10 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
         region_statistics(run, prediction, row, gene)
 
 
-def _warnings(record: dict[str, Any]) -> None:
-    if record["domain"]["warning"]:
-        st.warning(plain(record["domain"]["warning"]))
-    if record["model"].get("slide_was_trained_on"):
+def _warnings(record: RunRecord) -> None:
+    if record.domain.warning:
+        st.warning(plain(record.domain.warning))
+    if record.model.slide_was_trained_on:
         st.warning(
             "The model was trained on this very slide: the map shows what it has learnt by heart; "
             "on a new patient expect the held-out scores."
@@ -97,7 +96,7 @@ def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: Reg
         values,
         inside,
         label=gene,
-        unit=unit_label(prediction.provenance["model"]["expression_unit"]),
+        unit=unit_label(prediction.record.model.expression_unit),
     )
     st.plotly_chart(
         figure,

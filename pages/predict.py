@@ -141,18 +141,17 @@ def _tiles(run: RunRow) -> str:
 
 
 def _done(run: RunRow) -> None:
-    about = run.provenance.get("tiles", {})
-    reasons = {name: n for name, n in about.get("by_reason", {}).items() if name != "ok"}
-    n_tiles = about.get("total", run.total)
-    predicted = n_tiles - sum(reasons.values())
-    share = f"{predicted:,} of {n_tiles:,}" if reasons else f"{n_tiles:,}"
-    took = duration_text(float(run.timings.get("seconds", 0)))
+    record = run.prediction_record
+    tiles = record.tiles
+    reasons = {name: n for name, n in tiles.by_reason.items() if name != "ok"}
+    predicted = tiles.total - sum(reasons.values())
+    share = f"{predicted:,} of {tiles.total:,}" if reasons else f"{tiles.total:,}"
+    took = duration_text(run.seconds)
     st.success(f"{share} tiles predicted in {took}.", icon=":material/check:")
     for reason, number in reasons.items():
         st.caption(f"{number:,} left out: {plain(reason)}")
-    warning = run.provenance.get("domain", {}).get("warning")
-    if warning:
-        st.warning(plain(warning))
+    if record.domain.warning:
+        st.warning(plain(record.domain.warning))
     if st.button("Open the gene map", type="primary", icon=":material/grid_on:"):
         st.switch_page("gene_map.py", query_params={"run": run.id})
     compare_link(run)

@@ -27,7 +27,6 @@ from histospace_core.web.widgets.parts import (
 )
 
 PER_PAGE = 10
-WITHIN = ("characterise", "export")  # kinds of runs that belong to a prediction
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 
@@ -98,8 +97,8 @@ def _facts(run: RunRow) -> str:
     facts = [run.kind, f"run {run.id[:8]}"]
     if run.total:
         facts.append(f"{run.done:,} of {run.total:,} done")
-    if run.timings.get("seconds"):
-        facts.append(f"took {duration_text(float(run.timings['seconds']))}")
+    if run.seconds:
+        facts.append(f"took {duration_text(run.seconds)}")
     if run.settings.get("stain", "none") != "none":
         facts.append(f"stain {run.settings['stain']}")
     if run.settings.get("stride_um"):
@@ -118,8 +117,8 @@ def _actions(run: RunRow, has_second: bool) -> None:
         st.page_link("export.py", label="Export", icon=":material/download:", **link)
         if has_second:
             st.page_link("two_runs.py", label="Two runs", icon=":material/difference:", **link)
-    if run.kind in WITHIN:
-        link = {"query_params": {"run": run.settings["run"], "result": run.id}}
+    if run.parent_id:
+        link = {"query_params": {"run": run.parent_id, "result": run.id}}
     if run.kind == "characterise" and run.state == State.DONE:
         st.page_link("characterise.py", label="Open", icon=":material/category:", **link)
     if run.kind == "export" and run.state == State.DONE:
@@ -141,8 +140,7 @@ def _button(run: RunRow, label: str, icon: str, action: object) -> None:
 
 def _resume(run: RunRow) -> None:
     get_context().jobs.resume(run.id)
-    shown = run.settings["run"] if run.kind in WITHIN else run.id
-    st.switch_page(PROGRESS_PAGES[run.kind], query_params={"run": shown})
+    st.switch_page(PROGRESS_PAGES[run.kind], query_params={"run": run.parent_id or run.id})
 
 
 def _again(run: RunRow) -> None:

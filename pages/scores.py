@@ -78,8 +78,7 @@ def _evaluations() -> None:
 
 
 def _title(run: RunRow) -> str:
-    n = len(run.provenance.get("folds", []))
-    return f"{run.model_name} · {n} held-out sections · {when(run.created_at)}"
+    return f"{run.model_name} · {len(run.record.folds)} held-out sections · {when(run.created_at)}"
 
 
 def _overall(evaluation: Evaluation) -> None:

@@ -112,15 +112,14 @@ def _what_differs(first: RunRow, second: RunRow, pair: RunPair) -> None:
 
 
 def _facts(run: RunRow) -> dict[str, str]:
-    record = run.provenance
+    record = run.prediction_record
     flat = {"model": run.model_name, "model version": (run.model_sha256 or "")[:12]}
     flat |= {
         key.replace("_", " "): str(value)
-        for key, value in record.get("settings", {}).items()
-        if not isinstance(value, (dict, list))
+        for key, value in record.settings.model_dump().items()
+        if not isinstance(value, dict | tuple)
     }
-    versions = record.get("versions", {})
-    return flat | {f"version of {name}": str(value) for name, value in versions.items()}
+    return flat | {f"version of {name}": value for name, value in record.versions.items()}
 
 
 def _gene(pair: RunPair) -> str:
@@ -142,14 +141,14 @@ def _maps(runs: Sequence[RunRow], gene: str) -> None:
     for name, run, prediction, own, place in zip(
         ("First", "Second"), runs, predictions, values, st.columns(2), strict=True
     ):
-        record = prediction.provenance
-        unit = unit_label(record["model"]["expression_unit"])
+        record = prediction.record
+        unit = unit_label(record.model.expression_unit)
         figure = overlay(
             run_canvas(run),
             prediction.centres,
             own,
             tile=prediction.tile_level0,
-            stride=record["tiles"]["stride_level0_px"],
+            stride=record.tiles.stride_level0_px,
             label=gene,
             unit=unit,
             limits=limits,

@@ -1,18 +1,16 @@
 """The catalog: slides, models, runs, comparisons and who changed them, in SQL."""
 
 from histospace_core.catalog.catalog import Catalog
+from histospace_core.catalog.kinds import ACTIVE, Kind, State
 from histospace_core.catalog.regions import Change, Drawn
 from histospace_core.catalog.states import RESUMABLE
 from histospace_core.catalog.tables import (
-    ACTIVE,
     AuditRow,
     ComparisonRow,
-    Kind,
     ModelRow,
     RegionRow,
     RunRow,
     SlideRow,
-    State,
     new_id,
 )
 

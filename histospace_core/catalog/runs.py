@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from histospace_core.catalog.kinds import ACTIVE, Kind
 from histospace_core.catalog.slides import remove_own_folder
 from histospace_core.catalog.states import RunStates, locked_run
-from histospace_core.catalog.tables import ACTIVE, Kind, RunRow, SlideRow, new_id
+from histospace_core.catalog.tables import RunRow, SlideRow, new_id
 from histospace_core.catalog.tags import LONGEST_NOTE, has_tags, has_text, text_of, tidy_tags
 from histospace_core.errors import JobError, StoreError
 
@@ -27,6 +28,7 @@ class RunTable(RunStates):
         *,
         runs_dir: Path,
         kind: Kind = Kind.PREDICT,
+        parent_id: str | None = None,
         model_sha256: str | None = None,
         worker: str = "",
         note: str = "",
@@ -39,6 +41,8 @@ class RunTable(RunStates):
             JSON-able; what `predict_slide`, training or evaluation is called with.
         runs_dir
             The run's folder will be `runs_dir/<run id>`.
+        parent_id
+            The prediction that a characterisation or export is made of.
         worker
             The process that answers for the run, as `jobs.process.identity` names it.
         """
@@ -46,10 +50,11 @@ class RunTable(RunStates):
             id=new_id(),
             kind=kind.value,
             slide_id=slide_id,
+            parent_id=parent_id,
             model_name=model_name,
             model_sha256=model_sha256,
             settings=settings,
-            fingerprint=_fingerprint(kind, slide_id, model_name, model_sha256, settings),
+            fingerprint=_fingerprint(kind, slide_id, parent_id, model_name, model_sha256, settings),
             worker=worker,
             note=note,
         )
@@ -88,6 +93,7 @@ class RunTable(RunStates):
         states: Collection[str] = (),
         kinds: Collection[str] = (),
         slide_id: str | None = None,
+        parent_id: str | None = None,
         model_name: str | None = None,
         tags: Collection[str] = (),
         text: str = "",
@@ -101,6 +107,8 @@ class RunTable(RunStates):
             query = query.where(RunRow.kind.in_(kinds))
         if slide_id is not None:
             query = query.where(RunRow.slide_id == slide_id)
+        if parent_id is not None:
+            query = query.where(RunRow.parent_id == parent_id)
         if model_name is not None:
             query = query.where(RunRow.model_name == model_name)
         if text:
@@ -131,26 +139,26 @@ class RunTable(RunStates):
             return run
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run, its comparisons, its characterisations and its folder.
+        """Delete a run, its comparisons, what was made of it, and their folders.
 
         Raises
         ------
         JobError
-            The run is queued or running, or being characterised.
+            The run, or something made of it, is queued or running.
         """
         with self.write() as session:
             run = locked_run(session, run_id)
-            within = session.scalars(
-                select(RunRow).where(RunRow.folder.startswith(f"{run.folder}/", autoescape=True))
-            ).all()
-            if any(row.is_active for row in (run, *within)):
+            children = session.scalars(select(RunRow).where(RunRow.parent_id == run_id)).all()
+            if any(row.is_active for row in (run, *children)):
                 raise JobError("This run is still under way: cancel it before deleting it.")
-            for row in within:
+            for row in children:
                 self.audit(session, "delete", "run", row.id, within=run_id)
                 session.delete(row)
+            session.flush()  # a parent may not go before its children
             self.audit(session, "delete", "run", run_id, model=run.model_name)
             session.delete(run)
-        remove_own_folder(run.directory, run_id)
+        for row in (run, *children):
+            remove_own_folder(row.directory, row.id)
 
 
 def _fingerprint(kind: Kind, *parts: Any) -> str:

@@ -9,8 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from histospace_core.catalog.database import Database
-from histospace_core.catalog.tables import ACTIVE, RunRow, State, utc_now
+from histospace_core.catalog.kinds import ACTIVE, State
+from histospace_core.catalog.tables import RunRow, utc_now
 from histospace_core.errors import JobError, StoreError
+from histospace_core.inference.record import Record, as_json
 
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 """States from which a run may be queued again."""
@@ -113,22 +115,11 @@ class RunStates(Database):
             raise JobError("The same work is queued or running already: see Runs.") from error
 
     def finish(
-        self,
-        run_id: str,
-        *,
-        attempt: int | None = None,
-        provenance: dict[str, Any] | None = None,
-        timings: dict[str, Any] | None = None,
+        self, run_id: str, *, attempt: int | None = None, record: Record | None = None
     ) -> bool:
-        """Note that a run is done, with what went in, what ran and how long it took (seconds)."""
-        return self.set_state(
-            run_id,
-            State.DONE,
-            attempt=attempt,
-            provenance=provenance or {},
-            timings=timings or {},
-            error=None,
-        )
+        """Note that a run is done, and keep its record."""
+        stored = as_json(record) if record else {}
+        return self.set_state(run_id, State.DONE, attempt=attempt, stored_record=stored, error=None)
 
     def fail(self, run_id: str, sentence: str, *, attempt: int | None = None) -> bool:
         """Note that a run failed, with the one sentence that its user will read."""

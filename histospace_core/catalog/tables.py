@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-
-class State(StrEnum):
-    """Where a run stands. Compares equal to its plain string."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-class Kind(StrEnum):
-    """What a run computes."""
-
-    PREDICT = "predict"
-    TRAIN = "train"
-    EVALUATE = "evaluate"
-    EXPORT = "export"
-    CHARACTERISE = "characterise"
-    IMPORT = "import"
-
-
-ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
-"""States in which some process still answers for the run."""
+from histospace_core.catalog.kinds import ACTIVE, State
+from histospace_core.catalog.records import AnyRecord, record_of
+from histospace_core.errors import StoreError
+from histospace_core.inference.record import RunRecord
 
 _ACTIVE_SQL = text("state IN ('queued', 'running', 'cancelling')")
 
@@ -146,7 +123,10 @@ class ModelRow(Base):
 
 
 class RunRow(Base):
-    """One prediction, training or other work: what went in, where it stands, what came out."""
+    """One prediction, training or other work: what went in, where it stands, what came out.
+
+    A characterisation or export is made of a prediction, its parent, and is deleted with it.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -163,6 +143,7 @@ class RunRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
     slide_id: Mapped[str | None] = mapped_column(ForeignKey("slides.id"), index=True)
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id"), index=True)
     model_name: Mapped[str]
     model_sha256: Mapped[str | None]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -178,8 +159,7 @@ class RunRow(Base):
     worker: Mapped[str] = mapped_column(default="")  # the process that answers for an active run
     heartbeat: Mapped[datetime] = mapped_column(default=utc_now)
     error: Mapped[str | None]
-    provenance: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    stored_record: Mapped[dict[str, Any]] = mapped_column("record", default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -197,6 +177,32 @@ class RunRow(Base):
         if self.state == State.DONE:
             return 1.0
         return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def record(self) -> AnyRecord | None:
+        """What went in and what came out; None until the run is done."""
+        if not self.stored_record:
+            return None
+        return record_of(self.kind, self.stored_record, self.id)
+
+    @property
+    def prediction_record(self) -> RunRecord:
+        """The record of a finished prediction.
+
+        Raises
+        ------
+        StoreError
+            The run is no prediction, or not done.
+        """
+        record = self.record
+        if not isinstance(record, RunRecord):
+            raise StoreError(f"Run {self.id[:8]} is no finished prediction: choose another run.")
+        return record
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took; 0 until it is done."""
+        return self.record.timings.seconds if self.record else 0.0
 
     @property
     def directory(self) -> Path:

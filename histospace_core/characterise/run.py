@@ -24,7 +24,13 @@ from histospace_core.characterise.signatures import (
 )
 from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import MeasurementError
-from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference import (
+    OUTSIDE_DOMAIN,
+    RESEARCH_USE,
+    Prediction,
+    RunRecord,
+    open_prediction,
+)
 from histospace_core.progress import OnProgress, Progress, no_progress
 
 MOST_CONTROLLED = 20_000
@@ -131,7 +137,7 @@ def characterise_run(
     )
     measured = None
     if compared:
-        stride = float(prediction.provenance["tiles"]["stride_level0_px"])
+        stride = prediction.record.tiles.stride_level0_px
         measured = Measured(compared.spots, measured_domains(compared.spots, seed), stride)
     levels = []
     for column, number in enumerate(domains.n_domains):
@@ -153,9 +159,9 @@ def characterise_run(
 def _comparison(folder: Path, prediction: Prediction) -> Comparison:
     """Open a comparison and check that it is of the same slide and model."""
     found = open_comparison(folder)
-    facts = prediction.provenance
+    record = prediction.record
     theirs = found.summary.get("slide"), found.summary.get("model")
-    if theirs != (facts["slide"]["name"], facts["model"]["name"]):
+    if theirs != (record.slide.name, record.model.name):
         raise MeasurementError(
             f"'{folder.name}' compares another slide or model; compare this run first."
         )
@@ -172,7 +178,7 @@ def _skill(
 ) -> pd.DataFrame:
     """Return how well each signature was predicted on held-out patients and on this section."""
     names = pd.DataFrame({"signature": [s.name for s in lists]})
-    kept = prediction.provenance["model"].get("signatures")
+    kept = prediction.record.model.signatures
     if shipped and kept:
         scores = pd.DataFrame.from_dict(kept, orient="index").drop(columns="n_used")
         scores = scores.rename(columns={"ci_low": "held_out_ci_low", "ci_high": "held_out_ci_high"})
@@ -200,7 +206,7 @@ def _summary(
     used: NDArray[np.bool_],
     compared: Comparison | None,
 ) -> dict[str, Any]:
-    facts = prediction.provenance
+    record = prediction.record
     reliable = prediction.var["reliable"].to_numpy(bool)
     described = [
         {
@@ -217,9 +223,9 @@ def _summary(
     ]
     return {
         "use": RESEARCH_USE,
-        "model": facts["model"]["name"],
-        "slide_sha256": facts["slide"]["sha256"],
-        "expression_unit": facts["model"]["expression_unit"],
+        "model": record.model.name,
+        "slide_sha256": record.slide.sha256,
+        "expression_unit": record.model.expression_unit,
         "n_tiles": prediction.n_tiles,
         "n_genes": len(used),
         "n_genes_reliable": int(reliable.sum()),
@@ -231,15 +237,13 @@ def _summary(
         "domains": described[domains.chosen]["domains"],
         "signatures": scored.table.drop(columns="genes_used").to_dict("records"),
         "compared_with": compared.directory.name if compared else None,
-        "warnings": _warnings(facts, used, reliable),
+        "warnings": _warnings(record, used, reliable),
     }
 
 
-def _warnings(
-    facts: dict[str, Any], used: NDArray[np.bool_], reliable: NDArray[np.bool_]
-) -> list[str]:
-    warnings = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
-    if facts["model"].get("slide_was_trained_on"):
+def _warnings(record: RunRecord, used: NDArray[np.bool_], reliable: NDArray[np.bool_]) -> list[str]:
+    warnings = [record.domain.warning] if record.domain.warning else []
+    if record.model.slide_was_trained_on:
         warnings.append(
             "The model was trained on this slide, so these results do not show how it performs on "
             "a new patient."

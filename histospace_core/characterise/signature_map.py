@@ -66,5 +66,5 @@ def held_out_skill(prediction: Prediction, signature: Signature) -> dict[str, fl
         The keys are `signature_skill.COLUMNS` without the first. None if the model package has no
         score for exactly this list; packages contain scores only for the shipped lists.
     """
-    kept = prediction.provenance["model"].get("signatures") or {}
+    kept = prediction.record.model.signatures
     return kept.get(signature.name) if signature in read_gmt() else None

@@ -85,15 +85,15 @@ def predict(
             quick=not no_compile,
             on_progress=report,
         )
-    tiles, record = summary.record["tiles"], summary.record
+    tiles, record = summary.record.tiles, summary.record
     out.print(
-        f"{tiles['total']:,} tiles x {len(package.genes):,} genes in "
-        f"{record['timings']['seconds']:.0f} s: {to}"
+        f"{tiles.total:,} tiles x {len(package.genes):,} genes in "
+        f"{record.timings.seconds:.0f} s: {to}"
     )
-    left_out = [f"{n:,} {reason}" for reason, n in tiles["by_reason"].items() if reason != "ok"]
+    left_out = [f"{n:,} {reason}" for reason, n in tiles.by_reason.items() if reason != "ok"]
     if left_out:
         out.print(f"left out: {', '.join(left_out)}")
-    for line in [*record["notes"], record["domain"]["warning"]]:
+    for line in [*record.notes, record.domain.warning]:
         if line:
             out.print(f"[yellow]{line}[/yellow]")
 

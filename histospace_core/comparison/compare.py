@@ -20,7 +20,7 @@ from histospace_core.expression.align import Alignment, check_alignment, lies_on
 from histospace_core.expression.placement import Placement, moved
 from histospace_core.files import disk_errors, whole, write_json
 from histospace_core.inference.prediction import Prediction, open_prediction
-from histospace_core.inference.provenance import RESEARCH_USE
+from histospace_core.inference.record import RESEARCH_USE
 
 MIN_SPOTS = 10
 """Fewer matched spots than this cannot be scored."""
@@ -55,9 +55,9 @@ def registration(
     centres : (n, 2)
         Spot centres, level-0 px.
     """
-    facts = prediction.provenance
-    size = (facts["slide"]["width"], facts["slide"]["height"])
-    stride = float(facts["tiles"]["stride_level0_px"])
+    record = prediction.record
+    size = (record.slide.width, record.slide.height)
+    stride = record.tiles.stride_level0_px
     mask = tile_mask(prediction.centres, stride, size)
     return (
         check_alignment(centres, mask, (stride, stride), size),
@@ -69,8 +69,8 @@ def placed(
     prediction: Prediction, centres: NDArray[np.float64], placement: Placement
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return spot centres (n, 2) where a placement puts them on a run's slide, and its matrix."""
-    slide = prediction.provenance["slide"]
-    matrix = placement.matrix(centres, (slide["width"], slide["height"]), prediction.mpp)
+    slide = prediction.record.slide
+    matrix = placement.matrix(centres, (slide.width, slide.height), prediction.mpp)
     return moved(centres, matrix), matrix
 
 
@@ -98,9 +98,9 @@ def compare_run(
     if out.exists() and any(out.iterdir()):
         raise StoreError(f"'{out.name}' is not empty; choose another folder for the comparison.")
     prediction = open_prediction(run_dir)
-    facts = prediction.provenance
-    unit = facts["model"]["expression_unit"]
-    stride = float(facts["tiles"]["stride_level0_px"])
+    record = prediction.record
+    unit = record.model.expression_unit
+    stride = record.tiles.stride_level0_px
     centres, matrix = placed(prediction, measured.obsm["spatial"], placement or Placement())
     alignment, _ = registration(prediction, centres)
     alignment.require(placed_by_hand=placement is not None)
@@ -125,16 +125,16 @@ def compare_run(
     summary = {
         "notice": RESEARCH_USE,
         "run": prediction.run_dir.name,
-        "slide": facts["slide"]["name"],
-        "model": facts["model"]["name"],
-        "trained_on": facts["model"]["training_sections"],
+        "slide": record.slide.name,
+        "model": record.model.name,
+        "trained_on": list(record.model.training_sections),
         "training_warning": _training_warning(prediction),
         "expression_unit": unit,
         "n_spots_measured": measured.n_obs,
         "n_spots": spots.n_obs,
         "n_genes": spots.n_vars,
         **_overall(scores, spots.var["noise_ceiling"].to_numpy(np.float64)),
-        "domain_warning": facts["domain"]["warning"],
+        "domain_warning": record.domain.warning,
         "alignment": alignment.to_json(),
         "placement": {
             "by_hand": placement is not None,
@@ -196,7 +196,7 @@ def _at_spots(
 
 
 def _training_warning(prediction: Prediction) -> str:
-    if not prediction.provenance["model"].get("slide_was_trained_on"):
+    if not prediction.record.model.slide_was_trained_on:
         return ""
     return (
         "The model was trained on this very slide: these scores do not say how well it does on a "

@@ -78,10 +78,10 @@ def pair_runs(first: Prediction, second: Prediction) -> RunPair:
 
 
 def _require_comparable(first: Prediction, second: Prediction) -> None:
-    one, other = first.provenance, second.provenance
-    if one["slide"].get("sha256") != other["slide"].get("sha256"):
+    one, other = first.record, second.record
+    if one.slide.sha256 != other.slide.sha256:
         raise StoreError("These two runs are of different slides: choose two of the same.")
-    units = [record["model"]["expression_unit"] for record in (one, other)]
+    units = [record.model.expression_unit for record in (one, other)]
     if units[0] != units[1]:
         raise StoreError(
             f"These two runs predict different quantities ({units[0]} and {units[1]}): "
@@ -117,7 +117,7 @@ def _predicted(run: Prediction) -> NDArray[np.bool_]:
 
 
 def _stride(run: Prediction) -> float:
-    return float(run.provenance["tiles"]["stride_level0_px"])
+    return run.record.tiles.stride_level0_px
 
 
 def _blocks(places: NDArray[np.intp]) -> list[NDArray[np.intp]]:

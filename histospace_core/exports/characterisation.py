@@ -61,7 +61,7 @@ def _write(found: Characterisation, folder: Path) -> None:
     (folder / "domains.csv").write_bytes(to_csv(domains.assign(use=RESEARCH_USE)))
     (folder / "signatures.csv").write_bytes(to_csv(scores.assign(use=RESEARCH_USE)))
     (folder / "levels").mkdir()
-    unit = prediction.provenance["model"]["expression_unit"]
+    unit = prediction.record.model.expression_unit
     for i, level in enumerate(found.levels):
         described = found.summary["levels"][i]["domains"]
         data = to_csv(_readable(level.table, described, unit))
@@ -88,18 +88,17 @@ def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str)
 
 
 def _draw(found: Characterisation, folder: Path, unit: str) -> None:
-    facts = found.prediction.provenance
-    slide, tiles = facts["slide"], facts["tiles"]
+    slide, tiles = found.prediction.record.slide, found.prediction.record.tiles
     names = [with_trust_mark(f["domain"], f["trust"]) for f in found.summary["domains"]]
     table = found.level.table
     figures = {
         "domains": domain_map(
-            Canvas(slide["width"], slide["height"], slide["mpp"]),
+            Canvas(slide.width, slide.height, slide.mpp),
             found.prediction.centres,
             found.domains.best,
             names,
-            tile=tiles["side_level0_px"],
-            stride=tiles["stride_level0_px"],
+            tile=tiles.side_level0_px,
+            stride=tiles.stride_level0_px,
             out_of_domain=found.out_of_domain,
         ),
         "markers": marker_figure(table, names, unit=unit_label(unit), clear=CLEAR_EFFECT),

@@ -72,7 +72,7 @@ def map_csv(
         When the model does not predict one of the genes.
     """
     rows = np.arange(prediction.n_tiles) if selection is None else np.asarray(selection, np.intp)
-    centres, facts = prediction.centres[rows], prediction.provenance
+    centres, record = prediction.centres[rows], prediction.record
     columns: dict[str, Any] = {
         "tile": prediction.obs.index.to_numpy(dtype=str)[rows],
         "x_px": centres[:, 0],
@@ -84,9 +84,9 @@ def map_csv(
     }
     columns |= {gene: prediction.gene(gene)[rows] for gene in genes}
     columns |= {
-        "unit": facts["model"]["expression_unit"],
-        "model": facts["model"]["name"],
-        "slide_sha256": facts["slide"]["sha256"],
+        "unit": record.model.expression_unit,
+        "model": record.model.name,
+        "slide_sha256": record.slide.sha256,
         "use": RESEARCH_USE,
     }
     return to_csv(pd.DataFrame(columns))

@@ -47,7 +47,7 @@ def _tiles(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, A
     values = {gene: prediction.gene(gene) for gene in genes}
     values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
     out_of_domain = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
-    slide = prediction.provenance["slide"]["sha256"]
+    slide = prediction.record.slide.sha256
     rings = squares(prediction.centres, prediction.tile_level0)
     for row, (name, ring) in enumerate(zip(prediction.obs.index, rings, strict=True)):
         yield feature(
@@ -87,8 +87,8 @@ def regions_geojson(regions: Mapping[str, Region]) -> bytes:
 
 def domains_geojson(found: Characterisation) -> str:
     """Return domains as annotations: one per domain, its tiles as squares."""
-    tiles = found.prediction.provenance["tiles"]
-    side = min(tiles["side_level0_px"], tiles["stride_level0_px"])
+    tiles = found.prediction.record.tiles
+    side = min(tiles.side_level0_px, tiles.stride_level0_px)
     features = []
     for number, (name, facts) in enumerate(zip(found.names, found.summary["domains"], strict=True)):
         rings = squares(found.prediction.centres[found.domains.best == number], side)

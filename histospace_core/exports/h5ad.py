@@ -14,7 +14,7 @@ def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
     Parameters
     ----------
     prediction : Prediction
-        An opened run; its provenance, "research use only" among it, is ``uns["histospace"]``.
+        An opened run; its record, "research use only" among it, is ``uns["histospace"]``.
     genes : sequence of str
         Become the variables, in this order.
     out : pathlib.Path

@@ -41,24 +41,24 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     StoreError
         When the file exists or cannot be written, or the model does not predict a gene.
     """
-    facts = prediction.provenance
-    stride = float(facts["tiles"]["stride_level0_px"])
+    record = prediction.record
+    stride = record.tiles.stride_level0_px
     grid = tile_grid(prediction.centres, prediction.tile_level0, stride)
     maps = [grid.fill(prediction.gene(gene)) for gene in genes]
-    unit = unit_label(facts["model"]["expression_unit"])
+    unit = unit_label(record.model.expression_unit)
     steps = [stride / FINEST * 2**level for level in range(FINEST.bit_length())]
     with create(out) as part, tifffile.TiffWriter(part, bigtiff=True, ome=True) as file:
         for level, step in enumerate(steps):
             shape = (
                 len(genes),
-                ceil(facts["slide"]["height"] / step),
-                ceil(facts["slide"]["width"] / step),
+                ceil(record.slide.height / step),
+                ceil(record.slide.width / step),
             )
             size_um = step * prediction.mpp
             metadata = {
                 "axes": "CYX",
-                "Name": facts["slide"]["name"],
-                "Description": f"{RESEARCH_USE} Predicted by {facts['model']['name']}, {unit}.",
+                "Name": record.slide.name,
+                "Description": f"{RESEARCH_USE} Predicted by {record.model.name}, {unit}.",
                 "PhysicalSizeX": size_um,
                 "PhysicalSizeXUnit": "µm",
                 "PhysicalSizeY": size_um,

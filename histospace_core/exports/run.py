@@ -86,7 +86,7 @@ def export_run(
         raise StoreError(f"Unknown form '{kind}'; choose one of {', '.join(FORMS)}.")
     form, prediction = FORMS[kind], open_prediction(run_dir)
     if slide_name:
-        prediction.provenance["slide"]["name"] = slide_name
+        prediction.record = prediction.record.with_slide_name(slide_name)
     chosen = known_genes(prediction, genes)
     if not chosen:
         chosen = prediction.genes

@@ -76,12 +76,12 @@ def _write_image(group: zarr.Group, prediction: Prediction) -> None:
     """Write the overview as one level of an OME-NGFF image, channels first."""
     assert prediction.overview is not None
     pixels = np.moveaxis(prediction.overview, 2, 0)
-    slide = prediction.provenance["slide"]
+    slide = prediction.record.slide
     array = group.create_array(
         "s0", shape=pixels.shape, dtype="uint8", chunks=(3, 512, 512), dimension_names=list("cyx")
     )
     array[:] = pixels
-    scale = [1.0, slide["height"] / pixels.shape[1], slide["width"] / pixels.shape[2]]
+    scale = [1.0, slide.height / pixels.shape[1], slide.width / pixels.shape[2]]
     identity: dict[str, Any] = {"type": "scale", "scale": [1.0, 1.0, 1.0]}
     axes: list[Any] = [{"name": a, "type": "channel" if a == "c" else "space"} for a in "cyx"]
     group.attrs["ome"] = {

@@ -11,6 +11,7 @@ from PIL import Image
 from histospace_core.exports.csv import safe_name
 from histospace_core.inference import Prediction
 from histospace_core.inference.layout import UNS_KEY
+from histospace_core.inference.store import as_uns
 
 BASES: Final = {"log10_cp10k": 10.0, "log1p_cp10k": e}
 """Base of the logarithm of an expression unit; scanpy needs it to give fold changes."""
@@ -18,7 +19,7 @@ _LOW_RES = 600
 
 
 def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnData:
-    """Return tiles x genes with positions, slide picture, scale factors, scores and provenance.
+    """Return tiles x genes with positions, slide picture, scale factors, scores and record.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
     AnnData
         ``X`` float32, in the unit that ``uns["histospace"]["model"]["expression_unit"]`` names.
         Tiles without a prediction are left out, since NaN stops most analyses; ``obs["qc"]`` of
-        the run and `tiles` of the provenance count them. ``obsm["spatial"]`` are tile centres in
+        the run and `tiles` of the record count them. ``obsm["spatial"]`` are tile centres in
         level-0 px; ``obs`` has ``array_row`` and ``array_col``, the place in the grid.
         ``uns["spatial"][slide]`` holds ``images`` and ``scalefactors`` as Space Ranger's readers
         do, so that squidpy and scanpy draw the slide; ``uns["log1p"]["base"]`` is the logarithm's.
@@ -46,13 +47,13 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
             obs=prediction.obs[has_value],
             var=prediction.var.loc[list(genes)],
             obsm={"spatial": prediction.centres[has_value]},
-            uns={UNS_KEY: prediction.stored_provenance},
+            uns={UNS_KEY: as_uns(prediction.record)},
         )
-    centres, stride = table.obsm["spatial"], prediction.provenance["tiles"]["stride_level0_px"]
+    centres, stride = table.obsm["spatial"], prediction.record.tiles.stride_level0_px
     column, row = np.rint((centres - centres.min(0, initial=np.inf)) / stride).astype(np.int64).T
     table.obs = table.obs.assign(in_tissue=1, array_row=row, array_col=column)
     table.uns["spatial"] = {library(prediction): _pictures(prediction)}
-    unit = prediction.provenance["model"]["expression_unit"]
+    unit = prediction.record.model.expression_unit
     if unit in BASES:
         table.uns["log1p"] = {"base": BASES[unit]}
     return table
@@ -60,11 +61,11 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
 
 def library(prediction: Prediction) -> str:
     """Return the slide's name as a key: what squidpy calls the library."""
-    return safe_name(prediction.provenance["slide"]["name"])
+    return safe_name(prediction.record.slide.name)
 
 
 def _pictures(prediction: Prediction) -> dict[str, Any]:
-    slide = prediction.provenance["slide"]
+    slide = prediction.record.slide
     found: dict[str, Any] = {
         "scalefactors": {
             "spot_diameter_fullres": prediction.tile_level0,
@@ -78,7 +79,7 @@ def _pictures(prediction: Prediction) -> dict[str, Any]:
         low.thumbnail((_LOW_RES, _LOW_RES))
         found["images"] = {"hires": np.asarray(high), "lowres": np.asarray(low)}
         found["scalefactors"] |= {
-            "tissue_hires_scalef": high.width / slide["width"],
-            "tissue_lowres_scalef": low.width / slide["width"],
+            "tissue_hires_scalef": high.width / slide.width,
+            "tissue_lowres_scalef": low.width / slide.width,
         }
     return found

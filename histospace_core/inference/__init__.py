@@ -1,14 +1,8 @@
-"""Prediction of whole slides, and the store it is kept in."""
+"""Prediction of whole slides, and the store it is kept in.
 
-from histospace_core.inference.predict import RunSummary, predict_slide
-from histospace_core.inference.prediction import Prediction, open_prediction
-from histospace_core.inference.provenance import OUTSIDE_DOMAIN, RESEARCH_USE
+Each name is loaded when it is first used: reading a record takes neither torch nor zarr.
+"""
 
-__all__ = [
-    "OUTSIDE_DOMAIN",
-    "RESEARCH_USE",
-    "Prediction",
-    "RunSummary",
-    "open_prediction",
-    "predict_slide",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

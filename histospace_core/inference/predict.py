@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from histospace_core.errors import TissueError
 from histospace_core.inference.journal import Journal
-from histospace_core.inference.provenance import provenance, run_key
+from histospace_core.inference.provenance import run_key, run_record
+from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor, give_back_memory
@@ -32,14 +32,14 @@ MAX_UNREADABLE = 0.2
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What came out of a run: where it is, and the content of its `run.json`."""
+    """What came out of a run: its folder and its record."""
 
     run_dir: Path
-    record: dict[str, Any]
+    record: RunRecord
 
     @property
     def n_tiles(self) -> int:
-        return int(self.record["tiles"]["total"])
+        return self.record.tiles.total
 
 
 def predict_slide(
@@ -109,12 +109,11 @@ def predict_slide(
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)
-        record = provenance(slide, model, plan, normalise, predict, obs)
+        timings = Timings(
+            seconds=round(time.perf_counter() - started, 2), tiles_from_earlier_attempt=earlier
+        )
+        record = run_record(slide, model, plan, normalise, predict, obs, timings)
         var = _var(model, predict)
-    record["timings"] = {
-        "seconds": round(time.perf_counter() - started, 2),
-        "tiles_from_earlier_attempt": earlier,
-    }
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)

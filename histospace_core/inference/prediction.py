@@ -1,6 +1,5 @@
 """Read a stored prediction, one gene at a time."""
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from PIL import Image
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.layout import UNS_KEY, overview_path, record_path, store_path
+from histospace_core.inference.record import read_record
+from histospace_core.inference.store import as_uns
 
 if TYPE_CHECKING:
     import anndata  # at run time only where it is used: it takes half a second to load
@@ -23,18 +24,10 @@ class Prediction:
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
+        self.record = read_record(record_path(run_dir))
+        """What went in, what ran and what came out, as `run.json` has it."""
         self._group = zarr.open_group(store_path(run_dir), mode="r")
         self._matrix = zarr.open_array(store_path(run_dir) / "X", mode="r")
-
-    @cached_property
-    def provenance(self) -> dict[str, Any]:
-        """What went in, what ran and what came out: the content of `run.json`."""
-        return json.loads(record_path(self.run_dir).read_text("utf-8"))
-
-    @property
-    def stored_provenance(self) -> dict[str, Any]:
-        """The same as the store has it, in types that AnnData can write."""
-        return self._element(f"uns/{UNS_KEY}")
 
     @cached_property
     def obs(self) -> pd.DataFrame:
@@ -74,12 +67,12 @@ class Prediction:
     @property
     def tile_level0(self) -> float:
         """Side of a tile in level-0 px."""
-        return float(self.provenance["tiles"]["side_level0_px"])
+        return self.record.tiles.side_level0_px
 
     @property
     def mpp(self) -> float:
         """Pixel size of the slide, um/px."""
-        return float(self.provenance["slide"]["mpp"])
+        return self.record.slide.mpp
 
     def exists(self) -> bool:
         """Whether the run is still on disk."""
@@ -124,6 +117,7 @@ class Prediction:
 
         loaded = anndata.read_zarr(store_path(self.run_dir))
         loaded.X = self.matrix()
+        loaded.uns[UNS_KEY] = as_uns(self.record)
         return loaded
 
 
@@ -142,7 +136,7 @@ def open_prediction(run_dir: str | Path) -> Prediction:
         )
     try:
         prediction = Prediction(folder)
-        _ = prediction.provenance, prediction.n_tiles
+        _ = prediction.n_tiles
     except (ValueError, KeyError, OSError, zarr.errors.BaseZarrError) as error:
         raise StoreError(f"The prediction in '{folder.name}' is damaged; run it again.") from error
     return prediction

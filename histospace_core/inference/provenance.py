@@ -1,4 +1,4 @@
-"""What went into a run, what ran and what came out: the content of `run.json`."""
+"""Assemble the record of a prediction from what was read, planned and run."""
 
 import platform
 from collections import Counter
@@ -9,6 +9,15 @@ import pandas as pd
 import torch
 
 from histospace_core import __version__
+from histospace_core.inference.record import (
+    DomainRecord,
+    ModelRecord,
+    RunRecord,
+    SettingsRecord,
+    SlideRecord,
+    TilesRecord,
+    Timings,
+)
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.slides.open import Slide
 from histospace_core.slides.stain import StainNormaliser
@@ -18,8 +27,6 @@ OUTSIDE_DOMAIN = 0.99
 """A tile with a higher domain score lies outside the training tissue."""
 MANY_OUTSIDE = 0.2
 """Share of tiles outside over which a run says not to trust it; training tissue has 0.01."""
-
-RESEARCH_USE = "Research use only. Not for diagnosis."
 
 
 def run_key(
@@ -38,78 +45,78 @@ def run_key(
     }
 
 
-def provenance(
+def run_record(
     slide: Slide,
     model: ModelPackage,
     plan: TilePlan,
     normalise: StainNormaliser,
     predict: Predictor,
     obs: pd.DataFrame,
-) -> dict[str, Any]:
-    """Assemble the record of a run; the caller adds its timings."""
-    p = slide.properties
+    timings: Timings,
+) -> RunRecord:
+    """Assemble the record of a run that has just been predicted."""
     trained_on = model.config.get("training_sections", [])
     metrics = model.config.get("metrics", {})
     scores = obs["domain_score"].dropna()
     outside = float((scores > OUTSIDE_DOMAIN).mean()) if len(scores) else 0.0
-    return {
-        "software": "HistoSPACE",
-        "notice": RESEARCH_USE,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "slide": {
-            "name": slide.path.name,
-            "sha256": slide.sha256(),
-            "width": slide.width,
-            "height": slide.height,
-            "mpp": slide.mpp,
-            "mpp_source": p.mpp_source,
-            "vendor": p.vendor,
-            "reader": p.reader,
-        },
-        "model": {
-            "name": model.name,
-            "sha256": model.sha256,
-            "network": model.config["network"],
-            "expression_unit": model.config["expression_unit"],
-            "stored_as": model.stored_as,
-            "training_sections": [s["section"] for s in trained_on],
-            "metrics": {k: v for k, v in metrics.items() if k != "signatures"},
-            "signatures": metrics.get("signatures", {}),
-            "slide_was_trained_on": slide.sha256() in {s.get("image_sha256") for s in trained_on},
-        },
-        "settings": {
-            "stain": normalise.name,
-            "stain_parameters": normalise.parameters,
-            "stride_um": plan.stride_um,
-            "tile_px": plan.tile_px,
-            "um_per_px": plan.um_per_px,
+    return RunRecord(
+        timings=timings,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        slide=SlideRecord(
+            name=slide.path.name,
+            sha256=slide.sha256(),
+            width=slide.width,
+            height=slide.height,
+            mpp=slide.mpp,
+            mpp_source=slide.properties.mpp_source,
+            vendor=slide.properties.vendor,
+            reader=slide.properties.reader,
+        ),
+        model=ModelRecord(
+            name=model.name,
+            sha256=model.sha256,
+            network=model.config["network"],
+            expression_unit=model.config["expression_unit"],
+            stored_as=model.stored_as,
+            training_sections=tuple(s["section"] for s in trained_on),
+            metrics={k: v for k, v in metrics.items() if k != "signatures"},
+            signatures=metrics.get("signatures", {}),
+            slide_was_trained_on=slide.sha256() in {s.get("image_sha256") for s in trained_on},
+        ),
+        settings=SettingsRecord(
+            stain=normalise.name,
+            stain_parameters=normalise.parameters,
+            stride_um=plan.stride_um,
+            tile_px=plan.tile_px,
+            um_per_px=plan.um_per_px,
             **predict.record(),
-        },
-        "tiles": {
-            "total": plan.n_tiles,
-            "side_level0_px": plan.tile_level0,
-            "stride_level0_px": plan.stride_um / slide.mpp,
-            "by_reason": {k: int(n) for k, n in sorted(Counter(obs["qc"]).items())},
-            "excluded": dict(plan.excluded),
-            "unreadable_at_level0_px": _named(plan, obs),
-        },
-        "domain": {
-            "share_outside": outside,
-            "median_score": float(scores.median()) if len(scores) else None,
-            "warning": _domain_warning(outside),
-        },
-        "notes": list(plan.notes),
-        "versions": {
+        ),
+        tiles=TilesRecord(
+            total=plan.n_tiles,
+            side_level0_px=plan.tile_level0,
+            stride_level0_px=plan.stride_um / slide.mpp,
+            by_reason={k: int(n) for k, n in sorted(Counter(obs["qc"]).items())},
+            excluded=dict(plan.excluded),
+            unreadable_at_level0_px=_unreadable(plan, obs),
+        ),
+        domain=DomainRecord(
+            share_outside=outside,
+            median_score=float(scores.median()) if len(scores) else None,
+            warning=_domain_warning(outside),
+        ),
+        notes=tuple(plan.notes),
+        versions={
             "histospace": __version__,
             "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
-    }
+    )
 
 
-def _named(plan: TilePlan, obs: pd.DataFrame) -> list[list[float]]:
-    """Return the centres of the tiles that could not be read, the first hundred of them."""
-    return plan.centres[(obs["qc"] == "unreadable").to_numpy()][:100].round(1).tolist()
+def _unreadable(plan: TilePlan, obs: pd.DataFrame) -> tuple[tuple[float, float], ...]:
+    """Return the centres of the first hundred tiles that could not be read."""
+    centres = plan.centres[(obs["qc"] == "unreadable").to_numpy()][:100].round(1)
+    return tuple((float(x), float(y)) for x, y in centres)
 
 
 def _domain_warning(share_outside: float) -> str:

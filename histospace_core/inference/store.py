@@ -23,6 +23,7 @@ from histospace_core.inference.layout import (
     record_path,
     store_path,
 )
+from histospace_core.inference.record import RunRecord, as_json
 
 Rows = Callable[[slice], NDArray[np.float32]]
 
@@ -87,7 +88,7 @@ def write_tables(
     obs: pd.DataFrame,
     var: pd.DataFrame,
     spatial: NDArray[np.float64],
-    provenance: Mapping[str, Any],
+    record: RunRecord,
 ) -> None:
     """Complete a run's store, write its record, and put both in their place.
 
@@ -99,14 +100,14 @@ def write_tables(
         One row a tile, one row a gene.
     spatial
         Tile centres (n, 2), level-0 px.
-    provenance
+    record
         What becomes `run.json` and `uns["histospace"]`.
     """
     import anndata  # only here: it takes half a second to load
 
     # AnnData writes everything but the matrix, which is there already
     shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
-    shell.uns[UNS_KEY] = _plain(provenance)
+    shell.uns[UNS_KEY] = as_uns(record)
     files: dict[str, Buffer] = {}  # zarr takes twice as long to write each value to the disk itself
     group = zarr.open_group(MemoryStore(files), mode="w", zarr_format=3)
     with anndata.settings.override(auto_shard_zarr_v3=False):
@@ -120,7 +121,7 @@ def write_tables(
             file = partial_path(run_dir) / key
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.to_bytes())
-        write_json(record_path(run_dir), provenance)
+        write_json(record_path(run_dir), as_json(record))
         move_into_place(partial_path(run_dir), store_path(run_dir))
 
 
@@ -130,8 +131,12 @@ def write_overview(run_dir: Path, overview: NDArray[np.uint8]) -> None:
         Image.fromarray(overview).save(part, format="JPEG", quality=90)
 
 
+def as_uns(record: RunRecord) -> dict[str, Any]:
+    """Return a record as AnnData can store it: no None, no slash in a key, lists as arrays."""
+    return _plain(as_json(record))
+
+
 def _plain(value: Any) -> Any:
-    """Nested dict as AnnData stores it: no None, no slash in a key, lists as arrays."""
     if isinstance(value, Mapping):
         return {str(k).replace("/", "_"): _plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):

@@ -131,7 +131,6 @@ class Jobs(Queue):
             The prediction is not finished.
         """
         settings = {
-            "run": run_id,
             "signatures": str(signatures) if signatures else None,
             "comparison": str(comparison) if comparison else None,
             "all_genes": all_genes,
@@ -150,7 +149,7 @@ class Jobs(Queue):
         JobError
             The prediction is not finished.
         """
-        settings = {"run": run_id, "form": form, "suffix": suffix, "genes": list(genes)}
+        settings = {"form": form, "suffix": suffix, "genes": list(genes)}
         return self._submit_within(run_id, Kind.EXPORT, settings, "exported", "exported")
 
     def _submit_within(
@@ -166,6 +165,7 @@ class Jobs(Queue):
             slide_id=source.slide_id,
             model_name=source.model_name,
             model_sha256=source.model_sha256,
+            parent_id=run_id,
             runs_dir=source.directory / folder,
         )
 

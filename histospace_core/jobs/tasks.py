@@ -4,13 +4,21 @@ The core is imported inside the functions: the app's process imports this module
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from histospace_core.catalog import Catalog, Kind, RunRow
+from histospace_core.catalog.records import (
+    CharacteriseRecord,
+    EvaluateRecord,
+    ExportRecord,
+    ImportRecord,
+    TrainRecord,
+)
 from histospace_core.catalog.trained_models import install
 from histospace_core.errors import JobError, ModelError
+from histospace_core.inference.record import Record, Timings
 from histospace_core.progress import OnProgress, Progress
 from histospace_core.settings import Settings
 
@@ -25,21 +33,13 @@ class Task:
     on_progress: OnProgress
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What the work leaves in the row: provenance, and timings in seconds."""
-
-    provenance: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, Any] = field(default_factory=dict)
-
-
 class Work(Protocol):
-    """The work of a run."""
+    """The work of a run; returns its record."""
 
-    def __call__(self, task: Task) -> Outcome: ...
+    def __call__(self, task: Task) -> Record: ...
 
 
-def predict(task: Task) -> Outcome:
+def predict(task: Task) -> Record:
     """Predict the run's slide with the run's model into the run's folder."""
     from histospace_core.inference.predict import predict_slide
     from histospace_core.networks import load_package
@@ -56,10 +56,10 @@ def predict(task: Task) -> Outcome:
         summary = predict_slide(
             slide, model, run.directory, **run.settings, on_progress=task.on_progress
         )
-    return Outcome(summary.record, summary.record.get("timings", {}))
+    return summary.record
 
 
-def train(task: Task) -> Outcome:
+def train(task: Task) -> Record:
     """Train a network on a cohort and register the package it makes."""
     from histospace_core.networks import load_package
     from histospace_core.training import train_from_cohort
@@ -83,11 +83,12 @@ def train(task: Task) -> Outcome:
         )
     model = install(package, task.settings.trained_dir)
     task.catalog.register(model)
-    provenance = {"model": model.name, "model_sha256": model.sha256, "cohort": cohort.name}
-    return Outcome(provenance, {"seconds": time.monotonic() - started})
+    return TrainRecord(
+        timings=_since(started), model=model.name, model_sha256=model.sha256, cohort=cohort.name
+    )
 
 
-def evaluate(task: Task) -> Outcome:
+def evaluate(task: Task) -> Record:
     """Cross-validate a network on a cohort into the run's folder."""
     from histospace_core.training import evaluate_cohort
     from histospace_core.training.loss_log import LossLog
@@ -102,15 +103,15 @@ def evaluate(task: Task) -> Outcome:
         on_progress=LossLog(task.run.directory, task.run.attempt, task.on_progress),
         **options,
     )
-    return Outcome(summary, {"seconds": time.monotonic() - started})
+    return EvaluateRecord.model_validate({**summary, "timings": _since(started)})
 
 
-def export(task: Task) -> Outcome:
+def export(task: Task) -> Record:
     """Export a finished prediction as one file in the folder `exports` of this run."""
     from histospace_core.exports.bundle import export_file
 
     started = time.monotonic()
-    source = task.catalog.run(task.run.settings["run"])
+    source = _parent(task)
     name = source.slide.name if source.slide else source.id
     task.on_progress(Progress(0, 0, "writing the file"))
     file = export_file(
@@ -121,18 +122,17 @@ def export(task: Task) -> Outcome:
         suffix=task.run.settings["suffix"],
         genes=task.run.settings["genes"],
     )
-    facts = {"run": source.id, "file": file.name, "bytes": file.stat().st_size}
-    return Outcome(facts, {"seconds": time.monotonic() - started})
+    return ExportRecord(timings=_since(started), file=file.name, bytes=file.stat().st_size)
 
 
-def characterise(task: Task) -> Outcome:
+def characterise(task: Task) -> Record:
     """Characterise a finished prediction into the folder of this run, which lies in its own."""
     from histospace_core.characterise.run import characterise_run
     from histospace_core.exports.characterisation import write_characterisation
 
     started = time.monotonic()
     options = dict(task.run.settings)
-    source = task.catalog.run(options.pop("run"))
+    source = _parent(task)
     signatures, comparison = options.pop("signatures"), options.pop("comparison")
     folder = task.run.directory
     if not folder.exists():  # else an earlier attempt was stopped after it had written
@@ -144,10 +144,10 @@ def characterise(task: Task) -> Outcome:
             **options,
         )
         write_characterisation(found, folder)
-    return Outcome({"run": source.id}, {"seconds": time.monotonic() - started})
+    return CharacteriseRecord(timings=_since(started))
 
 
-def import_slide(task: Task) -> Outcome:
+def import_slide(task: Task) -> Record:
     """Take a file of the operator's import folder into the store."""
     from histospace_core.catalog.import_folder import import_slide as take_in
 
@@ -163,8 +163,20 @@ def import_slide(task: Task) -> Outcome:
         task.settings.uploads_dir / task.run.id,
         report,
     )
-    facts = {"slide": slide.id, "name": slide.name, "sha256": slide.sha256}
-    return Outcome(facts, {"seconds": time.monotonic() - started})
+    return ImportRecord(
+        timings=_since(started), slide=slide.id, name=slide.name, sha256=slide.sha256
+    )
+
+
+def _since(started: float) -> Timings:
+    return Timings(seconds=time.monotonic() - started)
+
+
+def _parent(task: Task) -> RunRow:
+    """Return the prediction that a characterisation or export is made of."""
+    if task.run.parent_id is None:
+        raise JobError("The prediction that this was to be made of is gone: start from another.")
+    return task.catalog.run(task.run.parent_id)
 
 
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:

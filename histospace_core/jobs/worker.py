@@ -82,8 +82,8 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
     try:
         names = {run.slide.file: run.slide.name} if run.slide else {}
         with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat, shown_as(names):
-            outcome = work(Task(settings, catalog, run, heartbeat.on_progress))
-        end = partial(catalog.finish, provenance=outcome.provenance, timings=outcome.timings)
+            record = work(Task(settings, catalog, run, heartbeat.on_progress))
+        end = partial(catalog.finish, record=record)
     except Cancelled:
         cancelling = [State.CANCELLING.value]
         end = partial(catalog.set_state, state=State.CANCELLED, only_from=cancelling)

@@ -18,9 +18,9 @@ def slide_image_url(slide_id: str, max_px: int = 2048) -> str:
 
 def run_canvas(run: RunRow) -> Canvas:
     """Return the slide of a run as a canvas; it has no image if the slide was deleted."""
-    slide = run.provenance["slide"]
+    slide = run.prediction_record.slide
     image = slide_image_url(run.slide_id) if run.slide_id else None
-    return Canvas(slide["width"], slide["height"], slide["mpp"], image)
+    return Canvas(slide.width, slide.height, slide.mpp, image)
 
 
 def run_file_url(run_id: str, name: str) -> str:

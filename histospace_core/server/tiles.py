@@ -115,12 +115,11 @@ class TileCache:
     @cachedmethod(attrgetter("_runs"), condition=attrgetter("_runs_ready"))
     def _read(self, run_id: str) -> OpenRun:
         prediction = open_prediction(self._catalog.run(run_id).directory)
-        about = prediction.provenance
-        grid = tile_grid(
-            prediction.centres, prediction.tile_level0, about["tiles"]["stride_level0_px"]
-        )
+        record = prediction.record
+        grid = tile_grid(prediction.centres, prediction.tile_level0, record.tiles.stride_level0_px)
         out_of_domain = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
-        return OpenRun(prediction, grid, out_of_domain, Pyramid(*_size(about["slide"])))
+        pyramid = Pyramid(record.slide.width, record.slide.height)
+        return OpenRun(prediction, grid, out_of_domain, pyramid)
 
     @cachedmethod(attrgetter("_layers"), condition=attrgetter("_layers_ready"))
     def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
@@ -144,10 +143,6 @@ class TileCache:
         """Return a tile of a slide as JPEG."""
         pixels = self.slide(slide_id).tile(level, column, row)
         return _encoded(pixels, format="JPEG", quality=_JPEG_QUALITY)
-
-
-def _size(slide: dict[str, Any]) -> tuple[int, int]:
-    return int(slide["width"]), int(slide["height"])
 
 
 def _encoded(pixels: npt.NDArray[np.uint8], **options: Any) -> bytes:

@@ -35,7 +35,7 @@ def measure(prediction: Prediction, file: Path, n_spots: int = 200) -> Path:
 
 def test_a_large_slide_from_map_to_comparison(app, page, large_run, tmp_path):
     stored = open_prediction(app.store / "runs" / large_run)
-    assert stored.provenance["slide"]["width"] == 61_440
+    assert stored.record.slide.width == 61_440
     assert stored.n_tiles > 500
     page.goto(f"/gene_map?run={large_run}")
     checks.look_at_map_and_tables(app, page, large_run, "ERBB2")

@@ -74,9 +74,10 @@ def second_run(catalog: Catalog, run: RunRow) -> RunRow:
         run.slide_id, run.model_name, {"stain": "other"}, runs_dir=run.directory.parent
     )
     shutil.copytree(run.directory, second.directory)
-    settings = {**run.provenance["settings"], "stain": "other"}
+    record = run.prediction_record
+    settings = record.settings.model_copy(update={"stain": "other"})
     catalog.claim(second.id, "test")
-    catalog.finish(second.id, provenance={**run.provenance, "settings": settings})
+    catalog.finish(second.id, record=record.model_copy(update={"settings": settings}))
     return catalog.run(second.id)
 
 

@@ -8,6 +8,7 @@ import pytest
 from browser import steps
 
 from histospace_core.catalog import Catalog, Kind
+from histospace_core.catalog.records import EvaluateRecord
 from histospace_core.evaluation.summary import summarise
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -60,7 +61,8 @@ def evaluation(app, page):
     run.directory.mkdir(parents=True)
     (run.directory / "summary.json").write_text(json.dumps(summary))
     genes.to_csv(run.directory / "genes.csv", index=False)
-    catalog.finish(run.id, provenance=summary)
+    record = EvaluateRecord.model_validate({**summary, "n_parameters": 1})
+    catalog.finish(run.id, record=record)
     yield run, genes
     catalog.delete_run(run.id)
     catalog.close()

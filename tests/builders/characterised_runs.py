@@ -7,10 +7,11 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from builders.records import run_record
 from scipy import ndimage, sparse
 
 from histospace_core.comparison.compare import Comparison, compare_run
-from histospace_core.inference import RESEARCH_USE, open_prediction
+from histospace_core.inference import open_prediction
 from histospace_core.inference.store import write_matrix, write_tables
 
 SIDE = 24
@@ -67,18 +68,12 @@ def make_run(
         index=pd.Index(GENES, name="gene"),
     )
     edge = SIDE * int(TILE)
-    record = {
-        "notice": RESEARCH_USE,
-        "slide": {"name": "s", "sha256": "ab" * 32, "width": edge, "height": edge, "mpp": 0.5},
-        "model": {
-            "name": "small",
-            "expression_unit": "log10_cp10k",
-            "training_sections": [],
-            "signatures": dict(signatures),
-        },
-        "tiles": {"side_level0_px": TILE, "stride_level0_px": TILE},
-        "domain": {"share_outside": 1 / SIDE, "median_score": 0.2, "warning": ""},
-    }
+    record = run_record(
+        slide={"width": edge, "height": edge},
+        model={"signatures": dict(signatures)},
+        tiles={"side_level0_px": TILE, "stride_level0_px": TILE},
+        domain={"share_outside": 1 / SIDE, "median_score": 0.2},
+    )
     obs.index = pd.Index([f"tile{i:06d}" for i in range(len(values))], name="tile")
     folder.mkdir()
     write_matrix(folder, values.__getitem__, values.shape)

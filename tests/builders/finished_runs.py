@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from builders.records import run_record
 
 from histospace_core.catalog import RunRow, SlideRow
 from histospace_core.inference.store import write_matrix, write_tables
@@ -52,14 +53,12 @@ def add_run(context: Context, slide: SlideRow, columns: int = 12, rows: int = 8)
         },
         index=pd.Index(GENES, name="gene"),
     )
-    record = {
-        "slide": {"width": slide.width, "height": slide.height, "mpp": 0.5},
-        "model": {"name": "small", "sha256": "cd" * 32, "expression_unit": "log10_cp10k"},
-        "tiles": {"side_level0_px": TILE, "stride_level0_px": TILE},
-        "domain": {"warning": ""},
-    }
+    record = run_record(
+        slide={"width": slide.width, "height": slide.height},
+        tiles={"total": n, "side_level0_px": TILE, "stride_level0_px": TILE},
+    )
     write_matrix(run.directory, values.__getitem__, values.shape, dtype="float32")
     write_tables(run.directory, obs, var, (np.column_stack([x, y]) + 0.5) * TILE, record)
     context.catalog.claim(run.id, "test")
-    context.catalog.finish(run.id, provenance=record)
+    context.catalog.finish(run.id, record=record)
     return context.catalog.run(run.id)

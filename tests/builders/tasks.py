@@ -3,12 +3,15 @@
 import os
 import time
 
+from builders.records import run_record
+
 from histospace_core.errors import SlideError
-from histospace_core.jobs.tasks import Outcome, Task
+from histospace_core.inference.record import Record, Timings
+from histospace_core.jobs.tasks import Task
 from histospace_core.progress import Progress
 
 
-def count(task: Task) -> Outcome:
+def count(task: Task) -> Record:
     """Take `steps` steps of `pause` seconds, each noted in the run's folder; go on from there."""
     task.run.directory.mkdir(parents=True, exist_ok=True)
     file = task.run.directory / "steps"
@@ -20,26 +23,26 @@ def count(task: Task) -> Outcome:
             out.write(f"{os.getpid()}\n")
         done += 1
         task.on_progress(Progress(done, steps, f"step {done}"))
-    return Outcome({"pid": os.getpid()}, {"seconds": 1.5})
+    return run_record(timings=Timings(seconds=1.5), notes=[f"process {os.getpid()}"])
 
 
-def sleep(task: Task) -> Outcome:
+def sleep(task: Task) -> Record:
     """One long step that reports nothing."""
     time.sleep(task.run.settings["seconds"])
-    return Outcome()
+    return run_record()
 
 
-def refuse(task: Task) -> Outcome:
+def refuse(task: Task) -> Record:
     """Fail as the core fails."""
     raise SlideError("no tissue", path=task.run.slide.file, remedy="scan it again")
 
 
-def crash(task: Task) -> Outcome:
+def crash(task: Task) -> Record:
     """Fail as nobody foresaw."""
     raise ZeroDivisionError("a secret detail")
 
 
-def fill_disk(task: Task) -> Outcome:
+def fill_disk(task: Task) -> Record:
     """Write until the disk is full, and leave the half result."""
     task.run.directory.mkdir(parents=True)
     with (task.run.directory / "half").open("wb", buffering=0) as out:
@@ -47,7 +50,7 @@ def fill_disk(task: Task) -> Outcome:
             out.write(b"\0" * 65536)
 
 
-def exhaust_memory(task: Task) -> Outcome:
+def exhaust_memory(task: Task) -> Record:
     """Ask for more memory than any machine has."""
     bytearray(1 << 60)
-    return Outcome()
+    return run_record()

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from builders.records import run_record
 
 from histospace_core.catalog import ACTIVE, Catalog, Kind, State
 from histospace_core.errors import JobError, ModelError, StoreError
@@ -65,12 +66,10 @@ def test_progress_and_finish(catalog: Catalog, fill) -> None:
     assert catalog.run(run_id).progress == 0.25
     assert catalog.heartbeat(run_id, attempt=attempt) == State.RUNNING
     assert catalog.run(run_id).done == 25
-    assert catalog.finish(
-        run_id, attempt=attempt, provenance={"slide": "ab"}, timings={"seconds": 2.5}
-    )
+    assert catalog.finish(run_id, attempt=attempt, record=run_record(timings={"seconds": 2.5}))
     run = catalog.run(run_id)
     assert (run.state, run.progress, run.error) == (State.DONE, 1.0, None)
-    assert (run.provenance, run.timings) == ({"slide": "ab"}, {"seconds": 2.5})
+    assert (run.record, run.seconds) == (run_record(timings={"seconds": 2.5}), 2.5)
     assert run.created_at <= run.started_at <= run.finished_at
 
 

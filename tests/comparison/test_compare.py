@@ -146,10 +146,10 @@ def test_misplaced_spots_are_put_right_by_hand_and_the_nudge_is_recorded(
     run_dir: Path, tmp_path: Path
 ) -> None:
     straight = compare_run(run_dir, _agreeing(run_dir), tmp_path / "straight")
-    slide = open_prediction(run_dir).provenance["slide"]
+    slide = open_prediction(run_dir).record.slide
     off = _agreeing(run_dir)
     x, y = off.obsm["spatial"].T
-    off.obsm["spatial"] = np.column_stack([slide["width"] - x + 400, y - 200])  # mirrored, moved
+    off.obsm["spatial"] = np.column_stack([slide.width - x + 400, y - 200])  # mirrored, moved
     placement = Placement("mirrored left-right", shift_um=(400 * MPP, 200 * MPP))
     put_right = compare_run(run_dir, off, tmp_path / "put-right", placement=placement)
     np.testing.assert_allclose(

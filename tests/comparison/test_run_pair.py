@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders.records import run_record
 
 from histospace_core.comparison.run_pair import pair_runs
 from histospace_core.errors import StoreError
@@ -42,11 +43,11 @@ def make_run(
         index=[f"t{i}" for i in range(len(centres))],
     )
     var = pd.DataFrame({"held_out_pearson": 0.1, "reliable": True}, index=list(genes))
-    record = {
-        "slide": {"width": SIDE, "height": SIDE, "mpp": 0.5, "sha256": sha256},
-        "model": {"name": "m", "expression_unit": unit},
-        "tiles": {"side_level0_px": 100.0, "stride_level0_px": stride},
-    }
+    record = run_record(
+        slide={"width": SIDE, "height": SIDE, "sha256": sha256},
+        model={"expression_unit": unit},
+        tiles={"side_level0_px": 100.0, "stride_level0_px": stride},
+    )
     folder.mkdir()
     write_matrix(folder, values.astype(np.float32).__getitem__, values.shape, dtype="float32")
     write_tables(folder, obs, var, centres, record)

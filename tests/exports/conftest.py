@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders.records import run_record
 
-from histospace_core.inference import RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference import Prediction, open_prediction
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 
 GENES = ["ERBB2", "=1+1", "COL1A1"]
@@ -34,15 +35,9 @@ def prediction(tmp_path: Path) -> Prediction:
         },
         index=pd.Index(GENES, name="gene"),
     )
-    record = {
-        "notice": RESEARCH_USE,
-        "slide": {"name": "s", "sha256": "ab" * 32, "width": 300, "height": 200, "mpp": 0.5},
-        "model": {"name": "small", "expression_unit": "log10_cp10k"},
-        "tiles": {"side_level0_px": 100.0, "stride_level0_px": 100.0},
-    }
     obs.index = pd.Index([f"tile{i:06d}" for i in range(6)], name="tile")
     (tmp_path / "run").mkdir()
     write_overview(tmp_path / "run", rng.integers(0, 255, (20, 30, 3)).astype(np.uint8))
     write_matrix(tmp_path / "run", values.__getitem__, (6, 3), dtype="float32")
-    write_tables(tmp_path / "run", obs, var, centres, record)
+    write_tables(tmp_path / "run", obs, var, centres, run_record())
     return open_prediction(tmp_path / "run")

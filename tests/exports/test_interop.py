@@ -80,5 +80,5 @@ def test_spatialdata_joins_tiles_table_and_picture(prediction: Prediction, tmp_p
     assert found["same_order"]
     assert found["areas"] == pytest.approx([prediction.tile_level0**2], rel=1e-4)
     np.testing.assert_allclose(found["centres"], found["table_positions"])
-    slide = prediction.provenance["slide"]
-    assert found["picture"] == {"x": [0, slide["width"]], "y": [0, slide["height"]]}
+    slide = prediction.record.slide
+    assert found["picture"] == {"x": [0, slide.width], "y": [0, slide.height]}

@@ -80,7 +80,7 @@ def test_every_part_is_there(html: str, run: Prediction) -> None:
         "Methods",
     ]
     assert html.count(RESEARCH_USE) >= 2
-    assert run.provenance["slide"]["sha256"] in html
+    assert run.record.slide.sha256 in html
     assert "10.1016/j.ymeth.2024.11.002" in html
     assert "Two domains were drawn by hand." in html
 
@@ -128,7 +128,7 @@ def test_the_pdf_shows_what_it_should_on_paper(pdf: bytes, run: Prediction) -> N
     assert 3 <= len(texts) <= 8
     assert all("Research use only" in text for text in texts), "on every page"
     assert "mean profile" in " ".join(texts)
-    assert run.provenance["slide"]["name"] in texts[0]
+    assert run.record.slide.name in texts[0]
     for page in pixels:
         assert page.shape[:2] == (842, 596), "A4"
         assert (page[:30] == 255).all(), "nothing runs off the top"

@@ -60,13 +60,13 @@ def test_a_damaged_tile_is_counted_and_the_run_goes_on(
 ) -> None:
     with open_slide(damage(slide_file, tmp_path / "bad.tif", 0)) as slide:
         run = predict_slide(slide, package, tmp_path / "run")
-    lost = run.record["tiles"]["by_reason"]["unreadable"]
+    lost = run.record.tiles.by_reason["unreadable"]
     assert 1 <= lost <= 9
     prediction = open_prediction(tmp_path / "run")
     nowhere = (prediction.obs["qc"] == "unreadable").to_numpy()
     assert nowhere.sum() == lost
     assert np.isnan(prediction.matrix()[nowhere]).all()
-    assert len(run.record["tiles"]["unreadable_at_level0_px"]) == lost
+    assert len(run.record.tiles.unreadable_at_level0_px) == lost
 
 
 def test_too_much_damage_is_said(slide_file: Path, package: ModelPackage, tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_a_run_keeps_the_slides_picture_and_the_models_scores(
     assert prediction.overview.shape == expected.shape
     difference = np.abs(prediction.overview.astype(float) - expected.astype(float))
     assert difference.mean() < 8, "but for JPEG's loss"
-    assert prediction.provenance["model"]["metrics"] == package.config["metrics"]
-    assert prediction.stored_provenance["model"]["metrics"]["held_out_by"] == "patient"
+    assert prediction.record.model.metrics == package.config["metrics"]
+    assert prediction.to_anndata().uns["histospace"]["model"]["metrics"]["held_out_by"] == "patient"
 
 
 def test_one_gene_is_its_column(run_dir: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_cancelled_run_resumes_to_the_same_result(
         with pytest.raises(StoreError, match="no finished prediction"):
             open_prediction(run)
         resumed = predict_slide(slide, package, run, quick=False)
-    assert resumed.record["timings"]["tiles_from_earlier_attempt"] >= 7
+    assert resumed.record.timings.tiles_from_earlier_attempt >= 7
     again, whole = open_prediction(run), open_prediction(run_dir)
     np.testing.assert_array_equal(again.matrix(), whole.matrix())
     np.testing.assert_array_equal(again.centres, whole.centres)
@@ -181,7 +181,7 @@ def test_a_smaller_stride_gives_more_tiles_on_the_same_tissue(
     with open_slide(slide_file, MPP) as slide:
         dense = predict_slide(slide, package, tmp_path / "dense", stride_um=44.16)
     assert 3 < dense.n_tiles / open_prediction(run_dir).n_tiles < 5
-    assert dense.record["tiles"]["stride_level0_px"] == pytest.approx(64)
+    assert dense.record.tiles.stride_level0_px == pytest.approx(64)
 
 
 def test_no_prediction_and_damage_are_said(tmp_path: Path) -> None:

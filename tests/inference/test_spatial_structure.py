@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders.records import run_record
 
 from histospace_core.evaluation.spatial import morans_i
 from histospace_core.inference import open_prediction
@@ -21,7 +22,7 @@ def test_structure_is_told_from_noise(tmp_path: Path, monkeypatch: pytest.Monkey
     genes = pd.DataFrame({"reliable": True}, index=pd.Index(["slope", "noise", "flat"]))
     obs = pd.DataFrame({"qc": "ok"}, index=[f"tile{i}" for i in range(400)])
     write_matrix(tmp_path, values.__getitem__, values.shape, dtype="float32")
-    write_tables(tmp_path, obs, genes, centres, {})
+    write_tables(tmp_path, obs, genes, centres, run_record())
     prediction = open_prediction(tmp_path)
     found = structure.spatial_structure(prediction)
     assert found["slope"] > 0.8

@@ -60,7 +60,7 @@ def test_only_a_finished_prediction_is_characterised(own_shop: Workshop, tmp_pat
 def test_a_run_under_characterisation_is_not_deleted(own_shop: Workshop) -> None:
     run = predicted(own_shop)
     own_shop.catalog.add_run(
-        run.slide_id, "small", {"run": run.id}, runs_dir=run.directory / "characterisations",
+        run.slide_id, "small", {}, parent_id=run.id, runs_dir=run.directory / "characterisations",
         kind=Kind.CHARACTERISE,
     )  # fmt: skip
     with pytest.raises(JobError, match="still under way"):

@@ -26,12 +26,12 @@ def test_a_worker_makes_the_file_in_the_runs_folder(shop: Workshop, tmp_path: Pa
         predict_slide(slide, make_package(tmp_path), source.directory)
     claimed = shop.catalog.claim(source.id, "test")
     assert claimed is not None
-    shop.catalog.finish(source.id, attempt=claimed.attempt, provenance={}, timings={})
+    shop.catalog.finish(source.id, attempt=claimed.attempt)
     run_id = shop.jobs.submit_export(source.id, "geojson", ".geojson", ["ERBB2"])
     run = shop.wait_end(run_id, seconds=120)
     assert (run.state, run.error) == (State.DONE, None)
-    file = run.directory / "exports" / run.provenance["file"]
-    assert file.stat().st_size == run.provenance["bytes"]
+    file = run.directory / "exports" / run.record.file
+    assert file.stat().st_size == run.record.bytes
     assert "ERBB2" in file.read_text("utf-8")
     wrong = shop.wait_end(shop.jobs.submit_export(source.id, "csv", ".csv", ["NOPE"]), seconds=120)
     assert wrong.state == State.FAILED

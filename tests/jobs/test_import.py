@@ -7,6 +7,7 @@ from builders.slide_files import make_slide
 from jobs.conftest import Workshop
 
 from histospace_core.catalog import Kind, State
+from histospace_core.catalog.records import ImportRecord
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,9 @@ def test_a_file_is_taken_in_once_and_a_wrong_one_says_why(tmp_path: Path) -> Non
         run, wrong = (shop.wait_end(one, seconds=120) for one in (run_id, wrong_id))
         (slide,) = shop.catalog.slides()
         assert (run.kind, run.state) == (Kind.IMPORT, State.DONE)
-        assert run.provenance == {"slide": slide.id, "name": "case 1.png", "sha256": slide.sha256}
+        assert run.record == ImportRecord(
+            timings=run.record.timings, slide=slide.id, name="case 1.png", sha256=slide.sha256
+        )
         assert wrong.state == State.FAILED
         assert (wrong.error or "").startswith("notes.svs")
     finally:

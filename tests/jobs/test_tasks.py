@@ -58,7 +58,7 @@ def test_a_prediction_whose_worker_is_killed_equals_one_in_a_piece(
     assert (run.state, run.error, run.attempt) == (State.DONE, None, 2)
     assert run.done == run.total > 0
     assert run.model_sha256 == model.sha256
-    assert run.provenance == json.loads((run.directory / "run.json").read_text())
+    assert run.stored_record == json.loads((run.directory / "run.json").read_text())
     whole_id = submit(slide_id, model.name, stride_um=70)
     assert whole_id != run_id
     whole = own_shop.wait_end(whole_id, seconds=300)
@@ -108,13 +108,13 @@ def test_a_training_makes_a_registered_model(own_shop: Workshop, cohort: Path) -
     run = own_shop.wait_end(run_id, seconds=300)
     assert (run.state, run.error) == (State.DONE, None)
     assert run.stage
-    assert run.provenance["model"] == "mine"
+    assert run.record.model == "mine"
     losses = read_losses(run.directory)
     assert list(losses["stage"]) == ["autoencoder", "predictor"] * 3
     assert list(losses["part"].unique())[-1] == "all sections"
     assert (losses["loss"] > 0).all()
-    model = own_shop.catalog.model(run.provenance["model"])
-    assert model.sha256 == run.provenance["model_sha256"]
+    model = own_shop.catalog.model(run.record.model)
+    assert model.sha256 == run.record.model_sha256
     assert (Path(model.folder) / "model.safetensors").exists()
     assert Path(model.folder).parent == own_shop.settings.trained_dir
 
@@ -125,9 +125,9 @@ def test_an_evaluation_leaves_its_summary(own_shop: Workshop, cohort: Path) -> N
     )
     run = own_shop.wait_end(run_id, seconds=300)
     assert (run.state, run.error) == (State.DONE, None)
-    assert run.provenance["folds"][0]["test"] == "Q1"
+    assert run.record.folds[0].test == "Q1"
     summary = json.loads((run.directory / "summary.json").read_text())
-    assert summary["folds"] == run.provenance["folds"]
+    assert [fold["test"] for fold in summary["folds"]] == ["Q1"]
     assert len(read_losses(run.directory)) == 2
 
 

@@ -39,41 +39,40 @@ def folders(run_dir: Path, *files: str) -> list[Path]:
 
 def warnings(prediction: Prediction) -> list[str]:
     """Return what a reader must know before any map."""
-    facts = prediction.provenance
-    found = [facts["domain"]["warning"]] if facts.get("domain", {}).get("warning") else []
-    if facts["model"].get("slide_was_trained_on"):
+    record = prediction.record
+    found = [record.domain.warning] if record.domain.warning else []
+    if record.model.slide_was_trained_on:
         found.append(
             "The model was trained on this very slide: the maps show what it has learnt by heart; "
             "on a new patient expect the held-out scores."
         )
-    return [*found, *facts.get("notes", [])]
+    return [*found, *record.notes]
 
 
 def slide_rows(prediction: Prediction) -> Rows:
     """Return what the slide is."""
-    slide = prediction.provenance["slide"]
-    mm = [slide[side] * slide["mpp"] / 1000 for side in ("width", "height")]
-    source = {"user": "given by the user"}.get(slide.get("mpp_source", ""), "from the file")
+    slide = prediction.record.slide
+    mm = [side * slide.mpp / 1000 for side in (slide.width, slide.height)]
+    source = {"user": "given by the user", "file": "from the file"}[slide.mpp_source]
     rows = [
-        ("Slide", slide["name"]),
-        ("Size", f"{slide['width']:,} x {slide['height']:,} px, {mm[0]:.1f} x {mm[1]:.1f} mm"),
-        ("Pixel size", f"{slide['mpp']:g} µm/px, {source}"),
-        ("Format", f"{slide.get('vendor', 'unknown')}, read by {slide.get('reader', 'unknown')}"),
-        ("SHA-256", slide["sha256"]),
+        ("Slide", slide.name),
+        ("Size", f"{slide.width:,} x {slide.height:,} px, {mm[0]:.1f} x {mm[1]:.1f} mm"),
+        ("Pixel size", f"{slide.mpp:g} µm/px, {source}"),
+        ("Format", f"{slide.vendor}, read by {slide.reader}"),
+        ("SHA-256", slide.sha256),
     ]
-    return [(name, str(value)) for name, value in rows]
+    return [*rows]
 
 
 def tile_rows(prediction: Prediction) -> Rows:
     """Return how many tiles there are, and why some have no prediction."""
-    facts = prediction.provenance
-    tiles, counted = facts["tiles"], prediction.obs["qc"].value_counts()
-    side, stride = (tiles[k] * prediction.mpp for k in ("side_level0_px", "stride_level0_px"))
+    tiles, counted = prediction.record.tiles, prediction.obs["qc"].value_counts()
+    side, stride = (px * prediction.mpp for px in (tiles.side_level0_px, tiles.stride_level0_px))
     rows = [("Tissue tiles", f"{prediction.n_tiles:,}, {side:.0f} µm wide, every {stride:.0f} µm")]
     for reason in sorted(counted.index, key=lambda r: (r != "ok", r)):
         share = counted[reason] / max(prediction.n_tiles, 1)
         rows.append((QC_WORDS.get(reason, reason), f"{counted[reason]:,} ({share:.1%})"))
-    for reason, n in sorted(tiles.get("excluded", {}).items()):
+    for reason, n in sorted(tiles.excluded.items()):
         if n:
             rows.append((f"not tiled: {QC_WORDS.get(reason, reason)}", f"{n:,}"))
     out_of_domain = prediction.obs["domain_score"] > OUTSIDE_DOMAIN
@@ -85,14 +84,14 @@ def tile_rows(prediction: Prediction) -> Rows:
 
 def model_rows(prediction: Prediction) -> Rows:
     """Return what the model is: (name, value)."""
-    model, var = prediction.provenance["model"], prediction.var
-    interval = model.get("metrics", {}).get("interval", {})
+    model, var = prediction.record.model, prediction.var
+    interval = model.metrics.get("interval", {})
     rows: Rows = [
-        ("Model", model["name"]),
-        ("Network", model.get("network", "not recorded")),
-        ("Trained on sections", ", ".join(model.get("training_sections", [])) or "not recorded"),
-        ("Predicts", f"{len(var):,} genes, {unit_label(model['expression_unit'])}"),
-        ("SHA-256", model.get("sha256", "not recorded")),
+        ("Model", model.name),
+        ("Network", model.network),
+        ("Trained on sections", ", ".join(model.training_sections) or "not recorded"),
+        ("Predicts", f"{len(var):,} genes, {unit_label(model.expression_unit)}"),
+        ("SHA-256", model.sha256),
     ]
     if interval.get("promise"):
         rows.append((f"{interval.get('level', 0.9):.0%} intervals", interval["promise"]))
@@ -106,7 +105,7 @@ def score_rows(prediction: Prediction) -> Rows:
     """Return the model's held-out scores beside the baseline's: (score, model, mean profile)."""
     var = prediction.var
     scored = var["held_out_pearson"].notna()
-    metrics = prediction.provenance["model"].get("metrics", {})
+    metrics = prediction.record.model.metrics
     by, ratio = metrics.get("held_out_by", ""), metrics.get("mse_ratio_to_mean")
     beats = (var["mse_ratio_to_mean"] < 1).sum()
     return [

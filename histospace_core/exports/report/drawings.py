@@ -30,10 +30,10 @@ _INK = "#2a2433"
 
 def overview(prediction: Prediction) -> bytes | None:
     """Draw the whole slide with a frame around the predicted tissue."""
-    slide = prediction.provenance["slide"]
+    slide = prediction.record.slide
     if prediction.overview is None:
         return None
-    figure, axes = _axes(5.2, (0.0, 0.0, slide["width"], slide["height"]))
+    figure, axes = _axes(5.2, (0.0, 0.0, slide.width, slide.height))
     _lay_slide(axes, prediction)
     x0, y0, x1, y1 = _view(prediction)
     axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=OUTSIDE, lw=1)
@@ -146,8 +146,8 @@ def _view(
     prediction: Prediction, centres: npt.NDArray[np.float64] | None = None
 ) -> tuple[float, float, float, float]:
     """Return the part of the slide to show: the tiles, or `centres`, and a margin."""
-    slide = prediction.provenance["slide"]
-    canvas = Canvas(slide["width"], slide["height"], prediction.mpp)
+    slide = prediction.record.slide
+    canvas = Canvas(slide.width, slide.height, prediction.mpp)
     shown = prediction.centres if centres is None else centres
     return view_box(canvas, shown, prediction.tile_level0)
 
@@ -175,11 +175,11 @@ def _frame(axes: Axes, view: tuple[float, float, float, float]) -> None:
 
 
 def _lay_slide(axes: Axes, prediction: Prediction, *, faded: bool = False) -> None:
-    slide = prediction.provenance["slide"]
+    slide = prediction.record.slide
     if prediction.overview is not None:
         axes.imshow(
             prediction.overview,
-            extent=(0, slide["width"], slide["height"], 0),
+            extent=(0, slide.width, slide.height, 0),
             interpolation="lanczos",
             alpha=0.45 if faded else 1.0,
         )
@@ -194,7 +194,7 @@ def _lay_tiles(
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    stride = float(prediction.provenance["tiles"]["stride_level0_px"])
+    stride = float(prediction.record.tiles.stride_level0_px)
     grid = tile_grid(prediction.centres, prediction.tile_level0, stride)
     return axes.pcolormesh(
         grid.x_edges,

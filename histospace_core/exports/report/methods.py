@@ -1,10 +1,10 @@
 """The methods paragraph of a report: what was done, in words to cite, and the works to cite."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from histospace_core import __version__
 from histospace_core.figures.colours import unit_label
-from histospace_core.inference import Prediction
+from histospace_core.inference import Prediction, RunRecord
 
 WORKS: Final = {
     "histospace": "Kumar S, Chatterjee S. HistoSPACE: Histology-inspired spatial transcriptome "
@@ -34,30 +34,28 @@ WORKS: Final = {
 
 def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[str, list[str]]:
     """Return the paragraph, works marked as ``[1]``, and the works in that order."""
-    facts = prediction.provenance
-    slide, model, tiles = facts["slide"], facts["model"], facts["tiles"]
+    record = prediction.record
+    slide, model, tiles = record.slide, record.model, record.tiles
     cited: list[str] = []
 
     def cite(*keys: str) -> str:
         cited.extend(key for key in keys if key not in cited)
         return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
 
-    side, stride = (tiles[k] * slide["mpp"] for k in ("side_level0_px", "stride_level0_px"))
-    reader = slide.get("reader", "")
+    side, stride = (px * slide.mpp for px in (tiles.side_level0_px, tiles.stride_level0_px))
     predicted = int((prediction.obs["qc"] == "ok").sum())
-    network = model.get("network", "")
     text = [
-        f"The H&E slide ({slide['width']:,} x {slide['height']:,} px at {slide['mpp']:g} µm/px"
-        + (f", read with OpenSlide {cite('openslide')}" if "openslide" in reader.lower() else "")
+        f"The H&E slide ({slide.width:,} x {slide.height:,} px at {slide.mpp:g} µm/px"
+        + (f", read with OpenSlide {cite('openslide')}" if slide.reader == "openslide" else "")
         + f") was cut into tiles of {side:.0f} µm, {stride:.0f} µm apart, wherever tissue was "
         f"found; {predicted:,} of {prediction.n_tiles:,} tiles passed quality control.",
-        _stain(facts.get("settings", {}), cite),
+        _stain(record.settings.stain, cite),
         f"Expression of {len(prediction.var):,} genes was predicted in "
-        f"{unit_label(model['expression_unit'])} with the model {model['name']} of HistoSPACE "
-        f"{facts.get('versions', {}).get('histospace', __version__)} {cite('histospace')}"
+        f"{unit_label(model.expression_unit)} with the model {model.name} of HistoSPACE "
+        f"{record.versions['histospace']} {cite('histospace')}"
         + (
             f", which adds to it features of EfficientNet-lite0 {cite('efficientnet')}"
-            if network == "histospace-plus"
+            if model.network == "histospace-plus"
             else ""
         )
         + ".",
@@ -76,22 +74,18 @@ def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[s
         )
     if domains:
         text.append(f"Domains were found by Leiden clustering {cite('leiden')}.")
-    text.append(_versions(facts))
+    text.append(_versions(record))
     return " ".join(part for part in text if part), [WORKS[key] for key in cited]
 
 
-def _stain(settings: dict[str, Any], cite: Any) -> str:
-    name = settings.get("stain", "none")
+def _stain(name: str, cite: Callable[..., str]) -> str:
     if name == "none":
         return "Stains were not normalised."
     return f"Stains were normalised after {name.capitalize()} {cite(name)}."
 
 
-def _versions(facts: dict[str, Any]) -> str:
+def _versions(record: RunRecord) -> str:
     names = {"histospace": "HistoSPACE", "torch": "PyTorch", "python": "Python"}
-    versions = facts.get("versions", {})
-    used = ", ".join(f"{names.get(k, k)} {versions[k]}" for k in sorted(versions))
-    settings = facts.get("settings", {})
-    how = settings.get("arithmetic", "")
-    where = f" on {settings['device']}" if "device" in settings else ""
-    return f"Software: {used or __version__}; arithmetic{where}: {how}." if how else f"{used}."
+    used = ", ".join(f"{names.get(k, k)} {v}" for k, v in sorted(record.versions.items()))
+    settings = record.settings
+    return f"Software: {used}; arithmetic on {settings.device}: {settings.arithmetic}."

@@ -52,7 +52,7 @@ def write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> Non
 
 
 def _html(prediction: Prediction, genes: Sequence[str]) -> str:
-    unit = unit_label(prediction.provenance["model"]["expression_unit"])
+    unit = unit_label(prediction.record.model.expression_unit)
     compared = content.comparisons(prediction.run_dir)
     domains = read_domains(prediction.run_dir)
     paragraph, works = methods(prediction, compared=bool(compared), domains=domains is not None)
@@ -60,8 +60,7 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
     best = prediction.var.dropna(subset=["held_out_pearson"]).query("reliable")
     best = best.sort_values("held_out_pearson", ascending=False, kind="stable")
     return _template().render(
-        facts=prediction.provenance,
-        created=prediction.provenance.get("created", ""),
+        record=prediction.record,
         version=__version__,
         use=RESEARCH_USE,
         unit=unit,

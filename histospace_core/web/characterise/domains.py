@@ -73,7 +73,7 @@ def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
     facts = stored.summary["levels"][level]
     figure, table = st.columns([3, 2], gap="medium")
     with figure:
-        tiles = run.provenance["tiles"]
+        tiles = run.prediction_record.tiles
         opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.75, 0.05)
         names = names_of(stored, level)
         st.plotly_chart(
@@ -82,8 +82,8 @@ def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
                 centres(stored),
                 stored.labels(level),
                 names,
-                tile=tiles["side_level0_px"],
-                stride=tiles["stride_level0_px"],
+                tile=tiles.side_level0_px,
+                stride=tiles.stride_level0_px,
                 out_of_domain=stored.domains["unlike_training_tissue"].to_numpy(bool),
                 opacity=opacity,
             ),

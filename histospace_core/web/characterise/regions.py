@@ -43,8 +43,8 @@ def regions_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
         key=f"regions-{run.id}",
     )
     if upload:
-        slide = run.provenance["slide"]
-        size = (slide["width"], slide["height"])
+        slide = run.prediction_record.slide
+        size = (slide.width, slide.height)
         regions = list(read_annotations(upload.getvalue(), upload.name, size).regions)
     else:
         regions = [as_region(row) for row in get_context().catalog.regions(run.id)]

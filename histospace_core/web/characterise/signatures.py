@@ -29,14 +29,14 @@ def signatures_view(run: RunRow, stored: StoredCharacterisation, level: int) -> 
     left, right = st.columns([3, 2], gap="medium")
     with left:
         name = st.selectbox("Signature", scored)
-        tiles = run.provenance["tiles"]
+        tiles = run.prediction_record.tiles
         st.plotly_chart(
             overlay(
                 run_canvas(run),
                 centres(stored),
                 stored.signatures[name].to_numpy(np.float32),
-                tile=tiles["side_level0_px"],
-                stride=tiles["stride_level0_px"],
+                tile=tiles.side_level0_px,
+                stride=tiles.stride_level0_px,
                 label=name,
                 unit="mean z",
                 out_of_domain=stored.signatures["unlike_training_tissue"].to_numpy(bool),

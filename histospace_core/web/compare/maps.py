@@ -38,7 +38,7 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
     rows = selection.selected(scope)
     look: dict[str, Any] = {"unit": unit, "selected": rows}
     place: dict[str, Any] = {
-        "diameter": run.provenance["tiles"]["side_level0_px"],
+        "diameter": run.prediction_record.tiles.side_level0_px,
         "canvas": run_canvas(run),
         "centres": spots.obsm["spatial"],
     }

@@ -66,8 +66,8 @@ def placement_text(placement: dict) -> str:
 
 def resolution_text(run: RunRow, summary: dict) -> str:
     """Say what of the prediction a measured spot is held against."""
-    tiles, mpp = run.provenance["tiles"], run.provenance["slide"]["mpp"]
-    side, stride = (tiles[f"{name}_level0_px"] * mpp for name in ("side", "stride"))
+    tiles, mpp = run.prediction_record.tiles, run.prediction_record.slide.mpp
+    side, stride = (px * mpp for px in (tiles.side_level0_px, tiles.stride_level0_px))
     left_out = summary["n_spots_measured"] - summary["n_spots"]
     return (
         f"A spot is held against the mean of the predicted tiles under a square of {side:.0f} µm "

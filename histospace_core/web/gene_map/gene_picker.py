@@ -90,12 +90,12 @@ def ranked(var: pd.DataFrame, order: str, interest: pd.Series | None = None) -> 
 
 def gene_finder(prediction: Prediction) -> GeneFinder:
     """Return what finds the genes of a run's model by any of their names."""
-    return _panel(prediction.provenance["model"]["sha256"], prediction.var).finder
+    return _panel(prediction.record.model.sha256, prediction.var).finder
 
 
 def gene_picker(run_id: str, prediction: Prediction) -> Picked:
     """Let the user find a gene and up to five beside it."""
-    panel = _panel(prediction.provenance["model"]["sha256"], prediction.var)
+    panel = _panel(prediction.record.model.sha256, prediction.var)
     first, beside = f"gene-{run_id}", f"beside-{run_id}"
     _begin(run_id, panel.by_reliability)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -112,13 +112,13 @@ def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) ->
     """Import annotations from QuPath, and export regions to it."""
     times = f"imported-{run.id}"  # a new uploader for each file, so that it is empty again
     key = f"annotations-{run.id}-{st.session_state.get(times, 0)}"
-    slide = prediction.provenance["slide"]
+    slide = prediction.record.slide
 
     def read_file() -> None:
         file = st.session_state[key]
         if file is not None:
             st.session_state[times] = st.session_state.get(times, 0) + 1
-            size = (slide["width"], slide["height"])
+            size = (slide.width, slide.height)
             regions.report_errors(
                 run.id, regions.import_annotations, file.getvalue(), file.name, size
             )

@@ -57,7 +57,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
     except HistospaceError as error:
         st.info(plain(error))
         return
-    unit = unit_label(prediction.provenance["model"]["expression_unit"])
+    unit = unit_label(prediction.record.model.expression_unit)
     _headline(found, gene, unit)
     _warn_out_of_domain(prediction, inside & predicted)
     picture, table = st.columns(2, gap="medium")
@@ -136,13 +136,13 @@ def _warn_out_of_domain(prediction: Prediction, inside: npt.NDArray[np.bool_]) -
 
 
 def _csv(found: AgainstRest, prediction: Prediction, row: RegionRow) -> bytes:
-    facts = prediction.provenance
+    record = prediction.record
     table = found.table.assign(
         n_inside=found.n_inside,
         n_outside=found.n_outside,
-        unit=facts["model"]["expression_unit"],
-        model=facts["model"]["name"],
-        slide_sha256=facts["slide"]["sha256"],
+        unit=record.model.expression_unit,
+        model=record.model.name,
+        slide_sha256=record.slide.sha256,
         use=RESEARCH_USE,
     )
     table.insert(0, "region", row.name)

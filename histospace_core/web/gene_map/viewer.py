@@ -119,7 +119,7 @@ def viewer_data(
         },
         "home": view_box(canvas, prediction.centres, prediction.tile_level0),
         "mpp": prediction.mpp,
-        "unit": unit_label(prediction.provenance["model"]["expression_unit"]),
+        "unit": unit_label(prediction.record.model.expression_unit),
         "n_out_of_domain": int(open_run.out_of_domain.sum()),
         "scales": {name: colour_table(name).tobytes().hex() for name in SCALES},
         "out_of_domain": OUT_OF_DOMAIN.removeprefix("#"),

@@ -140,7 +140,7 @@ def watch(run_ids: Sequence[str]) -> None:
 def _watched(run: RunRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
-        shown = {"run": run.settings.get("run", run.id)}
+        shown = {"run": run.parent_id or run.id}
         if run.is_active:
             said = f"{run_text(run)}: {run.stage or run.state}"
             st.progress(run.progress, plain(said), width="stretch")

@@ -58,7 +58,6 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
     """Return a rough time for `n_tiles`, from the newest finished run of the same model."""
     for run in catalog.runs(states=[State.DONE], model_name=model_name, limit=1):
-        seconds = float(run.timings.get("seconds", 0.0))
-        if run.total and seconds > 0:
-            return n_tiles * seconds / run.total
+        if run.total and run.seconds > 0:
+            return n_tiles * run.seconds / run.total
     return 5.0 + n_tiles / ASSUMED_SPEED

@@ -6,6 +6,7 @@ from itertools import cycle
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
+from histospace_core.catalog.records import TrainRecord
 from histospace_core.catalog.tables import utc_now
 from histospace_core.errors import JobError
 from histospace_core.figures.training import loss_curves
@@ -90,9 +91,10 @@ def _curves(run: RunRow) -> None:
 
 
 def _done(run: RunRow) -> None:
-    took = duration_text(float(run.timings.get("seconds", 0)))
+    took = duration_text(run.seconds)
     st.success(f"Done in {took}.", icon=":material/check:")
-    if run.kind == Kind.EVALUATE:
+    record = run.record
+    if not isinstance(record, TrainRecord):
         st.page_link(
             "scores.py",
             label="See the scores",
@@ -100,7 +102,7 @@ def _done(run: RunRow) -> None:
             query_params={"evaluation": run.id},
         )
         return
-    row = get_context().catalog.model(run.provenance["model"])
+    row = get_context().catalog.model(record.model)
     link = {"model": row.name}
     model_card(row)
     if words := reservation(row):
