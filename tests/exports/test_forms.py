@@ -110,8 +110,9 @@ def test_a_store_that_fails_halfway_leaves_nothing(prediction, tmp_path):
     with pytest.raises(StoreError, match="no gene NOPE"):
         export_run(prediction.run_dir, "spatialdata", tmp_path / "run.zarr", ["NOPE"])
     broken = open_prediction(prediction.run_dir)
-    broken.record = broken.record.model_copy(update={"slide": None})  # missed halfway
-    with pytest.raises(AttributeError, match="height"):
+    slide = broken.record.slide.model_copy(update={"height": "?"})  # fails at the picture's scale
+    broken.record = broken.record.model_copy(update={"slide": slide})
+    with pytest.raises(TypeError, match="unsupported operand"):
         FORMS["spatialdata"].write(broken, ["ERBB2"], tmp_path / "run.zarr")
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
