@@ -2,7 +2,8 @@ FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
-    HISTOSPACE_STORE=/data
+    HISTOSPACE_STORE=/data \
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0
 
 # Pango sets the type of PDF reports.
 RUN apt-get update && apt-get install -y --no-install-recommends libpango-1.0-0 \
@@ -12,20 +13,15 @@ RUN useradd --create-home --uid 10001 histospace \
     && mkdir /data && chown histospace /data
 WORKDIR /app
 
-COPY requirements.txt pyproject.toml README.md ./
-RUN pip install -r requirements.txt
-COPY app.py ./
-COPY .streamlit .streamlit
-COPY pages pages
-COPY docs/scores.md docs/leaderboard.csv docs/
-COPY models models
-COPY data data
-COPY histospace_core histospace_core
-RUN pip install --no-deps -e .
+COPY requirements.txt ./
+RUN pip install --no-deps --require-hashes -r requirements.txt
+# The wheel holds all that ships; the sources need not stay.
+COPY . /tmp/histospace
+RUN pip install --no-deps --no-build-isolation /tmp/histospace && rm -r /tmp/histospace
 
 USER histospace
 VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://localhost:8501/_stcore/health', timeout=4)"]
-CMD ["streamlit", "run", "app.py", "--server.address", "0.0.0.0"]
+CMD ["histospace", "serve"]

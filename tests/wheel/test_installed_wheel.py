@@ -129,7 +129,7 @@ def test_nothing_of_the_checkout_can_be_imported(installed: Installed) -> None:
     code = (
         "import json, sys, importlib.util as u, histospace_core as h;"
         "print(json.dumps([h.__file__, sys.path, [bool(u.find_spec(n)) for n in"
-        " ('pages', 'benchmarks', 'tests', 'builders', 'app')]]))"
+        " ('pages', 'benchmarks', 'builders', 'app')]]))"
     )
     file, path, found = json.loads(installed.run("python", "-c", code))
     assert Path(file).is_relative_to(installed.programs.parent)
