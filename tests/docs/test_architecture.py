@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from histospace_core.settings import PROJECT
+from builders.checkout import PROJECT
 
 
 def test_the_picture_is_drawn_from_todays_code() -> None:
