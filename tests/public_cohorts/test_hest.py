@@ -13,7 +13,7 @@ from builders.range_server import Files
 from histospace_core.errors import CohortError
 from histospace_core.expression import read_measured
 from histospace_core.public_cohorts import DownloadError, fetch_cohort
-from histospace_core.public_cohorts.download import digest_of
+from histospace_core.public_cohorts.download import git_id
 from histospace_core.public_cohorts.hest import Hest
 from histospace_core.public_cohorts.resume import CHUNK
 from histospace_core.training import read_cohort
@@ -121,7 +121,7 @@ def test_the_hubs_checksums_are_held_against_the_files(hub: Files, folder: Path)
     make_hest(hub.folder / HOME, "TENX1")
     image, about = f"{PINNED}/wsis/TENX1.tif", f"{PINNED}/metadata/TENX1.json"
     content = (hub.folder / image).read_bytes()
-    hub.headers[about] = {"ETag": f'"{digest_of(hub.folder / about, "git")}"'}
+    hub.headers[about] = {"ETag": f'"{git_id(hub.folder / about)}"'}
     hub.headers[image] = {"X-Linked-ETag": '"' + "0" * 64 + '"', "X-Linked-Size": str(len(content))}
     with pytest.raises(DownloadError, match=r"TENX1\.tif: the server sent another file"):
         fetch_cohort("hest:TENX1", folder)
