@@ -21,7 +21,7 @@ def batch() -> None:
     if not ready:
         empty_state("There is no slide with a pixel size yet.", "slides.py", "Go to Slides")
         return
-    chosen = _slides(ready)
+    chosen = _choose_slides(ready)
     for slide in slides.values():
         if slide.mpp is None:
             st.caption(f"{plain(slide.name)} is left out: its pixel size is not known.")
@@ -29,9 +29,9 @@ def batch() -> None:
     if model is None:
         return
     stain = choose_stain()
-    st.session_state.setdefault("batch-tag", _tag())
+    st.session_state.setdefault("batch-tag", _default_tag())
     typed = st.text_input("Tag of these runs", key="batch-tag", max_chars=LONGEST_TAG)
-    (tag,) = tidy_tags([typed]) or (_tag(),)
+    (tag,) = tidy_tags([typed]) or (_default_tag(),)
     label = f"Queue {len(chosen)} predictions" if len(chosen) != 1 else "Queue 1 prediction"
     if st.button(label, type="primary", icon=":material/playlist_play:", disabled=not chosen):
         context = get_context()
@@ -43,7 +43,7 @@ def batch() -> None:
         st.switch_page("runs.py", query_params={"tag": tag})
 
 
-def _slides(ready: dict[str, SlideRow]) -> list[str]:
+def _choose_slides(ready: dict[str, SlideRow]) -> list[str]:
     wanted = [key for key in st.session_state.get("batch", ()) if key in ready]
     return st.multiselect(
         f"Slides, of {len(ready):,}",
@@ -53,7 +53,7 @@ def _slides(ready: dict[str, SlideRow]) -> list[str]:
     )
 
 
-def _tag() -> str:
+def _default_tag() -> str:
     now = datetime.now(ZoneInfo(st.context.timezone or "UTC"))
     return f"batch {now:%Y-%m-%d %H:%M}"
 

@@ -16,7 +16,7 @@ from histospace_core.web.characterise.markers import markers_view
 from histospace_core.web.characterise.regions import regions_view
 from histospace_core.web.characterise.signatures import signatures_view
 from histospace_core.web.widgets.download import download
-from histospace_core.web.widgets.parts import guarded, pick, plain, run_picker, when
+from histospace_core.web.widgets.parts import choose_row, guarded, plain, run_picker, time_text
 from histospace_core.web.widgets.run_progress import live_run
 
 VIEWS = {
@@ -40,7 +40,7 @@ def characterise() -> None:
     if active:
         live_run(active[0].id, "reading the prediction")
     elif rows and rows[0].state != State.DONE:
-        _stopped(rows[0])
+        _show_stopped(rows[0])
     with st.expander("New characterisation", expanded=not done and not active):
         _start(run, busy=bool(active))
     if not done:
@@ -49,7 +49,7 @@ def characterise() -> None:
                 "Domains, markers and signatures of this run appear here once it is characterised."
             )
         return
-    row = done[0] if len(done) == 1 else pick("Result", "result", done, _words)
+    row = done[0] if len(done) == 1 else choose_row("Result", "result", done, _title)
     stored = _open(row.id)
     level = level_picker(stored, row.id)
     headline(stored, level)
@@ -71,7 +71,7 @@ def _characterisations(run: RunRow) -> Sequence[RunRow]:
     return get_context().catalog.runs(kinds=[Kind.CHARACTERISE], parent_id=run.id)
 
 
-def _stopped(row: RunRow) -> None:
+def _show_stopped(row: RunRow) -> None:
     st.error(plain(row.error or f"The last characterisation was {row.state} before it ended."))
     if st.button("Resume", icon=":material/resume:"):
         get_context().jobs.resume(row.id)
@@ -88,7 +88,9 @@ def _start(run: RunRow, *, busy: bool) -> None:
             "Hold against measured expression",
             [*compared, None],
             format_func=lambda key: (
-                f"{compared[key].measured_name} · {when(compared[key].created_at)}" if key else "no"
+                f"{compared[key].measured_name} · {time_text(compared[key].created_at)}"
+                if key
+                else "no"
             ),
             help="Says of each domain, marker and signature whether the measurement has it too.",
         )
@@ -114,9 +116,9 @@ def _start(run: RunRow, *, busy: bool) -> None:
         st.rerun()
 
 
-def _words(row: RunRow) -> str:
+def _title(row: RunRow) -> str:
     settings = row.settings
-    parts = [when(row.created_at), "all genes" if settings["all_genes"] else "reliable genes"]
+    parts = [time_text(row.created_at), "all genes" if settings["all_genes"] else "reliable genes"]
     if settings["comparison"]:
         parts.append("with measurement")
     if settings["signatures"]:

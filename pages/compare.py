@@ -21,14 +21,14 @@ from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_picker import gene_finder
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
-    chosen,
+    choose_row,
     guarded,
-    keep,
+    initial_index,
     metric,
-    pick,
     plain,
+    remember_choice,
     run_picker,
-    when,
+    time_text,
 )
 from histospace_core.web.widgets.uploader import measured_uploader
 
@@ -41,13 +41,13 @@ def compare() -> None:
     if run is None:
         return
     rows = get_context().catalog.comparisons(run.id)
-    asked = st.query_params.pop("measured", None) == "slide"
+    requested = st.query_params.pop("measured", None) == "slide"
     with st.expander("Measured expression", expanded=not rows):
-        _bring(run, at_once=asked and not rows)
+        _bring(run, at_once=requested and not rows)
     if not rows:
         st.info("Bring measured expression of this section to see it beside the prediction.")
         return
-    row = pick("Comparison", "comparison", rows, _words)
+    row = choose_row("Comparison", "comparison", rows, _title)
     comparison = _open(row.id)
     _headline(comparison)
     registration_facts(run, comparison)
@@ -116,9 +116,9 @@ def _compare(run: RunRow, source: Source, placement: Placement | None = None) ->
     st.rerun()
 
 
-def _words(row: ComparisonRow) -> str:
+def _title(row: ComparisonRow) -> str:
     by_hand = row.summary.get("placement", {}).get("by_hand")
-    parts = [row.measured_name, "placed by hand" if by_hand else "", when(row.created_at)]
+    parts = [row.measured_name, "placed by hand" if by_hand else "", time_text(row.created_at)]
     return " · ".join(part for part in parts if part)
 
 
@@ -179,7 +179,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         return None
     genes, key = list(scored.index), f"gene-{comparison.directory.name}"
     wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
-    st.session_state[key] = wanted if wanted in genes else genes[chosen("gene", genes)]
+    st.session_state[key] = wanted if wanted in genes else genes[initial_index("gene", genes)]
     finder = gene_finder(get_context().tiles.open_run(run.id).prediction)
     labels = {
         g: " · ".join([f"{g}   r {here:.2f} here, {held_out:.2f} held out", *finder.other_names(g)])
@@ -192,7 +192,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         f"Gene, of {len(genes):,} with a score: type a symbol or another name",
         key=key,
     )
-    keep("gene", gene)
+    remember_choice("gene", gene)
     row = scored.loc[gene]
     ceiling = comparison.spots.var.get("noise_ceiling", {}).get(gene)
     known = ceiling is not None and pd.notna(ceiling)

@@ -13,7 +13,7 @@ from histospace_core.web.widgets.parts import (
     plain,
     run_picker,
     state_badge,
-    when,
+    time_text,
 )
 from histospace_core.web.widgets.run_progress import live_run
 
@@ -84,17 +84,17 @@ def _files(run: RunRow) -> None:
 
 def _file(row: RunRow) -> None:
     if row.is_active:
-        st.markdown(f"**{_words(row)}**")
+        st.markdown(f"**{_title(row)}**")
         live_run(row.id, "reading the prediction")
         return
     if row.state == State.DONE:
         name, size = row.record.file, row.record.bytes
-        st.markdown(f"**{_words(row)}** · {_size(size)} · {plain(when(row.created_at))}")
+        st.markdown(f"**{_title(row)}** · {_size(size)} · {plain(time_text(row.created_at))}")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.link_button("Download", run_file_url(row.id, name), icon=":material/download:")
             _delete(row)
         return
-    st.markdown(f"**{_words(row)}**")
+    st.markdown(f"**{_title(row)}**")
     state_badge(row)
     if row.error:
         st.error(plain(row.error))
@@ -105,7 +105,7 @@ def _file(row: RunRow) -> None:
         _delete(row)
 
 
-def _words(row: RunRow) -> str:
+def _title(row: RunRow) -> str:
     offers = {(kind, suffix): label for label, (kind, suffix, _) in OFFERS.items()}
     label = offers.get((row.settings["form"], row.settings["suffix"]), row.settings["form"])
     genes = row.settings["genes"]

@@ -25,7 +25,7 @@ from histospace_core.web.gene_map.viewer import (
     keep_display_settings,
 )
 from histospace_core.web.widgets.download import download
-from histospace_core.web.widgets.gene_score import gene_trust
+from histospace_core.web.widgets.gene_score import show_gene_score
 from histospace_core.web.widgets.parts import compare_link, guarded, plain, run_picker
 
 
@@ -67,7 +67,7 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
             signature=picked.signature,
         )
     with facts:
-        gene_trust(prediction.var.loc[gene], not prediction.record.domain.warning)
+        show_gene_score(prediction.var.loc[gene], not prediction.record.domain.warning)
         if picked.signature:
             signature_trust(run.id, prediction, picked.signature)
         region_panel(run, prediction, rows, row)

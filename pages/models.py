@@ -13,8 +13,8 @@ from histospace_core.web.library.model_cards import (
     card_markdown,
     overview,
     package_zip,
-    reservation,
     same_training_data,
+    score_warning,
     shared_genes,
 )
 from histospace_core.web.widgets.download import download
@@ -52,9 +52,9 @@ def models() -> None:
     )
     _compare_with(other)
     if other is None:
-        _one(rows[name])
+        _show_one(rows[name])
     else:
-        _two(rows[name], rows[other])
+        _compare_two(rows[name], rows[other])
 
 
 def _compare_with(other: str | None) -> None:
@@ -82,23 +82,23 @@ def _overview(rows: list[ModelRow]) -> None:
     st.page_link("train.py", label="Train a new one", icon=":material/add:")
 
 
-def _one(row: ModelRow) -> None:
+def _show_one(row: ModelRow) -> None:
     package = load_package(row.folder)
     st.subheader(plain(row.name), anchor=False)
-    _figures(row)
+    _card_and_warning(row)
     _actions(row, package)
     scores, genes, card = st.tabs(["Scores", "Genes", "Model card"])
     with scores:
-        _spread(package)
+        _score_distribution(package)
     with genes:
         _genes(package)
     with card:
         st.markdown(card_markdown(package))
 
 
-def _figures(row: ModelRow) -> None:
+def _card_and_warning(row: ModelRow) -> None:
     model_card(row)
-    if words := reservation(row):
+    if words := score_warning(row):
         st.warning(plain(words))
 
 
@@ -119,7 +119,7 @@ def _actions(row: ModelRow, package: ModelPackage) -> None:
         )
 
 
-def _spread(package: ModelPackage) -> None:
+def _score_distribution(package: ModelPackage) -> None:
     """Show how the held-out scores are spread over the genes."""
     scores = package.genes["held_out_pearson"]
     if scores.notna().sum() == 0:
@@ -170,18 +170,18 @@ def _genes(package: ModelPackage) -> None:
     )
 
 
-def _two(one: ModelRow, other: ModelRow) -> None:
+def _compare_two(one: ModelRow, other: ModelRow) -> None:
     packages = [load_package(row.folder) for row in (one, other)]
     for row, package, place in zip((one, other), packages, st.columns(2, gap="large"), strict=True):
         with place:
             st.subheader(plain(row.name), anchor=False)
-            _figures(row)
+            _card_and_warning(row)
             _actions(row, package)
-    _fairness(*packages)
+    _warn_if_incomparable(*packages)
     _gene_by_gene(*packages)
 
 
-def _fairness(one: ModelPackage, other: ModelPackage) -> None:
+def _warn_if_incomparable(one: ModelPackage, other: ModelPackage) -> None:
     by = [package.config.get("metrics", {}).get("held_out_by") for package in (one, other)]
     if not same_training_data(one, other):
         st.warning(

@@ -19,7 +19,7 @@ from histospace_core.web.widgets.parts import (
     slide_picker,
     state_badge,
 )
-from histospace_core.web.widgets.run_progress import live_run, stopped
+from histospace_core.web.widgets.run_progress import live_run, show_stopped_run
 
 
 @guarded
@@ -51,9 +51,9 @@ def _new_run() -> None:
             return
         stain, stride_um, device = _settings(model)
     with picture:
-        seen = _preview(slide, model, stride_um)
+        shown = _preview(slide, model, stride_um)
     with choice:
-        _facts(seen, model)
+        _facts(shown, model)
         if st.button("Run", type="primary", icon=":material/play_arrow:"):
             st.query_params["run"] = context.jobs.submit_prediction(
                 slide.id,
@@ -97,29 +97,29 @@ def _cached_preview(
 
 def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None) -> Preview:
     facts = model.summary
-    seen = _cached_preview(
+    shown = _cached_preview(
         slide.id, slide.mpp or 0.0, facts["tile_px"], facts["um_per_px"], stride_um
     )
-    if isinstance(seen, str):
-        raise HistospaceError(seen)
+    if isinstance(shown, str):
+        raise HistospaceError(shown)
     st.image(
-        seen.picture,
+        shown.picture,
         caption="Tissue that will be predicted is outlined in green.",
         alt=f"Overview of {slide.name} with the outline of its tissue",
     )
-    return seen
+    return shown
 
 
-def _facts(seen: Preview, model: ModelRow) -> None:
-    seconds = expected_seconds(get_context().catalog, model.name, seen.n_tiles)
+def _facts(shown: Preview, model: ModelRow) -> None:
+    seconds = expected_seconds(get_context().catalog, model.name, shown.n_tiles)
     with st.container(horizontal=True):
-        st.metric("Tissue", f"{seen.tissue_mm2:.1f} mm²", width="content")
-        st.metric("Tiles", f"{seen.n_tiles:,}", width="content")
+        st.metric("Tissue", f"{shown.tissue_mm2:.1f} mm²", width="content")
+        st.metric("Tiles", f"{shown.n_tiles:,}", width="content")
         st.metric("Time, roughly", duration_text(seconds), width="content")
-    for reason, number in seen.excluded.items():
+    for reason, number in shown.excluded.items():
         if number:
             st.caption(f"{number:,} tiles left out: {plain(reason)}")
-    for note in seen.notes:
+    for note in shown.notes:
         st.warning(plain(note))
 
 
@@ -132,7 +132,7 @@ def _show_run(run: RunRow) -> None:
     if run.state == State.DONE:
         _done(run)
     else:
-        stopped(run)
+        show_stopped_run(run)
     st.page_link("predict.py", label="New prediction", icon=":material/add:")
 
 

@@ -9,9 +9,9 @@ from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.server import get_context
 from histospace_core.web.library.listing import (
     PROGRESS_PAGES,
+    current_page,
     describe,
-    find_bar,
-    paged,
+    search_bar,
     show_tags_and_note,
     watch,
 )
@@ -23,7 +23,7 @@ from histospace_core.web.widgets.parts import (
     run_text,
     state_badge,
     thumbnail,
-    when,
+    time_text,
 )
 
 PER_PAGE = 10
@@ -43,15 +43,15 @@ def runs() -> None:
     if active:
         watch(active)
     st.caption(f"{len(found)} runs")
-    two = _with_a_second()
-    for run in paged([run for run in found if not run.is_active], PER_PAGE):
-        _card(run, run.slide_id in two)
+    comparable = _slides_with_two_predictions()
+    for run in current_page([run for run in found if not run.is_active], PER_PAGE):
+        _card(run, run.slide_id in comparable)
 
 
 def _filtered() -> Sequence[RunRow]:
     catalog = get_context().catalog
     slides = {slide.id: slide.name for slide in catalog.slides()}
-    text, tags = find_bar(RunRow, "slide, model, tag, note or error")
+    text, tags = search_bar(RunRow, "slide, model, tag, note or error")
     states, kinds, slide, model = st.columns(4)
     return catalog.runs(
         text=text,
@@ -68,14 +68,14 @@ def _filtered() -> Sequence[RunRow]:
     )  # fmt: skip
 
 
-def _with_a_second() -> set[str]:
+def _slides_with_two_predictions() -> set[str]:
     """Slides of which two finished predictions can be set side by side."""
     done = get_context().catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE])
     counts = Counter(run.slide_id for run in done)
     return {slide_id for slide_id, n in counts.items() if slide_id and n > 1}
 
 
-def _card(run: RunRow, has_second: bool) -> None:
+def _card(run: RunRow, can_compare: bool) -> None:
     with st.container(border=True):
         picture, facts = st.columns([1, 5])
         if run.slide is not None:
@@ -90,7 +90,7 @@ def _card(run: RunRow, has_second: bool) -> None:
             if run.error:
                 st.error(plain(run.error))
             with st.container(horizontal=True, vertical_alignment="center"):
-                _actions(run, has_second)
+                _actions(run, can_compare)
 
 
 def _facts(run: RunRow) -> str:
@@ -104,18 +104,18 @@ def _facts(run: RunRow) -> str:
     if run.settings.get("stride_um"):
         facts.append(f"stride {run.settings['stride_um']:g} µm")
     if run.finished_at:
-        facts.append(f"ended {when(run.finished_at)}")
+        facts.append(f"ended {time_text(run.finished_at)}")
     return " · ".join(facts)
 
 
-def _actions(run: RunRow, has_second: bool) -> None:
+def _actions(run: RunRow, can_compare: bool) -> None:
     link = {"query_params": {"run": run.id}}
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)
         st.page_link("characterise.py", label="Characterise", icon=":material/category:", **link)
         st.page_link("export.py", label="Export", icon=":material/download:", **link)
-        if has_second:
+        if can_compare:
             st.page_link("two_runs.py", label="Two runs", icon=":material/difference:", **link)
     if run.parent_id:
         link = {"query_params": {"run": run.parent_id, "result": run.id}}
@@ -128,7 +128,7 @@ def _actions(run: RunRow, has_second: bool) -> None:
     if run.state in RESUMABLE:
         _button(run, "Resume", ":material/resume:", _resume)
     elif run.kind == "predict" and run.slide_id:
-        _button(run, "Run again", ":material/refresh:", _again)
+        _button(run, "Run again", ":material/refresh:", _run_again)
     _button(run, "Edit", ":material/edit:", describe)
     _button(run, "Delete", ":material/delete:", _confirm_delete)
 
@@ -143,7 +143,7 @@ def _resume(run: RunRow) -> None:
     st.switch_page(PROGRESS_PAGES[run.kind], query_params={"run": run.parent_id or run.id})
 
 
-def _again(run: RunRow) -> None:
+def _run_again(run: RunRow) -> None:
     """Run the same slide, model and settings anew; the old run stays as it is."""
     run_id = get_context().jobs.submit_prediction(str(run.slide_id), run.model_name, **run.settings)
     st.switch_page("predict.py", query_params={"run": run_id})

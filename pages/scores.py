@@ -19,12 +19,12 @@ from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,
+    choose_row,
     empty_state,
     guarded,
     metric,
-    pick,
     plain,
-    when,
+    time_text,
 )
 
 LEADERBOARD = SHIPPED / "docs" / "leaderboard.csv"
@@ -70,7 +70,7 @@ def _evaluations() -> None:
             "Go to Train",
         )
         return
-    run = pick("Evaluation", "evaluation", runs, _title)
+    run = choose_row("Evaluation", "evaluation", runs, _title)
     evaluation = read_evaluation(run.directory)
     _overall(evaluation)
     _folds(evaluation)
@@ -78,7 +78,8 @@ def _evaluations() -> None:
 
 
 def _title(run: RunRow) -> str:
-    return f"{run.model_name} · {len(run.record.folds)} held-out sections · {when(run.created_at)}"
+    folds = f"{len(run.record.folds)} held-out sections"
+    return f"{run.model_name} · {folds} · {time_text(run.created_at)}"
 
 
 def _overall(evaluation: Evaluation) -> None:

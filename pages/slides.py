@@ -8,11 +8,11 @@ from histospace_core.catalog import ACTIVE, Kind, SlideRow, State
 from histospace_core.catalog.import_folder import MOST_LISTED, importable
 from histospace_core.server import get_context
 from histospace_core.web.library.listing import (
+    current_page,
     describe,
-    find_bar,
-    paged,
+    search_bar,
     show_tags_and_note,
-    warn_of_person,
+    warn_of_personal_name,
     watch,
 )
 from histospace_core.web.widgets.parts import (
@@ -23,11 +23,11 @@ from histospace_core.web.widgets.parts import (
     sample_note,
     size_text,
     thumbnail,
-    when,
+    time_text,
 )
 from histospace_core.web.widgets.uploader import slide_uploader
 
-PER_PAGE, BESIDE = 12, 3
+PER_PAGE, PER_ROW = 12, 3
 
 
 @guarded
@@ -44,15 +44,15 @@ def slides() -> None:
             st.markdown("There is no slide yet: upload one above, or begin with the sample.")
             st.page_link("start.py", label="Try the sample", icon=":material/play_arrow:")
         return
-    found = catalog.slides(*find_bar(SlideRow, "part of a name, note or tag"))
+    found = catalog.slides(*search_bar(SlideRow, "part of a name, note or tag"))
     ready = [slide.id for slide in found if slide.mpp is not None]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{len(found)} of {len(everything)} slides")
         if len(ready) > 1:
             _predict_all(ready, "these")
-    shown = paged(found, PER_PAGE)
-    for first in range(0, len(shown), BESIDE):
-        for slide, place in zip(shown[first : first + BESIDE], st.columns(BESIDE), strict=False):
+    shown = current_page(found, PER_PAGE)
+    for first in range(0, len(shown), PER_ROW):
+        for slide, place in zip(shown[first : first + PER_ROW], st.columns(PER_ROW), strict=False):
             with place.container(border=True, height="stretch"):
                 _card(slide)
 
@@ -92,7 +92,9 @@ def _import() -> None:
             )
             if len(names) == MOST_LISTED:
                 st.caption(f"Only the first {MOST_LISTED:,} are listed.")
-            st.button("Take in", disabled=not chosen, icon=":material/add:", on_click=_take_in)
+            st.button(
+                "Take in", disabled=not chosen, icon=":material/add:", on_click=_import_selected
+            )
     active = context.catalog.runs(kinds=[Kind.IMPORT], states=ACTIVE)
     if active:
         watch([run.id for run in active])
@@ -103,7 +105,7 @@ def _import() -> None:
             st.rerun()
 
 
-def _take_in() -> None:
+def _import_selected() -> None:
     for name in st.session_state["import"]:
         get_context().jobs.submit_import(name)
     st.session_state["import"] = []
@@ -115,8 +117,8 @@ def _card(slide: SlideRow) -> None:
     sample_note(slide)
     show_tags_and_note(slide)
     st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
-    st.caption(f"Added {when(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
-    warn_of_person(slide)
+    st.caption(f"Added {time_text(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
+    warn_of_personal_name(slide)
     with st.container(horizontal=True, vertical_alignment="center"):
         _actions(slide)
 

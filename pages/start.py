@@ -6,8 +6,8 @@ from histospace_core.catalog import SlideRow, State
 from histospace_core.progress import Progress
 from histospace_core.server import get_context
 from histospace_core.server.samples import add_her2st, add_phantom
-from histospace_core.web.widgets.model_choice import first_model
-from histospace_core.web.widgets.parts import guarded, plain, state_badge, when
+from histospace_core.web.widgets.model_choice import initial_model
+from histospace_core.web.widgets.parts import guarded, plain, state_badge, time_text
 
 
 @guarded
@@ -58,7 +58,7 @@ def _download() -> None:
 
 def _predict(slide: SlideRow) -> None:
     """Predict a sample as one that asks for nothing else; go to its map if that was done before."""
-    context, model = get_context(), first_model()
+    context, model = get_context(), initial_model()
     if model is None:
         st.switch_page("predict.py", query_params={"slide": slide.id})
     done = context.catalog.runs(
@@ -79,7 +79,7 @@ def _recent() -> None:
         page = "gene_map.py" if run.state == "done" else "predict.py"
         with st.container(horizontal=True, vertical_alignment="center"):
             name = run.slide.name if run.slide else run.kind
-            label = plain(f"{name} · {when(run.created_at)}")
+            label = plain(f"{name} · {time_text(run.created_at)}")
             st.page_link(page, label=label, query_params={"run": run.id})
             if run.state != "done":
                 state_badge(run)

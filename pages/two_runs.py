@@ -19,10 +19,10 @@ from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
     choose,
+    choose_row,
     empty_state,
     guarded,
     metric,
-    pick,
     plain,
     run_text,
     sample_note,
@@ -57,10 +57,10 @@ def two_runs() -> None:
         st.warning("A run of this link is gone or has no second beside it; here are others.")
     one, other = st.columns(2)
     with one:
-        first = pick("First run", "run", twice, run_text)
+        first = choose_row("First run", "run", twice, run_text)
     with other:
         beside = [r for r in twice if r.slide_id == first.slide_id and r.id != first.id]
-        second = pick("Second run", "with", beside, run_text)
+        second = choose_row("Second run", "with", beside, run_text)
     sample_note(first.slide)
     pair = _pair(first.id, second.id)
     _headline(pair)

@@ -40,7 +40,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Fie
     return ((field - field.mean()) / field.std()).astype(np.float32)
 
 
-def soft(field: Field, sharpness: float) -> Field:
+def sigmoid(field: Field, sharpness: float) -> Field:
     return 1 / (1 + np.exp(-np.clip(sharpness * field, -30, 30)))
 
 
@@ -53,12 +53,12 @@ def lay_out(rng: np.random.Generator, size: tuple[int, int]) -> Histology:
     tissue = outline > 0
 
     fat_field = (0.75 * x - 0.85 * y) - 0.62 + 0.14 * noise(rng, shape, 45)  # upper right
-    fat = soft(fat_field, 30)
-    bed = soft(0.75 - np.hypot(x + 0.12, y - 0.1) + 0.16 * noise(rng, shape, 50), 14)
-    nests = soft(noise(rng, shape, 13) + 0.35 * noise(rng, shape, 5) + 0.05, 9)
+    fat = sigmoid(fat_field, 30)
+    bed = sigmoid(0.75 - np.hypot(x + 0.12, y - 0.1) + 0.16 * noise(rng, shape, 50), 14)
+    nests = sigmoid(noise(rng, shape, 13) + 0.35 * noise(rng, shape, 5) + 0.05, 9)
     tumour = bed * nests * (1 - fat)
     border = np.exp(-((bed - 0.45) ** 2) / 0.08)  # lymphocytes gather where the tumour ends
-    foci = soft(noise(rng, shape, 12) - 0.95, 9)
+    foci = sigmoid(noise(rng, shape, 12) - 0.95, 9)
     immune = np.clip(border * foci * 1.6, 0, 1) * (1 - fat) * (1 - 0.7 * tumour)
     stroma = np.clip(1 - tumour - immune - fat, 0, 1)
     stack = np.stack([tumour, stroma, immune, fat]) * tissue

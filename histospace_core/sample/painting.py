@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.spatial import cKDTree
 
-from histospace_core.sample.histology import COARSE, Field, Histology, noise, soft
+from histospace_core.sample.histology import COARSE, Field, Histology, noise, sigmoid
 
 MARGIN = 4 * COARSE  # rows around a band, so that interpolation leaves no seam
 GRAIN = 1024  # side of the patch of fine texture, repeated without a seam
@@ -60,10 +60,10 @@ def _paint_band(
     fibre = _strand(strands, 7 * at["flow"]) + 0.6 * _strand(
         strands, 18 * at["flow"] + at["ripple"]
     )
-    solid = soft(at["tissue"], 14) * (1 - at["clefts"])
+    solid = sigmoid(at["tissue"], 14) * (1 - at["clefts"])
 
     stroma = 0.50 + 0.15 * fibre + 0.12 * at["eosin"] + 0.05 * grain
-    stroma *= soft(fibre + 1.5, 3.5)  # slits between the bundles
+    stroma *= sigmoid(fibre + 1.5, 3.5)  # slits between the bundles
     tumour = 0.34 + 0.06 * grain + 0.04 * at["eosin"]
     immune = 0.26 + 0.07 * grain
     eosin = at["stroma"] * stroma + at["tumour"] * tumour + at["immune"] * immune
@@ -104,9 +104,9 @@ def _clefts(rng: np.random.Generator, layout: Histology) -> Field:
     """Retraction around the nests, and lumina inside them: glass shines through."""
     shape = layout.tissue.shape
     tumour = layout.regions["tumour"]
-    rim = np.exp(-((tumour - 0.30) ** 2) / 0.006) * soft(noise(rng, shape, 9) - 0.9, 8)
-    lumina = soft(noise(rng, shape, 4.5) - 2.0, 12) * (tumour > 0.6)
-    tears = soft(noise(rng, shape, 6) - 2.5, 12) * (layout.regions["stroma"] > 0.5)
+    rim = np.exp(-((tumour - 0.30) ** 2) / 0.006) * sigmoid(noise(rng, shape, 9) - 0.9, 8)
+    lumina = sigmoid(noise(rng, shape, 4.5) - 2.0, 12) * (tumour > 0.6)
+    tears = sigmoid(noise(rng, shape, 6) - 2.5, 12) * (layout.regions["stroma"] > 0.5)
     return np.clip(0.9 * rim + lumina + 0.8 * tears, 0, 0.97).astype(np.float32)
 
 

@@ -68,7 +68,7 @@ def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
         The folder cannot be written.
     """
     folder = Path(folder)
-    if not _is_whole(folder, seed):
+    if not _is_complete(folder, seed):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".phantom-", dir=folder) as work:
@@ -173,7 +173,7 @@ def _write_gzip(text: str, path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
 
 
-def _is_whole(folder: Path, seed: int) -> bool:
+def _is_complete(folder: Path, seed: int) -> bool:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         return (manifest["version"], manifest["seed"]) == (VERSION, seed) and all(

@@ -109,7 +109,7 @@ def _charts(charts: dict[str, go.Figure], scope: str, text: str) -> None:
             figure,
             key=chart,
             config=CHART_CONFIG,
-            on_select=partial(selection.keep, scope, chart),
+            on_select=partial(selection.store_chart_selection, scope, chart),
             selection_mode=["box", "lasso"],
             alt=f"{name}: {text}",
         )

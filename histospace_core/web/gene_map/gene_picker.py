@@ -15,7 +15,7 @@ from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_lists import gene_lists, sentences
 from histospace_core.web.gene_map.signature_picker import signature_picker
 from histospace_core.web.gene_map.viewer import MOST_GENES
-from histospace_core.web.widgets.parts import chosen, keep, plain
+from histospace_core.web.widgets.parts import initial_index, plain, remember_choice
 
 BESIDE = "with"
 """Parameter of the address that names the genes beside the first."""
@@ -119,7 +119,7 @@ def gene_picker(run_id: str, prediction: Prediction) -> Picked:
         others = _beside_it(beside, genes, panel)
     if problem:
         st.info(plain(problem))
-    keep("gene", gene)
+    remember_choice("gene", gene)
     beside_it = tuple(other for other in others if other != gene)
     with st.container(horizontal=True, vertical_alignment="center"):
         mixed = _mixed(run_id, 1 + len(beside_it))
@@ -201,7 +201,7 @@ def _begin(run_id: str, genes: Sequence[str]) -> None:
         for key in (f"gene-{run_id}", f"beside-{run_id}", f"last-{BESIDE}-{run_id}"):
             st.session_state.pop(key, None)
     if f"gene-{run_id}" not in st.session_state:
-        st.session_state[f"gene-{run_id}"] = genes[chosen("gene", genes)]
+        st.session_state[f"gene-{run_id}"] = genes[initial_index("gene", genes)]
     if f"beside-{run_id}" not in st.session_state:  # a field's choice goes when its page is left
         last = st.session_state.get(f"last-{BESIDE}-{run_id}", ())
         named = st.query_params[BESIDE].split(",") if BESIDE in st.query_params else last

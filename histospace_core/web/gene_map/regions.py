@@ -14,7 +14,7 @@ from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.figures.characterisation import domain_colour
 from histospace_core.inference import Prediction
 from histospace_core.server.context import get_context
-from histospace_core.web.widgets.parts import keep
+from histospace_core.web.widgets.parts import remember_choice
 
 PARAMETER = "region"
 """URL parameter that holds the id of the selected region."""
@@ -41,7 +41,7 @@ def selected_region(run_id: str, rows: Sequence[RegionRow]) -> RegionRow | None:
         st.session_state[key] = ALL
     row = by_id.get(st.session_state[key])
     if row is not None:
-        keep(PARAMETER, row.region_id)
+        remember_choice(PARAMETER, row.region_id)
     else:
         st.session_state.pop(f"last-{PARAMETER}", None)
         st.query_params.pop(PARAMETER, None)

@@ -28,11 +28,11 @@ PROGRESS_PAGES = {
     "evaluate": "train.py",
 }
 """The page that shows how far a run of a kind is."""
-MOST_WATCHED = 30
+MAX_SHOWN = 30
 Row = TypeVar("Row", SlideRow, RunRow)
 
 
-def find_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, list[str]]:
+def search_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, list[str]]:
     """Show the search over words and tags; the address keeps what is sought."""
     known = get_context().catalog.tags(table)
     text, tags = (f"{name}-{table.__tablename__}" for name in ("find", "tag"))
@@ -53,7 +53,7 @@ def find_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, list
     return sought, wanted
 
 
-def paged(rows: Sequence[Row], per_page: int) -> Sequence[Row]:
+def current_page(rows: Sequence[Row], per_page: int) -> Sequence[Row]:
     """Return the rows of a page that the user turns to."""
     pages = max(1, -(-len(rows) // per_page))
     page = st.number_input(f"Page of {pages}", 1, pages, width=140) if pages > 1 else 1
@@ -101,7 +101,7 @@ def describe(row: SlideRow | RunRow) -> None:
         st.rerun()
 
 
-def warn_of_person(slide: SlideRow) -> None:
+def warn_of_personal_name(slide: SlideRow) -> None:
     """Warn of a name that seems to tell who the patient is, and offer another."""
     found = None if slide.is_sample else personal_part(slide.name)
     if found is None:
@@ -131,13 +131,13 @@ def watch(run_ids: Sequence[str]) -> None:
     st.markdown(f"**Under way: {done} of {len(runs)} done{failed}**")
     if ended == len(runs) and st.button("Show them below", icon=":material/refresh:"):
         st.rerun()  # not by itself: a dialog may be open
-    for run in runs[:MOST_WATCHED]:
-        _watched(run)
-    if len(runs) > MOST_WATCHED:
-        st.caption(f"and {len(runs) - MOST_WATCHED} more, waiting")
+    for run in runs[:MAX_SHOWN]:
+        _progress_row(run)
+    if len(runs) > MAX_SHOWN:
+        st.caption(f"and {len(runs) - MAX_SHOWN} more, waiting")
 
 
-def _watched(run: RunRow) -> None:
+def _progress_row(run: RunRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
         shown = {"run": run.parent_id or run.id}

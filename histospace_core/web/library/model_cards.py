@@ -36,7 +36,7 @@ def _row(model: ModelRow) -> dict[str, Any]:
     }
 
 
-def reservation(model: ModelRow) -> str | None:
+def score_warning(model: ModelRow) -> str | None:
     """Return what must be said with a model's scores, a sentence; None where nothing must."""
     metrics = model.summary.get("metrics", {})
     ratio, by = metrics.get("mse_ratio_to_mean"), metrics.get("held_out_by")

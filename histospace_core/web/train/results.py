@@ -13,7 +13,7 @@ from histospace_core.figures.training import loss_curves
 from histospace_core.networks import load_package
 from histospace_core.server.context import get_context
 from histospace_core.training.loss_log import read_losses
-from histospace_core.web.library.model_cards import package_zip, reservation
+from histospace_core.web.library.model_cards import package_zip, score_warning
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import (
     CHART_CONFIG,
@@ -22,22 +22,22 @@ from histospace_core.web.widgets.parts import (
     model_card,
     plain,
     state_badge,
-    when,
+    time_text,
 )
-from histospace_core.web.widgets.run_progress import live_progress, stopped
+from histospace_core.web.widgets.run_progress import live_progress, show_stopped_run
 
-WORDS = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
+KIND_TITLES = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
 
 
 def training_title(run: RunRow) -> str:
     """Return a training or evaluation in one line, as plain text."""
     name = run.settings.get("name") or run.model_name
-    return f"{WORDS[Kind(run.kind)]} of {name} · {when(run.created_at)}"
+    return f"{KIND_TITLES[Kind(run.kind)]} of {name} · {time_text(run.created_at)}"
 
 
 def show_training(run: RunRow) -> None:
     """Show where a training or evaluation stands, its loss curves, and what it made."""
-    if run.kind not in WORDS:
+    if run.kind not in KIND_TITLES:
         raise JobError("This run is no training: find it under Runs.")
     st.markdown(f"**{plain(training_title(run))}**")
     if run.is_active:
@@ -47,7 +47,7 @@ def show_training(run: RunRow) -> None:
         if run.state == State.DONE:
             _done(run)
         else:
-            stopped(run)
+            show_stopped_run(run)
         _curves(run)
     st.page_link("train.py", label="New training", icon=":material/add:")
 
@@ -105,7 +105,7 @@ def _done(run: RunRow) -> None:
     row = get_context().catalog.model(record.model)
     link = {"model": row.name}
     model_card(row)
-    if words := reservation(row):
+    if words := score_warning(row):
         st.warning(plain(words))
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Predict with it", type="primary", icon=":material/play_circle:"):

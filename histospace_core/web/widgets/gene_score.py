@@ -6,14 +6,14 @@ import streamlit as st
 from histospace_core.web.widgets.parts import metric, plain
 
 
-def gene_trust(score: pd.Series, trusted: bool = True) -> None:
+def show_gene_score(score: pd.Series, in_domain: bool = True) -> None:
     """Say how well this gene was predicted on patients that the model had not seen.
 
     Parameters
     ----------
     score
         The gene's row of the model's table.
-    trusted
+    in_domain
         False where the slide is unlike what the model was trained on.
     """
     st.markdown(f"**{plain(score.name)}** on sections that the model did not train on")
@@ -37,8 +37,8 @@ def gene_trust(score: pd.Series, trusted: bool = True) -> None:
             help="Squared error on held-out sections, divided by that of predicting the training "
             "mean everywhere, without looking at the slide.",
         )
-        _worth(score)
-    if ratio < 1 and not trusted:
+        _ceiling_and_interval(score)
+    if ratio < 1 and not in_domain:
         st.markdown(
             "It beats the mean profile there; this slide is unlike them, and how it does here is "
             "not known."
@@ -51,7 +51,7 @@ def gene_trust(score: pd.Series, trusted: bool = True) -> None:
         st.warning("Unreliable: do not read biology into this map.", icon=":material/warning:")
 
 
-def _worth(score: pd.Series) -> None:
+def _ceiling_and_interval(score: pd.Series) -> None:
     """Show the share of the noise ceiling and the interval, where the model states them."""
     if pd.notna(score.get("share_of_noise_ceiling")):
         metric(

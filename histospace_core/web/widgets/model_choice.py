@@ -16,7 +16,7 @@ STAINS = {
 }
 
 
-def first_model() -> ModelRow | None:
+def initial_model() -> ModelRow | None:
     """Return the model to begin with: the address's, else the default; None when there is none."""
     return _first(get_context().catalog.models())
 

@@ -63,7 +63,7 @@ def empty_state(sentence: str, page: str, label: str) -> None:
         st.page_link(page, label=label, icon=":material/arrow_forward:")
 
 
-def chosen(name: str, ids: Sequence[str]) -> int:
+def initial_index(name: str, ids: Sequence[str]) -> int:
     """Return the place in `ids` of what the URL names, else of the last one looked at, else 0."""
     for wanted in (st.query_params.get(name), st.session_state.get(f"last-{name}")):
         if wanted in ids:
@@ -71,43 +71,45 @@ def chosen(name: str, ids: Sequence[str]) -> int:
     return 0
 
 
-def keep(name: str, picked: str) -> None:
+def remember_choice(name: str, choice: str) -> None:
     """Name a choice in the URL, and remember it for the pages that are visited next."""
-    st.query_params[name] = picked
-    st.session_state[f"last-{name}"] = picked
+    st.query_params[name] = choice
+    st.session_state[f"last-{name}"] = choice
 
 
-def choose(label: str, name: str, ids: Sequence[str], words: Callable[[str], str] = str) -> str:
+def choose(
+    label: str, name: str, ids: Sequence[str], format_func: Callable[[str], str] = str
+) -> str:
     """Let the user choose one of `ids`; the address names it by the parameter `name`."""
     key = f"chosen-{name}"
     # Told anew at each run: a field whose default moved with the address would be another field,
     # and deaf to what was chosen in the one before.
-    st.session_state[key] = ids[chosen(name, ids)]
-    picked = st.selectbox(
+    st.session_state[key] = ids[initial_index(name, ids)]
+    choice = st.selectbox(
         label,
         ids,
         key=key,
-        on_change=lambda: keep(name, st.session_state[key]),
-        format_func=words,
+        on_change=lambda: remember_choice(name, st.session_state[key]),
+        format_func=format_func,
     )
-    keep(name, picked)
-    return picked
+    remember_choice(name, choice)
+    return choice
 
 
 def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
     """Let the user choose a slide; the URL names it."""
     by_id = {slide.id: slide for slide in slides}
-    picked = choose(
+    choice = choose(
         "Slide", "slide", list(by_id), lambda key: f"{by_id[key].name} · {size_text(by_id[key])}"
     )
-    sample_note(by_id[picked])
-    return by_id[picked]
+    sample_note(by_id[choice])
+    return by_id[choice]
 
 
-def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
+def run_picker(action: Callable[[RunRow], None] | None = None) -> RunRow | None:
     """Let the user choose a finished prediction; the URL names it. None when there is none.
 
-    `beside` shows what can be done with it next to the field.
+    `action` shows what can be done with it next to the field.
     """
     runs = get_context().catalog.runs(states=[State.DONE], kinds=["predict"])
     if not runs:
@@ -120,14 +122,14 @@ def run_picker(beside: Callable[[RunRow], None] | None = None) -> RunRow | None:
     wanted = st.query_params.get("run")
     if wanted and wanted not in {run.id for run in runs}:
         st.warning("The run of this link is not finished or was deleted; here is the newest one.")
-    if beside is None:
-        run = pick("Run", "run", runs, run_text)
+    if action is None:
+        run = choose_row("Run", "run", runs, run_text)
     else:
         field, more = st.columns([3, 1], vertical_alignment="bottom")
         with field:
-            run = pick("Run", "run", runs, run_text)
+            run = choose_row("Run", "run", runs, run_text)
         with more:
-            beside(run)
+            action(run)
     sample_note(run.slide)
     return run
 
@@ -153,7 +155,7 @@ def sample_note(slide: SlideRow | None) -> None:
 def run_text(run: RunRow) -> str:
     """Return a run in one line, as plain text."""
     name = run.slide.name if run.slide else run.settings.get("file", run.kind)
-    return " · ".join(part for part in (name, run.model_name, when(run.created_at)) if part)
+    return " · ".join(part for part in (name, run.model_name, time_text(run.created_at)) if part)
 
 
 def size_text(slide: SlideRow) -> str:
@@ -173,7 +175,7 @@ def pixel_size_text(slide: SlideRow) -> str:
     return f"{slide.mpp:.4g} µm per px, {source}"
 
 
-def when(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
     """Return a moment in the reader's time zone."""
     return f"{moment.astimezone(ZoneInfo(st.context.timezone or 'UTC')):%Y-%m-%d %H:%M}"
 
@@ -227,16 +229,18 @@ def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
                 st.rerun()
 
 
-def pick(label: str, name: str, rows: Sequence[RunRow], words: Callable[[RunRow], str]) -> RunRow:
+def choose_row(
+    label: str, name: str, rows: Sequence[RunRow], text: Callable[[RunRow], str]
+) -> RunRow:
     """Let the user choose one of some rows; the address names it by the parameter `name`."""
     by_id = {row.id: row for row in rows}
-    return by_id[choose(label, name, list(by_id), lambda key: words(by_id[key]))]
+    return by_id[choose(label, name, list(by_id), lambda key: text(by_id[key]))]
 
 
-def metric(label: str, value: str, beside: str | None, help: str | None = None) -> None:
+def metric(label: str, value: str, reference: str | None, help: str | None = None) -> None:
     """Show a number, beside it what it has to be measured by, and where its making is told."""
     help = help and f"{help} [How the scores are made](about_scores)"
-    st.metric(label, value, beside, "off", delta_arrow="off", width="content", help=help)
+    st.metric(label, value, reference, "off", delta_arrow="off", width="content", help=help)
 
 
 def model_card(model: ModelRow) -> None:

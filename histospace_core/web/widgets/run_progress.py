@@ -9,21 +9,23 @@ from histospace_core.server.context import get_context
 from histospace_core.web.widgets.parts import guarded, plain
 
 
-def live_progress(run: RunRow, reading: str, more: str, listed: str) -> None:
+def live_progress(run: RunRow, initial_text: str, details: str, location: str) -> None:
     """Show how far a run is, and let the user cancel it; called inside a page's fragment.
 
     Parameters
     ----------
-    reading
+    initial_text
         What it does before it has said anything.
-    more
+    details
         Added to what it says.
-    listed
+    location
         Where the run is found again.
     """
     words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
-    st.progress(run.progress, plain(words.get(State(run.state), run.stage or reading)) + more)
-    st.caption(f"You may close this page; the run goes on. It is listed {listed}.")
+    st.progress(
+        run.progress, plain(words.get(State(run.state), run.stage or initial_text)) + details
+    )
+    st.caption(f"You may close this page; the run goes on. It is listed {location}.")
     if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
         get_context().jobs.cancel(run.id)
         st.rerun(scope="fragment")
@@ -31,15 +33,17 @@ def live_progress(run: RunRow, reading: str, more: str, listed: str) -> None:
 
 @st.fragment(run_every=1.0)
 @guarded
-def live_run(run_id: str, reading: str, more: Callable[[RunRow], str] = lambda run: "") -> None:
+def live_run(
+    run_id: str, initial_text: str, details: Callable[[RunRow], str] = lambda run: ""
+) -> None:
     """Show progress once a second; it is read from the catalog, so a reload loses nothing."""
     run = get_context().catalog.run(run_id)
     if not run.is_active:
         st.rerun()
-    live_progress(run, reading, more(run), "under Runs")
+    live_progress(run, initial_text, details(run), "under Runs")
 
 
-def stopped(run: RunRow) -> None:
+def show_stopped_run(run: RunRow) -> None:
     """Say why a run ended without a result, and let the user resume it."""
     if run.error:
         st.error(plain(run.error))

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 import streamlit as st
 
 
-def keep(scope: str, chart: str, trace: int = 0) -> None:
+def store_chart_selection(scope: str, chart: str, trace: int = 0) -> None:
     """Take over what was just selected in a chart: its `on_select` callback.
 
     Parameters
@@ -42,14 +42,14 @@ def selected(scope: str) -> list[int]:
     return list(st.session_state.get(_key(scope), []))
 
 
-def drawn(scope: str, looks: Hashable) -> list[int] | None:
-    """Return the selection to draw into a figure that is otherwise given by `looks`.
+def selection_for_figure(scope: str, figure: Hashable) -> list[int] | None:
+    """Return the selection to draw into a figure that is otherwise given by `figure`.
 
-    While `looks` stays the same, so does the answer: the chart keeps its state and its zoom.
+    While `figure` stays the same, so does the answer: the chart keeps its state and its zoom.
     """
     key = _key(scope) + "-drawn"
-    if key not in st.session_state or st.session_state[key][0] != looks:
-        st.session_state[key] = (looks, selected(scope) or None)
+    if key not in st.session_state or st.session_state[key][0] != figure:
+        st.session_state[key] = (figure, selected(scope) or None)
     return st.session_state[key][1]
 
 

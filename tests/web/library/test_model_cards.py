@@ -13,8 +13,8 @@ from histospace_core.web.library.model_cards import (
     card_markdown,
     overview,
     package_zip,
-    reservation,
     same_training_data,
+    score_warning,
     shared_genes,
 )
 
@@ -73,7 +73,7 @@ def test_a_card_shows_no_picture_link_or_html(tmp_path):
     ],
 )
 def test_what_must_be_said_with_scores(metrics, said):
-    words = reservation(row(**metrics))
+    words = score_warning(row(**metrics))
     assert words is None if said is None else said in words
 
 

@@ -11,9 +11,14 @@ def page() -> None:
         points = [{"curve_number": 1, "point_index": i} for i in (7, 3)]
         points.append({"curve_number": 0, "point_index": 99})
         st.session_state["chart"] = {"selection": {"points": points}}
-        selection.keep("run", "chart", trace=1)
+        selection.store_chart_selection("run", "chart", trace=1)
     st.button("clear", on_click=selection.clear, args=("run",))
-    st.json({"selected": selection.selected("run"), "drawn": selection.drawn("run", gene)})
+    st.json(
+        {
+            "selected": selection.selected("run"),
+            "drawn": selection.selection_for_figure("run", gene),
+        }
+    )
 
 
 def shown(app: AppTest) -> dict:
