@@ -1,8 +1,8 @@
-"""Time and memory of domains and markers on 100,000 tiles x 1,000 genes.
+"""Measure time and memory of domains and markers on 100,000 tiles x 1,000 genes.
 
-Tissue of 316 x 317 tiles with eight programmes, smooth over 12 to 60 tiles, that load on 1,000
-genes with noise on top: as smooth as a predicted map, and without borders, which is the hardest to
-cluster. The table's own 0.4 GB count towards the memory.
+The tissue has 316 x 317 tiles and eight programmes, smooth over 12 to 60 tiles. The expression of
+1,000 genes mixes these programmes and noise. It is as smooth as a predicted map and has no borders,
+which is the hardest case for clustering. The memory includes 0.4 GB for the table itself.
 
     OMP_NUM_THREADS=1 python benchmarks/characterise_scale.py [--tiles 100000] [--genes 1000]
 """
@@ -48,10 +48,10 @@ def main() -> None:
         f"{n} at {r:g} (stability {s:.2f})"
         for n, r, s in zip(domains.n_domains, domains.resolutions, domains.stability, strict=True)
     )
-    print(f"domains: {found - started:.1f} s, of the processor {cpu_found - cpu:.1f} s; {levels}")
+    print(f"domains: {found - started:.1f} s, processor time {cpu_found - cpu:.1f} s; {levels}")
     markers = find_markers(table, domains.best)
     wall, cpu = time.perf_counter() - found, time.process_time() - cpu_found
-    print(f"markers: {wall:.1f} s, of the processor {cpu:.1f} s; {len(markers.table):,} rows")
+    print(f"markers: {wall:.1f} s, processor time {cpu:.1f} s; {len(markers.table):,} rows")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory: {peak:.2f} GB, {given.tiles:,} tiles x {given.genes:,} genes")
 

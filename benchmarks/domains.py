@@ -1,14 +1,15 @@
-"""Spatial domains against annotated layers: ours, plain Leiden, scanpy's way, squidpy's way.
+"""Compare tissue domains with annotated layers: HistoSPACE, plain Leiden, scanpy, squidpy.
 
 Every method gets the same spots and the same runs: resolutions 0.2 to 1.9 in steps of 0.1, seeds
-0 to 2. Said of each: the adjusted Rand index averaged over the runs whose number of domains is
-nearest to the annotated one, the best run (chosen with the labels in hand, so an upper bound), and
-the average over the runs with K - 1 to K + 2 domains. scanpy and squidpy are no dependencies of
-this program; where they are not installed their rows are left out and that is said.
+0 to 2. The table shows three adjusted Rand indices for each method: the average over the runs
+whose number of domains is nearest to the annotated one, the best run (chosen with the labels, so
+an upper bound), and the average over the runs with K - 1 to K + 2 domains. scanpy and squidpy are
+not dependencies of HistoSPACE. If they are not installed, their rows have no figures, and a line
+says so.
 
-The choice of genes, the three views of our graph and their weights were settled on while
-looking at Rep9 and at simulated tissue of seeds 1 and 2, so Rep9 is no independent check; the
-simulated tissues below are of other seeds.
+We chose the genes, the three views of our graph and their weights on Rep9 and on simulated tissue
+of seeds 1 and 2, so Rep9 is not an independent test. The simulated tissues below have other
+seeds.
 
     python benchmarks/domains.py ../shared/mouse_olfactory_bulb [--subsamples 50]
 """
@@ -47,7 +48,7 @@ def ours(table: AnnData) -> Runs:
 
 
 def plain(table: AnnData) -> Runs:
-    """Expression alone: our components and our Leiden without positions."""
+    """Cluster expression alone: our components and our Leiden, without positions."""
     graph = expression_neighbours(profile(table), 15)
     yield from (leiden(graph, r, s) for r in RESOLUTIONS for s in SEEDS)
 
@@ -81,7 +82,7 @@ def scanpy_way(table: AnnData) -> Runs:
 
 
 def squidpy_way(table: AnnData) -> Runs:
-    """The sum of both graphs, 0.8 expression and 0.2 position, as squidpy's users make it."""
+    """Cluster the usual sum in squidpy: 0.8 of the expression graph, 0.2 of the spatial graph."""
     import squidpy as sq
 
     made = scanpy_graph(table)
@@ -99,7 +100,7 @@ METHODS: dict[str, Callable[[AnnData], Runs]] = {
 
 
 def olfactory_bulb(folder: Path) -> tuple[AnnData, np.ndarray]:
-    """Spots of Rep9 and the layer of each; -1 where none is annotated."""
+    """Return the spots of Rep9 and the layer of each; -1 if none is annotated."""
     table = read_measured(folder / "Rep9.tsv.gz", folder / "Rep9_selection.tsv")
     layers = pd.read_csv(folder / "Rep9_annotations.tsv", sep="\t", index_col=0)
     layers.columns = layers.columns.str.replace("_", "x")
@@ -108,10 +109,10 @@ def olfactory_bulb(folder: Path) -> tuple[AnnData, np.ndarray]:
 
 
 def simulated(seed: int, layout: str, depth: int, effect: float) -> tuple[AnnData, np.ndarray]:
-    """Counts of 1,500 genes on 25 x 25 spots: nests in a ground, or nested rings.
+    """Simulate counts of 1,500 genes on 25 x 25 spots, with nests on a background or nested rings.
 
-    A tenth of the genes differ between regions by a log-normal factor of twice `effect`; three
-    programmes that follow no region vary from spot to spot.
+    A tenth of the genes differ between regions by a log-normal factor of twice `effect`. Three
+    programmes vary from spot to spot, independently of the regions.
     """
     rng = np.random.default_rng(seed)
     side, n_genes = 25, 1500
@@ -148,7 +149,7 @@ def scores(runs: Runs, truth: np.ndarray) -> tuple[float, float, float]:
 
 
 def subsampled(table: AnnData, truth: np.ndarray, number: int) -> None:
-    """How far ours less squidpy's is noise: both on random 80 % of the spots."""
+    """Estimate the noise of our score minus that of squidpy on random 80 % of the spots."""
     differences = []
     for seed in range(number):
         rng = np.random.default_rng(seed)
@@ -157,7 +158,7 @@ def subsampled(table: AnnData, truth: np.ndarray, number: int) -> None:
         ari = [scores(method(part), truth[drawn]) for method in (ours, squidpy_way)]
         differences.append(np.subtract(*ari))
     found = pd.DataFrame(differences, columns=COLUMNS)
-    print(f"HistoSPACE less squidpy on {number} subsamples of 80 % of the spots")
+    print(f"HistoSPACE minus squidpy on {number} subsamples of 80 % of the spots")
     print(found.describe(percentiles=[0.025, 0.975]).loc[["mean", "2.5%", "97.5%"]].round(3))
 
 
@@ -180,13 +181,13 @@ def main() -> None:
 
 
 def compare(table: AnnData, truth: np.ndarray) -> pd.DataFrame:
-    """One row a method; a method whose library is not installed has no figures."""
+    """Return one row for each method, without figures if its library is not installed."""
     rows = {}
     for name, method in METHODS.items():
         try:
             rows[name] = scores(method(table), truth)
         except ModuleNotFoundError as missing:
-            print(f"{name}: no figures, {missing.name} is not installed")
+            print(f"{name}: no figures, because {missing.name} is not installed")
             rows[name] = (np.nan,) * 3
     known, domains = truth >= 0, find_domains(table)
     alone = adjusted_rand_score(truth[known], domains.best[known])

@@ -3,10 +3,10 @@
     python benchmarks/make_slide.py OUT.tif [--side 20480] [--mpp 0.69] [--tissue 0.34]
         [--image H&E.jpg] [--seed 0]
 
-The texture is drawn, or taken from the image given (pixel for pixel), and repeated without a seam
-over pieces of tissue that cover the asked share of the slide. Tiles that are all tissue or all
-glass are compressed once and written many times, so that 100,000 px a side take seconds; a reader
-still decodes every one of them. Tiles at the rim of the tissue are composed one by one.
+The texture is drawn, or copied pixel for pixel from an image, and repeated without a seam
+over pieces of tissue that cover the given share of the slide. Tiles that are all tissue or all
+glass are compressed once and written many times, so a slide of 100,000 px a side takes seconds;
+a reader still decodes every tile. Tiles at the edge of the tissue are composed one by one.
 """
 
 import argparse
@@ -37,7 +37,7 @@ LEVELS = (1, 4, 16, 64)
 
 
 def make_texture(image: Path | None, seed: int) -> RGB:
-    """Return a texture that continues itself on all sides: a field and its mirror images."""
+    """Return a texture that repeats without a seam: a field and its mirror images."""
     if image is None:
         rng = np.random.default_rng(seed)
         field = paint(rng, lay_out(rng, (2 * FIELD, 2 * FIELD)))
@@ -52,7 +52,7 @@ def make_texture(image: Path | None, seed: int) -> RGB:
 
 
 def make_outline(share: float, seed: int) -> NDArray[np.bool_]:
-    """Return where tissue lies, (CELLS, CELLS): smooth pieces that cover `share` of the slide."""
+    """Return the tissue mask, (CELLS, CELLS): smooth pieces that cover `share` of the slide."""
     noise = gaussian_filter(np.random.default_rng(seed).normal(size=(CELLS, CELLS)), CELLS / 12)
     y, x = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
     height = noise / noise.std() - 4 * np.maximum(abs(x), abs(y)) ** 6  # glass at the edge
@@ -89,7 +89,7 @@ def level_tiles(texture: RGB, outline: NDArray[np.bool_], side: int) -> Iterator
 
 
 def compress(tile: RGB) -> bytes:
-    """Return the tile as JPEG, chroma at half the resolution, as scanners write it."""
+    """Return the tile as JPEG with chroma at half the resolution, as scanners write it."""
     return imagecodecs.jpeg8_encode(
         tile.astype(np.uint8), QUALITY, colorspace="RGB", outcolorspace="YCBCR", subsampling="420"
     )
@@ -109,7 +109,7 @@ def make_slide(
     Parameters
     ----------
     path
-        New file; BigTIFF, whatever its size.
+        New file. It is a BigTIFF at any size.
     side
         Width and height, px.
     mpp
@@ -117,7 +117,7 @@ def make_slide(
     tissue
         Share of the slide that tissue covers.
     image
-        H&E image to take the texture from; drawn if None.
+        H&E image that gives the texture; None draws one.
     """
     texture, outline = make_texture(image, seed), make_outline(tissue, seed)
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:

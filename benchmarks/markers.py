@@ -1,10 +1,11 @@
-"""False discoveries of markers on noise that is smooth in space and knows no region.
+"""Count false discoveries of markers on noise that is smooth in space and has no regions.
 
-Per kind of region and smoothness: the share of genes called at q < 0.1, averaged over tissues, for
-the naive t-test, permutation of blocks, and ours (regions laid elsewhere by shift, turn and
-mirror). Every gene is noise, so every call is false. Below it the share called where a tenth of
-the genes do differ (power), and what happens when the regions are domains found on the very genes
-that are then tested: on independent genes, and on genes of few causes, as predicted maps are.
+The first table shows, for each kind of region and each smoothness, the share of genes called at
+q < 0.1, averaged over tissues, for the naive t-test, permutation of blocks, and HistoSPACE (the
+region moved elsewhere by shift, rotation and reflection). Every gene is noise, so every call is
+false. The second table shows the share called among genes that differ, a tenth of all (power).
+The last two show what happens if the regions are domains found with the genes that are then tested:
+on independent genes, and on genes that mix a few factors, as predicted genes do.
 
     python benchmarks/markers.py [--tissues 6] [--genes 200]
 """
@@ -24,21 +25,21 @@ from histospace_core.evaluation import q_values
 SIDE = 30
 SMOOTHNESS = (0.01, 1, 2, 4)
 FIRST = 100
-"""Seed of the first tissue: the weight of a placement was chosen on seeds 0 to 7."""
+"""Seed of the first tissue. Seeds 0 to 7 served to choose the weight of a placement."""
 REGIONS = ("half", "disc", "nests", "smooth field")
 PLACES = np.argwhere(np.ones((SIDE, SIDE)))[:, ::-1].astype(float)
 TISSUE = np.hypot(PLACES[:, 0] - 14.5, (PLACES[:, 1] - 14.5) * 1.1) < 14.8
 
 
 def noise(rng: np.random.Generator, n: int, sigma: float) -> np.ndarray:
-    """Independent maps (spots, n) of unit variance, smooth over `sigma` spots."""
+    """Return independent maps (spots, n) of unit variance, smooth over `sigma` spots."""
     wide = rng.normal(size=(n, 3 * SIDE, 3 * SIDE))
     maps = ndimage.gaussian_filter(wide, (0, sigma, sigma))[:, SIDE : 2 * SIDE, SIDE : 2 * SIDE]
     return (maps / maps.std()).reshape(n, -1).T[TISSUE]
 
 
 def region(rng: np.random.Generator, kind: str) -> np.ndarray:
-    """A region (spots,) that knows nothing of any gene."""
+    """Return a region (spots,) that is independent of all genes."""
     if kind == "half":
         angle = rng.uniform(0, 2 * np.pi)
         inside = (PLACES - 14.5) @ [np.cos(angle), np.sin(angle)] > rng.uniform(-4, 4)
@@ -62,7 +63,7 @@ def naive(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
 def blocks(
     values: np.ndarray, inside: np.ndarray, rng: np.random.Generator, width: int = 6
 ) -> np.ndarray:
-    """Labels permuted in square blocks of `width` spots, 199 times."""
+    """Return p-values from 199 permutations of the labels in blocks of `width` spots."""
     places = PLACES[TISSUE]
     tree = cKDTree(places)
     centred = values - values.mean(0)
@@ -80,7 +81,7 @@ def blocks(
 
 
 def ours(values: np.ndarray, inside: np.ndarray, seed: int) -> np.ndarray:
-    """q-values of the region against the rest, in the order of the genes."""
+    """Return q-values of the region against the rest, in the order of the genes."""
     table = AnnData(values, obsm={"spatial": PLACES[TISSUE]})
     found = find_markers(table, np.where(inside, "in", "out"), versus="out", seed=seed).table
     return found.set_index("gene").loc[table.var_names, "q_value"].to_numpy()
@@ -113,7 +114,7 @@ def false_calls(tissues: int, n_genes: int, effect: float = 0.0) -> None:
 
 
 def used_twice(tissues: int, n_genes: int) -> None:
-    """Domains found on the noise that is then tested."""
+    """Test domains on the same noise that they were found on."""
     print("\nregions found on the same noise (genes used twice), share of rows at q < 0.1")
     for sigma in SMOOTHNESS:
         share, naive_share = [], []
@@ -124,7 +125,7 @@ def used_twice(tissues: int, n_genes: int) -> None:
             domains = find_domains(table, seed=tissue).best
             try:
                 found = find_markers(table, domains, seed=tissue).table
-            except MeasurementError:  # one domain: nothing is tested, nothing called
+            except MeasurementError:  # a single domain leaves nothing to test
                 share.append(0.0)
                 naive_share.append(0.0)
                 continue
@@ -136,8 +137,8 @@ def used_twice(tissues: int, n_genes: int) -> None:
 
 
 def few_causes(tissues: int, n_genes: int) -> None:
-    """Genes that mix twelve maps of noise, the first much the largest, as predicted genes do."""
-    print("\ngenes of twelve causes: independent regions, then domains found on them; q < 0.1")
+    """Test genes that mix twelve maps of noise, the first much the largest, as predictions do."""
+    print("\ngenes of twelve factors: independent regions, then domains found on them; q < 0.1")
     for sigma in SMOOTHNESS[1:]:
         independent, own = [], []
         for tissue in range(FIRST, FIRST + tissues):

@@ -1,11 +1,11 @@
-"""Runs killed at random moments: does each end in the same store, and what did it cost?
+"""Kill runs at random moments; check that each ends in the same store, and measure the cost.
 
     python -m benchmarks.resume [--slide SLIDE] [--kills 20] [--model models/histospace-her2st]
 
-One run goes undisturbed; each of the others is killed with SIGKILL at a moment drawn evenly over
-its time, and started again with the same command. Its store must equal the undisturbed one, value
-for value. The cost is the time of both attempts beyond that of the undisturbed run; starting the
-interpreter a second time is part of it. Without --slide, a slide of 20,480 px a side is made.
+One run is undisturbed. Each of the others is killed with SIGKILL at a uniformly random moment
+and started again with the same command. Its store must equal the undisturbed one, value
+for value. The cost is the time of both attempts minus that of the undisturbed run; it includes
+starting the interpreter a second time. Without --slide, a slide of 20,480 px a side is made.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from statistics import median
 
 
 def start(slide: Path, model: Path, run: Path) -> subprocess.Popen[bytes]:
-    """Begin `histospace predict` in a process of its own."""
+    """Start `histospace predict` in a separate process."""
     command = [sys.executable, "-m", "histospace_core", "predict", str(slide)]
     command += ["--model", str(model), "--out", str(run)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def same(a: Path, b: Path) -> bool:
-    """Tell whether two runs hold the same expression and the same table of tiles."""
+    """Return whether two runs have the same expression and the same table of tiles."""
     import numpy as np
 
     from histospace_core.inference import open_prediction

@@ -1,4 +1,4 @@
-"""The app in a process of its own, as a user serves it, for the benchmarks that drive it."""
+"""Serve the app in a separate process, as a user does, for the benchmarks that drive it."""
 
 import os
 import socket
@@ -13,16 +13,16 @@ from histospace_core.shipped import SHIPPED
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 def start_app(store: Path, port: int, settle: float) -> subprocess.Popen[bytes]:
-    """Start the app on a store; return once it answers, and `settle` seconds later.
+    """Start the app on a store; return `settle` seconds after it first answers.
 
-    Its workers start in the background, and take processor and memory meanwhile.
+    Its workers start in the background and use processor and memory meanwhile.
     """
     app = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],

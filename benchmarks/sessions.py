@@ -1,10 +1,11 @@
-"""Many people at once: each changes genes in the viewer, and the server's memory is watched.
+"""Let many people change genes in the viewer at once, and watch the server's memory.
 
     python -m benchmarks.sessions [--people 10] [--seconds 120] [--pause 4] [--store DIR]
 
-Slide, run and app are those of `benchmarks.viewer`; every person has a browser context of their own
-and looks at a map for `--pause` seconds on average before asking for the next. The browsers run on
-the same machine as the server, and compete with it. Times run from the key to the map in full.
+Slide, run and app are those of `benchmarks.viewer`. Each person has a separate browser context
+and looks at a map for `--pause` seconds on average before choosing the next gene. The browsers run
+on the same machine as the server and compete with it. Times are from the key press to the complete
+map.
 """
 
 import argparse
@@ -34,13 +35,13 @@ MB = 1 << 20
 
 
 def memory(pid: int) -> float:
-    """Return the memory of a process and of those that it started, MB."""
+    """Return the memory of a process and its children, MB."""
     process = psutil.Process(pid)
     return sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / MB
 
 
 async def person(browser: Browser, url: str, number: int, seconds: float, pause: float) -> list:
-    """Change genes for a while; return how long each took, ms. Any error ends all."""
+    """Change genes for a while; return the time of each change, ms. Any error stops everyone."""
     page, errors, chance = await visitor(browser), [], random.Random(number)
     page.on("pageerror", lambda error: errors.append(str(error)))
     await first_view(page, url)
@@ -56,7 +57,7 @@ async def person(browser: Browser, url: str, number: int, seconds: float, pause:
 
 
 async def watch(pid: int, every: float = 10) -> None:
-    """Print the server's memory now and then."""
+    """Print the server's memory every `every` seconds."""
     began = time.monotonic()
     while True:
         print(f"{time.monotonic() - began:5.0f} s  server {memory(pid):6.0f} MB", flush=True)
@@ -64,7 +65,7 @@ async def watch(pid: int, every: float = 10) -> None:
 
 
 async def measure(store: Path, people: int, seconds: float, pause: float) -> None:
-    """Serve, let everyone in, print."""
+    """Serve the app, run all people, and print the times."""
     with serve(store) as (url, pid):
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--pause", type=float, default=4)
-    parser.add_argument("--store", type=Path, help="made by `benchmarks.viewer`, or to make")
+    parser.add_argument("--store", type=Path, help="store of `benchmarks.viewer`; made if new")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         store = asked.store or Path(name) / "store"

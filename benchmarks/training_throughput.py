@@ -1,12 +1,13 @@
-"""Training throughput: our loop beside one that reads JPEG tiles; same spots, machine and run.
+"""Compare the throughput of our training loop with one that reads JPEG tiles, on the same spots.
 
-The published loop reads a JPEG file a tile through PIL in a DataLoader with two workers and passes
-it through the frozen encoder and the head, eager fp32, batch 32. Ours keeps tiles on the device,
-runs the frozen encoder once and trains the head on its features; the seconds before its first
-epoch (the encoder's pass and all that prepares it) are shared out over a training's epochs.
+The published loop reads one JPEG file for each tile with PIL and a DataLoader with two workers, and
+runs the frozen encoder and the head in eager fp32, batch 32. Our loop keeps tiles on the device,
+runs the frozen encoder once and trains the head on its features. The time before its first epoch
+(the encoder's pass and its preparation) is spread over the epochs of a training.
 
-With `--network histospace-plus`: an epoch of its tuned branch beside the same network and
-arithmetic fed from one JPEG file a view. Epochs of both loops alternate; speeds are medians.
+`--network histospace-plus` compares an epoch of its tuned branch with the same network and
+arithmetic, fed from one JPEG file for each view. The epochs of both loops alternate; speeds are
+medians.
 
     python benchmarks/training_throughput.py COHORT.csv [--network N] [--epochs 50] [--repeats 5]
 """
@@ -43,7 +44,7 @@ Batches = DataLoader[tuple[Tensor, ...]]
 
 
 class JpegViews(Dataset[tuple[Tensor, ...]]):
-    """One JPEG a spot and view, as the published pipeline keeps tiles; then the spot's truth."""
+    """One JPEG for each spot and view, as in the published pipeline, and the spot's target."""
 
     def __init__(self, folder: Path, views: list[np.ndarray], truth: Tensor) -> None:
         self.files = [
@@ -66,7 +67,7 @@ class JpegViews(Dataset[tuple[Tensor, ...]]):
 
 
 class Alternating:
-    """Lets another loop's epoch follow each of ours; call it when ours ends."""
+    """Runs an epoch of another loop after each of ours; call it at the end of our epoch."""
 
     def __init__(self, other: Callable[[], None]) -> None:
         self.other = other
@@ -82,7 +83,7 @@ class Alternating:
         self.theirs.append(self._started - ended)
 
     def seconds(self, epochs: int) -> tuple[float, float]:
-        """Median seconds of an epoch of ours and of theirs, what came before ours shared out."""
+        """Return median seconds of an epoch of ours, with its share of preparation, and theirs."""
         first, *later = self.ours
         epoch = median(later)
         return epoch + max(0.0, first - epoch) / epochs, median(self.theirs[1:])

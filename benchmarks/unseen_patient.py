@@ -1,16 +1,17 @@
-"""Domains, markers and signatures predicted on patients that the model never saw, and measured.
+"""Compare domains, markers and signatures with the measurement on patients never seen in training.
 
-Reads what `histospace evaluate COHORT --folds patient --out DIR` leaves. Of each held-out section:
+The script reads the output of `histospace evaluate COHORT --folds patient --out DIR`. For each
+held-out section, it prints:
 
-- domains of the prediction (the level that is shown first) against as many domains of the
-  measurement: adjusted Rand index, that of the same map laid elsewhere, that of blocks that know
-  only the positions (k-means), and of two halves of the counts against each other, which bounds
-  what any prediction could reach (at half the depth, so from below);
-- whether genes that a domain is predicted to raise are those that it raises: correlation over genes
-  of predicted effect with measured difference, and the same domain laid elsewhere.
+- the adjusted Rand index of the predicted domains (the level shown first) with the same number of
+  measured domains. Beside it stand the same map moved elsewhere, blocks made from the positions
+  alone (k-means), and two halves of the counts compared with each other. The halves estimate what a
+  prediction could reach, from below, because they have half the depth;
+- whether a domain raises the genes that it is predicted to raise: the correlation over genes of
+  predicted effect with measured difference, and that of the same domain moved elsewhere.
 
-Of each signature, over all sections: held-out correlation and that of random lists. Every gene of
-the panel is used: which are reliable is known from these very sections.
+For each signature, it prints the held-out correlation over all sections and that of random lists.
+All genes of the panel are used, because these same sections determine which genes are reliable.
 
     python benchmarks/unseen_patient.py DIR
 """
@@ -38,7 +39,7 @@ from histospace_core.training.held_out_file import load_held_out
 
 
 def as_spots(held: HeldOut) -> AnnData:
-    """A held-out section in the form of a comparison's spots."""
+    """Return a held-out section in the form of a comparison's spots."""
     counted = held.counted
     return AnnData(
         var=pd.DataFrame(index=np.array(held.genes)[counted]),
@@ -49,7 +50,7 @@ def as_spots(held: HeldOut) -> AnnData:
 
 
 def halves(held: HeldOut, number: int, seed: int) -> float:
-    """Adjusted Rand index of domains of two halves of the counts, as near to `number` as can be."""
+    """Return the adjusted Rand index of two halves of the counts, at about `number` domains."""
     rng = np.random.default_rng(seed)
     counts = held.counts.toarray().astype(int)
     library = np.maximum(held.library, counts.sum(1)).astype(int)
@@ -65,7 +66,7 @@ def halves(held: HeldOut, number: int, seed: int) -> float:
 
 
 def section(held: HeldOut) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """One row of agreement, and one row a domain of effects."""
+    """Return one row of agreement, and one row of effects for each domain."""
     spots = as_spots(held)
     table = AnnData(spots.layers["predicted"], var=spots.var, obsm={"spatial": held.centres})
     predicted = find_domains(table)

@@ -1,12 +1,13 @@
-"""A slide of gigabytes sent to the real server: its memory, its pace, and going on after breaks.
+"""Upload a slide of gigabytes to the real server; measure speed, memory and resuming.
 
     python -m benchmarks.upload [--gb 4] [--dir /tmp]
 
-The app is served as a user serves it, and the file sent in the chunks that its page sends. At half,
-the connection breaks in the middle of a chunk; at three quarters, the server is killed (`kill -9`)
-and started again. Each time the upload goes on from what the server says it has. At the end the
-SHA-256 in the catalog is held against the file's. The file is a real slide, made longer by blocks
-of noise with holes between them; it and the store, as large again, are deleted at the end.
+The app is served as a user serves it, and the file is sent in chunks like those of its page. At
+half, the connection breaks in the middle of a chunk; at three quarters, the server is killed
+(`kill -9`) and started again. Each time, the upload resumes at the offset that the server states.
+At the end, the SHA-256 in the catalog is compared with the file's. The file is a real slide, made
+longer by blocks of noise with holes between them. The file and the store, which is as large, are
+deleted at the end.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def make_file(path: Path, n_bytes: int) -> str:
 
 
 class Server:
-    """The app in a process of its own, and the most memory that it has held."""
+    """The app in a separate process, with its peak memory."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -74,7 +75,7 @@ class Server:
             time.sleep(0.02)
 
     def stop(self, how: int = signal.SIGTERM) -> float:
-        """End it and return by how many MB its memory had grown at most."""
+        """Stop the app and return the largest growth of its memory, MB."""
         self.watching = False
         self.app.send_signal(how)
         self.app.wait()
@@ -122,7 +123,7 @@ class Sender:
             part = file.read(CHUNK // 3)
         with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
             connection.sendall(f"PATCH {self.path} HTTP/1.1\r\n{head}\r\n".encode() + part)
-        for _ in range(50):  # the server notices in its own time
+        for _ in range(50):  # the server may take a while to notice
             if self.offset() > offset:
                 break
             time.sleep(0.2)
@@ -138,7 +139,7 @@ def measure(folder: Path, n_bytes: int) -> None:
     file = folder / "large.tif"
     sha256 = make_file(file, n_bytes)
     server = Server(folder / "store")
-    print(f"{n_bytes / 1e9:.2f} GB; the server begins with {server.first / 1e6:.0f} MB")
+    print(f"{n_bytes / 1e9:.2f} GB; the server starts with {server.first / 1e6:.0f} MB")
     sender = Sender(server, file)
     started = time.monotonic()
     sender.send(n_bytes // 2)
@@ -148,23 +149,23 @@ def measure(folder: Path, n_bytes: int) -> None:
     grown = server.stop(signal.SIGKILL)
     print(f"three quarters sent at {pace:.0f} MB/s; memory grew by {grown:.0f} MB; killed")
     server.start()
-    print(f"started again: the server has {sender.offset():,} bytes")
+    print(f"restarted: the server has {sender.offset():,} bytes")
     sender.send(n_bytes)
     started = time.monotonic()
     slide_id = sender.finish()
     took = time.monotonic() - started
     grown = server.stop()
-    print(f"checked and taken in after {took:.1f} s; memory grew by {grown:.0f} MB; asked < 100 MB")
+    print(f"checked and stored after {took:.1f} s; memory grew by {grown:.0f} MB (target < 100 MB)")
     catalog = Catalog(f"sqlite:///{server.store / 'catalog.db'}")
     same = catalog.slide(slide_id).sha256 == sha256
     catalog.close()
-    print(f"SHA-256 {'is' if same else 'IS NOT'} the file's")
+    print(f"SHA-256 {'equals' if same else 'DIFFERS FROM'} the file's")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gb", type=float, default=4.0)
-    parser.add_argument("--dir", type=Path, help="a disk with room for twice the file")
+    parser.add_argument("--dir", type=Path, help="folder with space for twice the file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.dir) as name:
         measure(Path(name), int(asked.gb * 1e9))

@@ -1,12 +1,12 @@
-"""The deep-zoom viewer in a real browser: first view, change of gene, and the tile routes.
+"""Time the deep-zoom viewer in a real browser: first view, change of gene, and tile routes.
 
     python -m benchmarks.viewer [--side 61440] [--tiles 20000] [--switches 40] [--requests 200]
 
-A slide is made, its tissue found and its tiles planned as for a prediction; their values are drawn
-at random, smooth in space, for the genes of the shipped model, and written as a run writes them.
-The app is then served as a user serves it, and chromium drives it. Times of the browser run from
-the click or key to the frame in which all tiles in view are drawn, those of the routes from request
-to last byte, one request at a time. Nothing else should run on the machine.
+The script makes a slide, finds its tissue and plans its tiles as for a prediction. It writes
+random values, smooth in space, for the genes of the shipped model, in the form of a run. The app
+is then served as a user serves it, and chromium drives it. Times in the browser are from the
+click or key press to the frame in which all visible tiles are drawn. Times of the routes are from
+request to last byte, one request at a time. Nothing else should run on the machine.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,11 @@ import pandas as pd
 from playwright.async_api import Browser, Page, async_playwright
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.made_record import made_record
 from benchmarks.make_slide import make_slide
 from benchmarks.serving import free_port, start_app
 from histospace_core.catalog import Catalog
-from histospace_core.inference.record import (
-    DomainRecord,
-    ModelRecord,
-    RunRecord,
-    SettingsRecord,
-    SlideRecord,
-    TilesRecord,
-)
+from histospace_core.inference.record import RunRecord, SlideRecord
 from histospace_core.inference.store import write_matrix, write_tables
 from histospace_core.settings import get_settings
 from histospace_core.shipped import SHIPPED
@@ -84,52 +77,17 @@ def make_store(store: Path, side: int, n_tiles: int) -> tuple[str, str]:
         plan = plan_tiles(slide, find_tissue(slide), tile_px=128, um_per_px=0.69)
     run = catalog.add_run(row.id, MODEL.name, {}, runs_dir=settings.runs_dir)
     run.directory.mkdir(parents=True)
-    record = RunRecord(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        slide=SlideRecord(
-            name=row.name,
-            sha256=row.sha256,
-            width=side,
-            height=side,
-            mpp=mpp,
-            mpp_source="file",
-            vendor=row.vendor,
-            reader=row.reader,
-        ),
-        model=ModelRecord(
-            name=MODEL.name,
-            sha256="0" * 64,
-            network="histospace",
-            expression_unit="log10_cp10k",
-            stored_as="float16",
-            training_sections=(),
-            metrics={},
-            signatures={},
-            slide_was_trained_on=False,
-        ),
-        settings=SettingsRecord(
-            stain="none",
-            stain_parameters={},
-            stride_um=plan.stride_um,
-            tile_px=plan.tile_px,
-            um_per_px=plan.um_per_px,
-            device="cpu",
-            arithmetic="none",
-            agreement_with_fp32=None,
-            refused=(),
-        ),
-        tiles=TilesRecord(
-            total=plan.n_tiles,
-            side_level0_px=plan.tile_level0,
-            stride_level0_px=plan.stride_um / mpp,
-            by_reason={"ok": plan.n_tiles},
-            excluded={},
-            unreadable_at_level0_px=(),
-        ),
-        domain=DomainRecord(share_outside=0.0, median_score=None, warning=""),
-        notes=(),
-        versions={},
+    slide_record = SlideRecord(
+        name=row.name,
+        sha256=row.sha256,
+        width=side,
+        height=side,
+        mpp=mpp,
+        mpp_source="file",
+        vendor=row.vendor,
+        reader=row.reader,
     )
+    record = made_record(slide_record, MODEL.name, plan.n_tiles, plan.tile_level0)
     write_run(run.directory, plan.centres, plan.grid, record)
     catalog.claim(run.id, "benchmark")
     catalog.finish(run.id, record=record)
@@ -166,7 +124,7 @@ def write_run(folder: Path, centres: Any, grid: Any, record: RunRecord) -> None:
 
 @contextmanager
 def serve(store: Path) -> Iterator[tuple[str, int]]:
-    """Serve the app on the store; give its address and the id of its process."""
+    """Serve the app on the store; yield its address and process id."""
     port = free_port()
     app = start_app(store, port, settle=10)
     try:
@@ -177,7 +135,7 @@ def serve(store: Path) -> Iterator[tuple[str, int]]:
 
 
 async def first_view(page: Page, url: str) -> float:
-    """Return ms from the click on a run to slide and map in full."""
+    """Return ms from the click on a run to the complete slide and map."""
     await page.goto(f"{url}/runs")
     link = page.get_by_test_id("stMain").get_by_role("link", name="Gene map").first
     await link.wait_for()
@@ -188,9 +146,9 @@ async def first_view(page: Page, url: str) -> float:
 
 
 async def switch(page: Page, gene: str) -> float | None:
-    """Return ms from the Enter that chooses a gene to its map in full.
+    """Return ms from the Enter that chooses a gene to its complete map.
 
-    None where the name typed leads to another gene first.
+    None if the typed name finds another gene first.
     """
     box = page.get_by_role("combobox", name="Gene, of")
     await box.focus()
@@ -206,7 +164,7 @@ async def switch(page: Page, gene: str) -> float | None:
 
 
 async def visitor(browser: Browser) -> Page:
-    """Return the page of somebody who was never here."""
+    """Return the page of a new visitor."""
     context = await browser.new_context(viewport={"width": 1440, "height": 1000})
     await context.add_init_script(WATCH)
     page = await context.new_page()
@@ -228,11 +186,11 @@ def time_requests(links: list[str]) -> list[float]:
 def tile_links(
     url: str, slide_id: str, run_id: str, genes: list[str], n: int
 ) -> dict[str, list[str]]:
-    """Return links of random tiles of the slide, of all levels, and of the values of genes."""
+    """Return links to random tiles of the slide, on all levels, and to the values of genes."""
     from histospace_core.server import close_context, get_context
     from histospace_core.server.tile_routes import run_layer, slide_tiles
 
-    pyramid = get_context().tiles.study(run_id).pyramid
+    pyramid = get_context().tiles.open_run(run_id).pyramid
     slide, layer = slide_tiles(slide_id), run_layer(run_id)
     close_context()
     rng = random.Random(0)
@@ -250,15 +208,15 @@ def report(what: str, ms: list[float], asked: float) -> None:
     p50, p95 = np.percentile(ms, [50, 95])
     if not ms:
         return
-    print(f"{what:34} n {len(ms):4}  median {p50:7.0f}  p95 {p95:7.0f}  asked {asked:.0f} ms")
+    print(f"{what:34} n {len(ms):4}  median {p50:7.0f}  p95 {p95:7.0f}  target {asked:.0f} ms")
 
 
 async def measure(store: Path, ids: tuple[str, str], n_switches: int, n_requests: int) -> None:
-    """Serve, drive, print."""
+    """Serve the app, drive it, and print the times."""
     genes = gene_names()
     with serve(store) as (url, _):
         links = tile_links(url, *ids, genes, n_requests)
-        print(f"load of the machine, one minute: {os.getloadavg()[0]:.1f}")
+        print(f"load average, one minute: {os.getloadavg()[0]:.1f}")
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             views: list[float] = []
@@ -288,12 +246,12 @@ def gene_names() -> list[str]:
 
 
 def typeable(genes: list[str]) -> list[str]:
-    """Return those whose name, typed, seldom finds another gene first."""
+    """Return the genes whose typed name seldom finds another gene first."""
     return [gene for gene in genes if len(gene) > 4]
 
 
 def stocked(store: Path, side: int, n_tiles: int) -> tuple[str, str]:
-    """Make a store, or take one that was made before; return the ids of its slide and run."""
+    """Make a store, or reuse an existing one; return the ids of its slide and run."""
     kept = store / "benchmark.txt"
     if not kept.exists():
         kept.write_text(" ".join(make_store(store, side, n_tiles)))
@@ -308,7 +266,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=20_000)
     parser.add_argument("--switches", type=int, default=40)
     parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--store", type=Path, help="a store made before by this script, or to make")
+    parser.add_argument("--store", type=Path, help="store of an earlier call; made if new")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         store = asked.store or Path(name) / "store"

@@ -1,15 +1,16 @@
-"""Whole slides: the published pipeline, ours, and what bounds ours; interleaved, in one table.
+"""Time whole slides: the published pipeline, our engine, and the engine's lower bounds.
 
     python -m benchmarks.whole_slide [--slide SLIDE] [--repeats 3] [--device auto]
         [--model models/histospace-her2st] [--genes 1000] [--parts published,engine,decode,forward]
         [--sides 61440,102400] [--store]
 
-Each figure is a process of its own. `published` cuts the tiles to JPEG files and runs them through
-PIL, a DataLoader and the network in eager fp32, as the authors' code does, to a stored result.
-`decode` reads the same tiles and drops them; `forward` has them in memory and runs the form of the
-network that the engine chose. "Whole process" counts imports, too. `--sides` adds the peak memory
-of predicting slides of these sizes, `--store` the times of one gene of 200,000 tiles x 2,000 genes.
-Without --slide, a slide of 20,480 px a side is made.
+Each figure comes from a separate process; the parts run in turn. `published` cuts the tiles to
+JPEG files, reads them with PIL and a DataLoader, runs the network in eager fp32 and stores the
+result, as the authors' code does. `decode` reads the same tiles and discards them. `forward` has
+tiles in memory and runs the form of the network that the engine chose. "process s" includes
+imports. `--sides` adds the peak memory of predicting slides of these sizes, and `--store` the
+times of one gene of 200,000 tiles x 2,000 genes. Without --slide, a slide of 20,480 px a side is
+made.
 """
 
 import argparse
@@ -27,7 +28,7 @@ Figures = dict[str, Any]
 
 
 def cut_model(source: Path, folder: Path, n: int) -> Path:
-    """Write the package `source` with its first `n` genes only."""
+    """Write a copy of the package `source` with only its first `n` genes."""
     from histospace_core.networks import load_package, save_package
 
     package = load_package(source)
@@ -51,7 +52,7 @@ def cut_model(source: Path, folder: Path, n: int) -> Path:
 
 
 def published(slide: Path, model: Path, out: Path, device: str) -> Figures:
-    """Tiles to JPEG files, then PIL, DataLoader and eager fp32."""
+    """Cut tiles to JPEG files; predict them with PIL, a DataLoader and eager fp32."""
     import numpy as np
     import openslide
     import torch
@@ -110,7 +111,7 @@ def engine(slide: Path, model: Path, out: Path, device: str) -> Figures:
 
 
 def decode(slide: Path, model: Path, out: Path, device: str) -> Figures:
-    """Time the reading alone, threads as the engine has them."""
+    """Time reading alone, with the threads of the engine."""
     import torch
 
     from histospace_core.networks import load_package
@@ -131,7 +132,7 @@ def decode(slide: Path, model: Path, out: Path, device: str) -> Figures:
 
 
 def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
-    """Time the network alone, on a thousand tiles in memory, in the form that the engine runs."""
+    """Time the network alone on a thousand tiles in memory, in the form that the engine uses."""
     import numpy as np
     import torch
 
@@ -172,7 +173,7 @@ def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
 
 
 def run_part(part: str, slide: Path, model: Path, device: str) -> Figures:
-    """Run one part in a process of its own; `process_seconds` is all of its life."""
+    """Run one part in a separate process; `whole` is the lifetime of the process, seconds."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.whole_slide", "--part", part]
@@ -184,14 +185,16 @@ def run_part(part: str, slide: Path, model: Path, device: str) -> Figures:
 
 
 def store_figures(folder: Path) -> Figures:
-    """Time one gene of a large store, the handle cold, and its figure."""
+    """Time reading one gene of a large store through a new handle, and drawing its figure."""
     import numpy as np
     import pandas as pd
 
+    from benchmarks.made_record import made_record
     from histospace_core.figures.canvas import Canvas
     from histospace_core.figures.overlay import overlay
     from histospace_core.inference import open_prediction
     from histospace_core.inference.layout import ROWS_PER_SHARD
+    from histospace_core.inference.record import SlideRecord
     from histospace_core.inference.store import write_matrix, write_tables
 
     n, genes = 200_000, 2_000
@@ -202,8 +205,17 @@ def store_figures(folder: Path) -> Figures:
     centres = np.column_stack([index % 500, index // 500]) * 128.0 + 64
     obs = pd.DataFrame({"qc": "ok"}, index=[f"tile{i:06d}" for i in index])
     var = pd.DataFrame({"held_out_pearson": 0.1}, index=[f"GENE{i}" for i in range(genes)])
-    record = {"tiles": {"side_level0_px": 128.0}, "slide": {"mpp": 0.69}}
-    write_tables(folder, obs, var, centres, record)
+    slide = SlideRecord(
+        name="grid",
+        sha256="0" * 64,
+        width=64_000,
+        height=51_200,
+        mpp=0.69,
+        mpp_source="file",
+        vendor="",
+        reader="",
+    )
+    write_tables(folder, obs, var, centres, made_record(slide, "grid", n, 128.0))
     read, drawn = [], []
     for i in range(11):
         started = time.perf_counter()
@@ -260,7 +272,9 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--parts", default=",".join(PARTS))
-    parser.add_argument("--sides", default="", help="slides to measure the peak memory on, px")
+    parser.add_argument(
+        "--sides", default="", help="sides of the slides on which to measure peak memory, px"
+    )
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -282,7 +296,7 @@ def main() -> None:
             large = run_part(
                 "engine", make_slide(folder / f"{side}.tif", side), model, asked.device
             )
-            print(f"{side} px: {large['tiles']} tiles, {large['memory_mb']:.0f} MB at most")
+            print(f"{side} px: {large['tiles']} tiles, {large['memory_mb']:.0f} MB peak")
         if asked.store:
             (folder / "store").mkdir()
             print(store_figures(folder / "store"))

