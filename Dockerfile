@@ -5,7 +5,7 @@ ENV PYTHONUNBUFFERED=1 \
     HISTOSPACE_STORE=/data \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0
 
-# Pango sets the type of PDF reports.
+# PDF reports need Pango for their text.
 RUN apt-get update && apt-get install -y --no-install-recommends libpango-1.0-0 \
     libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/*

@@ -1,10 +1,10 @@
-# Two commands do all the set-up: `make app` serves the app, `make test` checks everything.
+# Both main commands install what they need: `make app` serves the app, `make test` checks everything.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-# Address of a package index that has a CPU build of PyTorch. README.md says who needs it.
+# Address of a package index with CPU builds of PyTorch. README.md says when you need it.
 TORCH_INDEX ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -88,7 +88,7 @@ lock: $(VENV)/.dev
 	  --custom-compile-command "make lock" requirements.in -c requirements-dev.txt -o requirements.txt
 
 # ---- Checks ------------------------------------------------------------------------------------
-# The browser tests drive Debian's chromium; elsewhere, install chromium yourself.
+# The browser tests use Debian's chromium. On other systems, install chromium yourself.
 browser:
 	$(call STEP,Chromium for the browser tests)
 	@command -v chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -108,20 +108,20 @@ architecture: $(VENV)/.dev
 	$(call STEP,Architecture)
 	$(BIN)/lint-imports
 
-# Two processes of one thread each are quicker on two cores than one of two.
+# On two cores, two processes with one thread each are faster than one process with two threads.
 fast: $(VENV)/.dev
 	$(call STEP,Fast tests)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser" --durations 12
 
-# A browser on a busy machine may miss a gesture: it may try again, reported as a
-# rerun. Two processes, since each holds a Playwright of its own.
+# On a busy machine a browser may miss a gesture, so a test may run again; pytest reports the rerun.
+# The browser tests and the others run as two commands, because each needs its own Playwright.
 slow: $(VENV)/.dev
 	$(call STEP,Browser tests)
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --durations 8 tests/browser
 	$(call STEP,Slow tests)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
 
-# The site, into site/; the tests build it too.
+# Build the documentation into site/. The tests build it too.
 docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

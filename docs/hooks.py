@@ -1,4 +1,4 @@
-"""What the site is given when it is built: the reference of the commands, from the commands."""
+"""Add the reference of the commands to the site when it is built."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ COMMAND = ("-m", "typer", "histospace_core.cli", "utils", "docs", "--name", "his
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add `commands.md`, as the command line describes itself."""
+    """Add `commands.md`, made from the help of the command line."""
     done = subprocess.run([sys.executable, *COMMAND], capture_output=True, text=True, check=True)
     text = done.stdout.replace("# `histospace`", "# Commands", 1)
     files.append(File.generated(config, "commands.md", content=text))

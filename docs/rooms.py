@@ -1,7 +1,7 @@
 """Draw the rooms of the code, floor by floor: `python docs/rooms.py` writes `images/rooms.svg`.
 
-The floors are the import-linter contract in `pyproject.toml`, and what a room is for is the first
-sentence of its docstring, so the picture cannot say anything else than the code.
+The floors come from the import-linter contract in `pyproject.toml`, and the text of a room from the
+first paragraph of its docstring, so the picture always agrees with the code.
 """
 
 import ast
@@ -30,11 +30,11 @@ def floors() -> list[list[str]]:
 
 
 def purpose(room: str) -> str:
-    """Return the first sentence of a room's docstring."""
+    """Return the first paragraph of a room's docstring."""
     if room == "pages":
-        return "One screen a file: widgets in, calls to the core, figures out."
+        return "One file for each screen: it reads widgets, calls the core and shows figures."
     if room == "app":
-        return "The ASGI entry: Streamlit's pages and our routes on one port."
+        return "The ASGI entry: serves Streamlit's pages and our routes on one port."
     base = PROJECT / "histospace_core" / room
     file = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
     text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
