@@ -156,7 +156,7 @@ def subsampled(table: AnnData, truth: np.ndarray, number: int) -> None:
         drawn = np.sort(rng.choice(table.n_obs, int(0.8 * table.n_obs), replace=False))
         part = table[drawn].copy()
         ari = [scores(method(part), truth[drawn]) for method in (ours, squidpy_way)]
-        differences.append(np.subtract(*ari))
+        differences.append(np.array(ari[0]) - np.array(ari[1]))
     found = pd.DataFrame(differences, columns=COLUMNS)
     print(f"HistoSPACE minus squidpy on {number} subsamples of 80 % of the spots")
     print(found.describe(percentiles=[0.025, 0.975]).loc[["mean", "2.5%", "97.5%"]].round(3))

@@ -90,9 +90,10 @@ def level_tiles(texture: RGB, outline: NDArray[np.bool_], side: int) -> Iterator
 
 def compress(tile: RGB) -> bytes:
     """Return the tile as JPEG with chroma at half the resolution, as scanners write it."""
-    return imagecodecs.jpeg8_encode(
+    encoded = imagecodecs.jpeg8_encode(
         tile.astype(np.uint8), QUALITY, colorspace="RGB", outcolorspace="YCBCR", subsampling="420"
     )
+    return bytes(encoded)
 
 
 def make_slide(

@@ -107,10 +107,10 @@ def false_calls(tissues: int, n_genes: int, effect: float = 0.0) -> None:
                 }
                 for name, found in q.items():
                     called[name].append((found[: n_true or None] < 0.1).mean())
-            for name, found in called.items():
-                share[name].append(found)
-        for name, found in share.items():
-            print(f"  {kind:13s} {name:11s}", *(f"{v:6.3f}" for v in np.mean(found, axis=0)))
+            for name, shares in called.items():
+                share[name].append(shares)
+        for name, by_tissue in share.items():
+            print(f"  {kind:13s} {name:11s}", *(f"{v:6.3f}" for v in np.mean(by_tissue, axis=0)))
 
 
 def used_twice(tissues: int, n_genes: int) -> None:

@@ -52,6 +52,8 @@ def as_spots(held: HeldOut) -> AnnData:
 def halves(held: HeldOut, number: int, seed: int) -> float:
     """Return the adjusted Rand index of two halves of the counts, at about `number` domains."""
     rng = np.random.default_rng(seed)
+    assert held.counts is not None
+    assert held.library is not None
     counts = held.counts.toarray().astype(int)
     library = np.maximum(held.library, counts.sum(1)).astype(int)
     first = rng.binomial(counts, 0.5)

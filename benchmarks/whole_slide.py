@@ -81,9 +81,9 @@ def published(slide: Path, model: Path, out: Path, device: str) -> Figures:
         plan = plan_tiles(opened, find_tissue(opened))
     files = []
     side = round(plan.tile_level0)
-    with openslide.OpenSlide(slide) as opened:
+    with openslide.OpenSlide(slide) as reader:
         for i, (x, y) in enumerate(plan.centres - plan.tile_level0 / 2):
-            tile = opened.read_region((round(x), round(y)), 0, (side, side)).convert("RGB")
+            tile = reader.read_region((round(x), round(y)), 0, (side, side)).convert("RGB")
             files.append(out / f"{i}.jpg")
             tile.resize((plan.tile_px, plan.tile_px)).save(files[-1])
     network = package.load()[0].to(where).eval()
@@ -202,7 +202,7 @@ def store_figures(folder: Path) -> Figures:
     some = rng.normal(1, 0.4, (ROWS_PER_SHARD, genes)).astype(np.float32)
     write_matrix(folder, lambda rows: some[: rows.stop - rows.start], (n, genes))
     index = np.arange(n)
-    centres = np.column_stack([index % 500, index // 500]) * 128.0 + 64
+    centres = np.column_stack([index % 500, index // 500]) * np.float64(128) + 64
     obs = pd.DataFrame({"qc": "ok"}, index=[f"tile{i:06d}" for i in index])
     var = pd.DataFrame({"held_out_pearson": 0.1}, index=[f"GENE{i}" for i in range(genes)])
     slide = SlideRecord(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -109,7 +110,7 @@ def _facts(run: RunRow) -> str:
 
 
 def _actions(run: RunRow, can_compare: bool) -> None:
-    link = {"query_params": {"run": run.id}}
+    link: dict[str, Any] = {"query_params": {"run": run.id}}
     if run.kind == "predict" and run.state == State.DONE:
         st.page_link("gene_map.py", label="Gene map", icon=":material/grid_on:", **link)
         st.page_link("compare.py", label="Compare", icon=":material/compare:", **link)

@@ -1,6 +1,7 @@
 """Train: one's own sections in, checked; live curves; a model package with its card out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -8,9 +9,9 @@ import streamlit as st
 from histospace_core.catalog import Kind, SlideRow
 from histospace_core.errors import CohortError, HistospaceError
 from histospace_core.server import get_context
-from histospace_core.training.build import TRAINABLE
 from histospace_core.training.cohort import Section
 from histospace_core.training.cohort_check import Finding, check_section
+from histospace_core.training.registry import TRAINABLE
 from histospace_core.training.section_facts import section_facts
 from histospace_core.web.train.cohort import (
     Member,
@@ -108,7 +109,7 @@ def _show_finding(finding: Finding) -> None:
 def _facts_table(members: Sequence[Member]) -> None:
     rows = []
     for section in sections_of(members):
-        row = {"section": section.name, "patient": section.patient, "verdict": "not usable"}
+        row: dict[str, object] = {"section": section.name, "patient": section.patient, "verdict": "not usable"}
         try:
             facts = section_facts(section)
         except HistospaceError:  # shown as a finding
@@ -174,7 +175,7 @@ def _start(sections: Sequence[Section]) -> None:
     if not (trains or scores):
         return
     table = write_cohort(context.settings.store / "cohorts", sections)
-    changes = {} if epochs is None else {"epochs": epochs}
+    changes: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     if trains:
         if not name.strip():
             raise CohortError("The new model needs a name: give it one above.")

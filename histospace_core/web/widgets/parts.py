@@ -8,12 +8,12 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
+from histospace_core.catalog import ComparisonRow, ModelRow, RunRow, SlideRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.sample.phantom import IMAGE, LABEL
 from histospace_core.server.context import get_context
@@ -22,6 +22,7 @@ from histospace_core.server.links import slide_image_url
 NOTICE: Final = "Research use only. Not for diagnosis."
 CHART_CONFIG: Final = {"displaylogo": False, "scrollZoom": True, "displayModeBar": True}
 _log = logging.getLogger(__name__)
+_Row = TypeVar("_Row", RunRow, ComparisonRow)
 _MARKUP = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all that Markdown may act on
 _STATE_COLOURS: Final = {
     State.DONE: "green",
@@ -229,9 +230,7 @@ def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
                 st.rerun()
 
 
-def choose_row(
-    label: str, name: str, rows: Sequence[RunRow], text: Callable[[RunRow], str]
-) -> RunRow:
+def choose_row(label: str, name: str, rows: Sequence[_Row], text: Callable[[_Row], str]) -> _Row:
     """Let the user choose one of some rows; the address names it by the parameter `name`."""
     by_id = {row.id: row for row in rows}
     return by_id[choose(label, name, list(by_id), lambda key: text(by_id[key]))]
