@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
+from histospace_core.catalog.records import ExportRecord
 from histospace_core.exports import FORMS
 from histospace_core.inference import Prediction, open_prediction
 from histospace_core.server import get_context, run_file_url
@@ -88,6 +89,7 @@ def _file(row: RunRow) -> None:
         live_run(row.id, "reading the prediction")
         return
     if row.state == State.DONE:
+        assert isinstance(row.record, ExportRecord)
         name, size = row.record.file, row.record.bytes
         st.markdown(f"**{_title(row)}** · {_size(size)} · {plain(time_text(row.created_at))}")
         with st.container(horizontal=True, vertical_alignment="center"):

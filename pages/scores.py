@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
+from histospace_core.catalog.records import EvaluateRecord
 from histospace_core.exports import genes_csv
 from histospace_core.figures.scores import ranking, score_spread
 from histospace_core.server import get_context
@@ -78,6 +79,7 @@ def _evaluations() -> None:
 
 
 def _title(run: RunRow) -> str:
+    assert isinstance(run.record, EvaluateRecord)
     folds = f"{len(run.record.folds)} held-out sections"
     return f"{run.model_name} · {folds} · {time_text(run.created_at)}"
 

@@ -109,7 +109,11 @@ def _show_finding(finding: Finding) -> None:
 def _facts_table(members: Sequence[Member]) -> None:
     rows = []
     for section in sections_of(members):
-        row: dict[str, object] = {"section": section.name, "patient": section.patient, "verdict": "not usable"}
+        row: dict[str, object] = {
+            "section": section.name,
+            "patient": section.patient,
+            "verdict": "not usable",
+        }
         try:
             facts = section_facts(section)
         except HistospaceError:  # shown as a finding
