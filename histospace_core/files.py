@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from histospace_core.errors import StoreError
+
+FileVersion = tuple[Path, int, int]
+"""Path, size in bytes and modification time in ns: a file is read again when one changes."""
 
 
 @contextmanager
@@ -128,6 +132,21 @@ def disk_errors(path: Path, what: str = "") -> Iterator[None]:
             remedy = "change the folder's permissions or choose another folder"
         problem = f"{what} cannot be written ({reason})".lstrip()
         raise StoreError(problem, path=path, remedy=remedy) from error
+
+
+def content_sha256(*files: Path) -> str:
+    """Return `sha256(*files)`; files that have not changed since are not read again."""
+    return _sha256_of(file_versions(files))
+
+
+def file_versions(files: Iterable[Path]) -> tuple[FileVersion, ...]:
+    """Return the version of each file."""
+    return tuple((file, (s := file.stat()).st_size, s.st_mtime_ns) for file in files)
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of(versions: tuple[FileVersion, ...]) -> str:
+    return sha256(*(file for file, _, _ in versions))
 
 
 def sha256(*files: Path, on_piece: Callable[[bytes], object] | None = None) -> str:

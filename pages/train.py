@@ -10,7 +10,8 @@ from histospace_core.catalog import Kind, SlideRow
 from histospace_core.errors import CohortError, HistospaceError
 from histospace_core.server import get_context
 from histospace_core.training.cohort import Section
-from histospace_core.training.cohort_check import Finding, check_section
+from histospace_core.training.cohort_check import check_section
+from histospace_core.training.findings import Finding
 from histospace_core.training.registry import TRAINABLE
 from histospace_core.training.section_facts import section_facts
 from histospace_core.web.train.cohort import (

@@ -1,11 +1,10 @@
 """Which files make up a slide, and the hash that identifies it."""
 
 import re
-from functools import lru_cache
 from pathlib import Path
 
 from histospace_core.errors import SlideError
-from histospace_core.files import sha256
+from histospace_core.files import content_sha256
 
 # StudyInstanceUID and, right after it, SeriesInstanceUID. The pair stands together at the top level
 # of a DICOM file only; items that refer to other series have another order.
@@ -35,13 +34,7 @@ def slide_sha256(path: Path) -> str:
     It identifies a slide wherever one is recorded: in a catalog, in `run.json`, and among the
     training sections of a model package. Files that have not changed are read once.
     """
-    stats = [(file, file.stat()) for file in slide_files(path)]
-    return _sha256(tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats))
-
-
-@lru_cache(maxsize=4096)
-def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
-    return sha256(*(file for file, _, _ in files))
+    return content_sha256(*slide_files(path))
 
 
 def dicom_instance(folder: Path) -> Path:

@@ -31,8 +31,9 @@ from histospace_core.slides.content import slide_sha256
 from histospace_core.training.card import DATA_NOTE, model_card
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort
-from histospace_core.training.cohort_check import cohort_check, require_sound
+from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.cross_validate import run_fold
+from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import Fold, default_folds
 from histospace_core.training.method import Method, Packable, TrainingSet
 from histospace_core.training.panel import Panel

@@ -26,7 +26,8 @@ from histospace_core.files import write_json
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort
-from histospace_core.training.cohort_check import cohort_check, require_sound
+from histospace_core.training.cohort_check import cohort_check
+from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import Fold, make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out, save_held_out
 from histospace_core.training.method import Fitted, Method, TrainingSet

@@ -13,8 +13,9 @@ from histospace_core.evaluation import HeldOut, compare_methods
 from histospace_core.files import write_bytes
 from histospace_core.progress import OnProgress, Progress, no_progress, part_progress
 from histospace_core.training.cohort import read_cohort
-from histospace_core.training.cohort_check import cohort_check, require_sound
+from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.cross_validate import evaluate_cohort
+from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out
 from histospace_core.training.leaderboard_entry import Entry

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +13,11 @@ from scipy.spatial import cKDTree
 
 from histospace_core.errors import HistospaceError, MeasurementError
 from histospace_core.expression import Alignment, check_alignment, read_measured
+from histospace_core.files import FileVersion, file_versions
 from histospace_core.slides.content import slide_files
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
 from histospace_core.training.cohort import Section
-
-FileVersion = tuple[Path, int, int]
-"""Path, size in bytes and modification time in ns: a file is read again when one changes."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +80,6 @@ def counts_fingerprint(measured: AnnData) -> str:
     return hashlib.sha256(repr((present, by_spot.tolist())).encode()).hexdigest()
 
 
-def file_versions(paths: Iterable[Path]) -> tuple[FileVersion, ...]:
-    """Return the version of each file that exists."""
-    return tuple((p, (s := p.stat()).st_size, s.st_mtime_ns) for p in paths if p.is_file())
-
-
 def counts_files(counts: Path) -> list[Path]:
     """Return the files of a section's counts: one file, or all files of a Space Ranger folder."""
     return sorted(p for p in counts.rglob("*") if p.is_file()) if counts.is_dir() else [counts]
@@ -95,7 +87,8 @@ def counts_files(counts: Path) -> list[Path]:
 
 def _files(section: Section) -> tuple[FileVersion, ...]:
     spots = [section.spots] if section.spots else []
-    return file_versions([*slide_files(section.image), *counts_files(section.counts), *spots])
+    files = [*slide_files(section.image), *counts_files(section.counts), *spots]
+    return file_versions(file for file in files if file.is_file())
 
 
 @lru_cache(maxsize=256)

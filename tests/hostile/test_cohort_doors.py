@@ -18,7 +18,8 @@ from histospace_core.server.context import close_context, get_context
 from histospace_core.settings import get_settings
 from histospace_core.slides.open import open_slide
 from histospace_core.training import read_cohort
-from histospace_core.training.cohort_check import MOST_SHOWN, Finding, cohort_check
+from histospace_core.training.cohort_check import cohort_check
+from histospace_core.training.findings import MOST_SHOWN, Finding
 
 PATIENTS = {"A1": "A", "A2": "A", "B1": "B"}
 PAGES = Path(__file__).parents[2] / "pages"

@@ -12,7 +12,8 @@ from typing import Literal
 from histospace_core.catalog import SlideRow
 from histospace_core.files import write_bytes
 from histospace_core.training.cohort import COLUMNS, Section
-from histospace_core.training.cohort_check import Finding, cohort_check
+from histospace_core.training.cohort_check import cohort_check
+from histospace_core.training.findings import Finding
 from histospace_core.training.folds import default_folds
 
 

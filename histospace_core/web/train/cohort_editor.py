@@ -12,7 +12,8 @@ from histospace_core.errors import MeasurementError, shown_as
 from histospace_core.server.context import get_context
 from histospace_core.server.measured_files import measured_file
 from histospace_core.training.cohort import Section
-from histospace_core.training.cohort_check import check_spots, require_sound
+from histospace_core.training.cohort_check import check_spots
+from histospace_core.training.findings import require_sound
 from histospace_core.training.section_facts import section_facts
 from histospace_core.web.train.cohort import Member, suggest_section_name
 from histospace_core.web.widgets.parts import guarded, plain
