@@ -19,7 +19,7 @@ FileVersion = tuple[Path, int, int]
 
 
 @contextmanager
-def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a new path beside `path` to write to; it takes the place of `path` at the end.
 
     If the block fails, nothing is left and `path` is as it was. A file replaces a file; a folder
@@ -79,7 +79,7 @@ def _flush(path: Path) -> None:
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file whole or not at all."""
-    with whole(path, durable=durable) as part:
+    with atomic_write(path, durable=durable) as part:
         part.write_bytes(content)
 
 
@@ -101,7 +101,7 @@ def require_new(path: Path) -> None:
 
 @contextmanager
 def create(path: Path) -> Iterator[Path]:
-    """Yield a path to write a new file or folder to, which becomes `path`; see `whole`.
+    """Yield a path to write a new file or folder to, which becomes `path`; see `atomic_write`.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def create(path: Path) -> Iterator[Path]:
         `path` exists already, or cannot be written.
     """
     require_new(path)
-    with disk_errors(path), whole(path) as part:
+    with disk_errors(path), atomic_write(path) as part:
         yield part
 
 

@@ -29,8 +29,8 @@ _START = """
 import json, sys
 request = json.load(sys.stdin)
 sys.path[:] = request.pop("sys_path")
-from histospace_core.sandbox import child
-child(**request)
+from histospace_core.sandbox import run_child
+run_child(**request)
 """
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
 
@@ -107,7 +107,7 @@ def run_in_sandbox(
         return _result(answer, done)
 
 
-def child(
+def run_child(
     module: str,
     function: str,
     arguments: list[Any],

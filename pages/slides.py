@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from histospace_core.catalog import ACTIVE, Kind, SlideRow, State
-from histospace_core.catalog.import_folder import MOST_LISTED, importable
+from histospace_core.catalog.import_folder import MAX_LISTED, list_importable
 from histospace_core.server import get_context
 from histospace_core.web.library.listing import (
     current_page,
@@ -82,7 +82,7 @@ def _import() -> None:
     """Let the user take in files that the operator has laid out."""
     context = get_context()
     with st.expander("From the import folder", icon=":material/folder_open:"):
-        names = importable(context.settings)
+        names = list_importable(context.settings)
         if not names:
             st.markdown("The import folder holds no slide. Files laid there are listed here.")
         else:
@@ -90,8 +90,8 @@ def _import() -> None:
             chosen = st.multiselect(
                 f"Files, of {len(names):,}", names, placeholder="choose one or more", key="import"
             )
-            if len(names) == MOST_LISTED:
-                st.caption(f"Only the first {MOST_LISTED:,} are listed.")
+            if len(names) == MAX_LISTED:
+                st.caption(f"Only the first {MAX_LISTED:,} are listed.")
             st.button(
                 "Take in", disabled=not chosen, icon=":material/add:", on_click=_import_selected
             )

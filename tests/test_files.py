@@ -9,11 +9,11 @@ import pytest
 
 from histospace_core.errors import StoreError
 from histospace_core.files import (
+    atomic_write,
     create,
     disk_errors,
     move_into_place,
     sha256,
-    whole,
     write_bytes,
     write_json,
 )
@@ -28,7 +28,7 @@ def test_a_file_replaces_a_file(tmp_path: Path) -> None:
 
 
 def fail_half_way(path: Path, durable: bool = True) -> None:
-    with whole(path, durable=durable) as part:
+    with atomic_write(path, durable=durable) as part:
         part.mkdir()
         (part / "a").write_text("half")
         raise ZeroDivisionError
@@ -49,7 +49,7 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_half_way(folder)
     assert list(tmp_path.iterdir()) == []
-    with whole(folder) as part:
+    with atomic_write(folder) as part:
         (part / "inner").mkdir(parents=True)
         (part / "inner" / "a").write_text("all")
         assert not folder.exists()

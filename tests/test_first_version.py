@@ -1,8 +1,11 @@
 """What the first version of HistoSPACE left in a store opens in every page and by every command."""
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +161,30 @@ def test_a_run_takes_what_was_made_of_it_along_wherever_that_lies(
     )
     assert not elsewhere.exists()
     assert catalog.comparisons() == []
+
+
+def test_the_command_line_lists_the_runs_and_names_a_damaged_one(tmp_path: Path) -> None:
+    store = old.unpack_store(tmp_path)
+
+    def histospace(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "histospace_core", *map(str, arguments)],
+            env={**os.environ, "HISTOSPACE_STORE": str(store), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    listed = histospace("runs")
+    assert listed.returncode == 0, listed.stderr
+    for run_id in (old.RUN, old.REINHARD, old.CHARACTERISATION, old.EXPORT, old.TRAINING):
+        assert run_id in listed.stdout
+    run = store / "runs" / old.RUN
+    (run / "run.json").write_text("{")
+    refused = histospace("export", run, "--to", "csv", "--out", tmp_path / "a.csv")
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "run.json' cannot be read" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from histospace_core.catalog.catalog import Catalog
 from histospace_core.catalog.kinds import ACTIVE, Kind, State
-from histospace_core.catalog.regions import Change, Drawn
+from histospace_core.catalog.regions import Change, NewRegion
 from histospace_core.catalog.states import RESUMABLE
 from histospace_core.catalog.tables import (
     AuditRow,
@@ -21,9 +21,9 @@ __all__ = [
     "Catalog",
     "Change",
     "ComparisonRow",
-    "Drawn",
     "Kind",
     "ModelRow",
+    "NewRegion",
     "RegionRow",
     "RunRow",
     "SlideRow",

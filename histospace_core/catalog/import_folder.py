@@ -16,12 +16,12 @@ from histospace_core.files import sha256
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.settings import Settings
 
-MOST_LISTED = 2000
+MAX_LISTED = 2000
 _SLIDE = re.compile(r"\.(svs|ndpi|tiff?|scn|bif|svslide|qptiff|png|jpe?g)\Z", re.IGNORECASE)
 
 
-def importable(settings: Settings) -> list[str]:
-    """Return what can be taken in, as paths within the folder, by name; at most `MOST_LISTED`.
+def list_importable(settings: Settings) -> list[str]:
+    """Return what can be taken in, as paths within the folder, by name; at most `MAX_LISTED`.
 
     Hidden files are left out, and links that lead out of the folder.
     """
@@ -34,7 +34,7 @@ def importable(settings: Settings) -> list[str]:
         for file in (Path(folder, name) for name in _visible(files, inner))
         if _SLIDE.search(file.name) and file.resolve().is_relative_to(root) and file.is_file()
     )
-    return sorted(islice(names, MOST_LISTED))
+    return sorted(islice(names, MAX_LISTED))
 
 
 def _visible(files: list[str], inner: list[str]) -> list[str]:
@@ -43,7 +43,7 @@ def _visible(files: list[str], inner: list[str]) -> list[str]:
 
 
 def find_import(settings: Settings, name: str) -> Path:
-    """Return the file of a name that `importable` gave.
+    """Return the file of a name that `list_importable` gave.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def import_slide(
     Parameters
     ----------
     name
-        As `importable` gave it.
+        As `list_importable` gave it.
     staging
         A folder of its own within the store, removed at the end.
     on_progress

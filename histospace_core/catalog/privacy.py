@@ -8,12 +8,12 @@ import re
 
 _START, _END = r"(?<![^\W_])", r"(?![^\W_])"  # underscores part words in file names
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-_BETWEEN = r"[-_. ]"
+_SEPARATOR = r"[-_. ]"
 
-_SIGNS = (
-    ("a date, perhaps of birth", f"{_YEAR}{_BETWEEN}{_MONTH}{_BETWEEN}{_DAY}"),
-    ("a date, perhaps of birth", f"{_DAY}{_BETWEEN}{_MONTH}{_BETWEEN}{_YEAR}"),
-    ("a date, perhaps of birth", f"{_MONTH}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}"),
+_FORMS = (
+    ("a date, perhaps of birth", f"{_YEAR}{_SEPARATOR}{_MONTH}{_SEPARATOR}{_DAY}"),
+    ("a date, perhaps of birth", f"{_DAY}{_SEPARATOR}{_MONTH}{_SEPARATOR}{_YEAR}"),
+    ("a date, perhaps of birth", f"{_MONTH}{_SEPARATOR}{_DAY}{_SEPARATOR}{_YEAR}"),
     ("a date, perhaps of birth", rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"),
     ("a patient's number or date of birth", r"(?:mrn|dob|pid|patient)[-_ :#]?\d+"),
     ("an accession number", r"[a-z]{1,3}[-_ ]?(?:(?:19|20)\d\d|\d\d)[-_ ]\d{4,7}"),
@@ -21,17 +21,17 @@ _SIGNS = (
     ("a medical record number", r"\d{7,10}"),
     ("a person's name", r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}"),
 )
-_PATTERNS = [(what, re.compile(_START + sign + _END, re.IGNORECASE)) for what, sign in _SIGNS]
+_PATTERNS = [(what, re.compile(_START + sign + _END, re.IGNORECASE)) for what, sign in _FORMS]
 
 
-def personal_part(name: str) -> tuple[str, str] | None:
+def find_identifier(name: str) -> tuple[str, str] | None:
     """Return what a name seems to hold and the part of it that does, or None.
 
     Examples
     --------
-    >>> personal_part("S23-12345 HE.svs")
+    >>> find_identifier("S23-12345 HE.svs")
     ('an accession number', 'S23-12345')
-    >>> personal_part("TCGA-CR-7395-01A-01-TS1.svs") is None
+    >>> find_identifier("TCGA-CR-7395-01A-01-TS1.svs") is None
     True
     """
     for what, pattern in _PATTERNS:

@@ -14,7 +14,7 @@ from histospace_core.errors import StoreError
 _LONGEST_NAME = 80
 
 
-class Drawn(NamedTuple):
+class NewRegion(NamedTuple):
     """What a region is: name, colour ``"#rrggbb"``, GeoJSON geometry in level-0 px."""
 
     name: str
@@ -38,20 +38,20 @@ class RegionTable(Database):
     """
 
     def regions(self, run_id: str) -> Sequence[RegionRow]:
-        """Return the regions of a run as they are now, the oldest first."""
+        """Return the current regions of a run, the oldest first."""
         with self.read() as session:
-            return _present(session, run_id)
+            return _current_regions(session, run_id)
 
     def add_regions(
-        self, run_id: str, drawn: Sequence[Drawn], action: str = "draw"
+        self, run_id: str, drawn: Sequence[NewRegion], action: str = "draw"
     ) -> Sequence[RegionRow]:
         """Enter regions, all or none; a name that is taken gets a number."""
         with self.write() as session:
             locked_run(session, run_id)
-            taken = {row.name for row in _present(session, run_id)}
+            taken = {row.name for row in _current_regions(session, run_id)}
             change, rows = new_id(), []
             for name, colour, shape in drawn:
-                free = _free(_checked(name), taken)
+                free = _free_name(_check_name(name), taken)
                 taken.add(free)
                 row = RegionRow(
                     region_id=new_id(), run_id=run_id, change=change, action=action,
@@ -64,12 +64,12 @@ class RegionTable(Database):
                 self.audit(session, action, "region", row.region_id, run=run_id, state=row.id)
             return rows
 
-    def change_region(self, seen: RegionRow, action: str, **values: Any) -> RegionRow:
+    def change_region(self, expected: RegionRow, action: str, **values: Any) -> RegionRow:
         """Give a region a new state.
 
         Parameters
         ----------
-        seen : RegionRow
+        expected : RegionRow
             The state that is changed.
         action : str
             What is done, in a word: "rename", "redraw", "delete".
@@ -82,17 +82,17 @@ class RegionTable(Database):
             It was changed or deleted since, or the name is taken or empty.
         """
         with self.write() as session:
-            locked_run(session, seen.run_id)
-            rows = {row.region_id: row for row in _present(session, seen.run_id)}
-            now = rows.pop(seen.region_id, None)
-            if now is None or now.id != seen.id:
+            locked_run(session, expected.run_id)
+            rows = {row.region_id: row for row in _current_regions(session, expected.run_id)}
+            now = rows.pop(expected.region_id, None)
+            if now is None or now.id != expected.id:
                 became = "deleted" if now is None else "changed"
                 raise StoreError(
-                    f"The region '{seen.name}' was {became} in another window since it was shown "
-                    "here, so nothing was written; look at it as it is now, then decide."
+                    f"The region '{expected.name}' was {became} in another window since this page "
+                    "showed it, so nothing was written; look at its current state, then decide."
                 )
             if "name" in values:
-                values["name"] = _checked(values["name"])
+                values["name"] = _check_name(values["name"])
                 if values["name"] in {row.name for row in rows.values()}:
                     raise StoreError(
                         f"Another region of this run is called '{values['name']}'; "
@@ -110,7 +110,7 @@ class RegionTable(Database):
     def last_change(self, run_id: str) -> Change | None:
         """Return the newest change of a run's regions that was not undone."""
         with self.read() as session:
-            return _last(session, run_id)[0]
+            return _last_change(session, run_id)[0]
 
     def undo_change(self, run_id: str, change: str) -> None:
         """Take back the newest change, which must be `change`; one import is one change.
@@ -122,18 +122,18 @@ class RegionTable(Database):
         """
         with self.write() as session:
             locked_run(session, run_id)
-            last, rows = _last(session, run_id)
+            last, rows = _last_change(session, run_id)
             if last is None or last.id != change:
                 raise StoreError(
-                    "The regions were changed in another window since, so nothing was undone; "
-                    "look at them as they are now, then decide."
+                    "The regions were changed in another window since then, so nothing was undone; "
+                    "look at their current state, then decide."
                 )
             for row in rows:
                 row.undone = True
                 self.audit(session, "undo", "region", row.region_id, run=run_id, state=row.id)
 
 
-def _present(session: Session, run_id: str) -> Sequence[RegionRow]:
+def _current_regions(session: Session, run_id: str) -> Sequence[RegionRow]:
     states = (
         select(func.max(RegionRow.id).label("now"), func.min(RegionRow.id).label("first"))
         .where(RegionRow.run_id == run_id, ~RegionRow.undone)
@@ -144,7 +144,7 @@ def _present(session: Session, run_id: str) -> Sequence[RegionRow]:
     return session.scalars(query.where(~RegionRow.deleted).order_by(states.c.first)).all()
 
 
-def _last(session: Session, run_id: str) -> tuple[Change | None, Sequence[RegionRow]]:
+def _last_change(session: Session, run_id: str) -> tuple[Change | None, Sequence[RegionRow]]:
     standing = select(RegionRow).where(RegionRow.run_id == run_id, ~RegionRow.undone)
     newest = session.scalar(standing.order_by(RegionRow.id.desc()).limit(1))
     if newest is None:
@@ -153,14 +153,14 @@ def _last(session: Session, run_id: str) -> tuple[Change | None, Sequence[Region
     return Change(newest.change, newest.action, tuple(row.name for row in rows)), rows
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if not 0 < len(name) <= _LONGEST_NAME:
         raise StoreError(f"Give the region a name of 1 to {_LONGEST_NAME} characters.")
     return name
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken: set[str]) -> str:
     """Return `name`, with the first number that makes it one of its own."""
     number, free = 2, name
     while free in taken:

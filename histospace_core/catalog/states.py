@@ -17,7 +17,7 @@ from histospace_core.inference.record import Record, as_json
 RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 """States from which a run may be queued again."""
 
-_FROM = {  # state -> the states it may follow
+_ALLOWED_FROM = {  # state -> the states it may follow
     State.QUEUED: RESUMABLE,
     State.RUNNING: (State.QUEUED,),
     State.CANCELLING: (State.RUNNING,),
@@ -98,7 +98,7 @@ class RunStates(Database):
         values
             Further columns to write in the same moment.
         """
-        allowed = _FROM[state] if only_from is None else tuple(only_from)
+        allowed = _ALLOWED_FROM[state] if only_from is None else tuple(only_from)
         try:
             with self.write() as session:
                 run = locked_run(session, run_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from histospace_core.catalog import ACTIVE, Catalog, Kind
 from histospace_core.errors import JobError, ModelError
-from histospace_core.files import whole
+from histospace_core.files import atomic_write
 from histospace_core.settings import Settings
 
 if TYPE_CHECKING:  # the app's process names models and never needs torch for it
@@ -57,7 +57,7 @@ def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
 
     target = folder / package.name
     if not target.exists():
-        with whole(target) as part:
+        with atomic_write(target) as part:
             shutil.copytree(package.directory, part)
     installed = load_package(target)
     if installed.sha256 != package.sha256:

@@ -25,7 +25,7 @@ from histospace_core.characterise.signatures import (
 from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import MeasurementError
 from histospace_core.inference import (
-    OUTSIDE_DOMAIN,
+    OUT_OF_DOMAIN_SCORE,
     RESEARCH_USE,
     Prediction,
     RunRecord,
@@ -146,7 +146,7 @@ def characterise_run(
         levels.append(
             describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
         )
-    out_of_domain = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUTSIDE_DOMAIN
+    out_of_domain = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUT_OF_DOMAIN_SCORE
     summary = _summary(prediction, domains, levels, scored, out_of_domain, used, compared)
     drawn = None
     if regions is not None:

@@ -16,9 +16,9 @@ from histospace_core.errors import MeasurementError, StoreError
 from histospace_core.evaluation.array_scores import ArrayScores, finite_mean, score_arrays
 from histospace_core.evaluation.noise import noise_ceiling
 from histospace_core.expression import map_to_panel, normalise
-from histospace_core.expression.align import Alignment, check_alignment, lies_on
-from histospace_core.expression.placement import Placement, moved
-from histospace_core.files import disk_errors, whole, write_json
+from histospace_core.expression.align import Alignment, check_alignment, on_mask
+from histospace_core.expression.placement import Placement, apply_affine
+from histospace_core.files import atomic_write, disk_errors, write_json
 from histospace_core.inference.prediction import Prediction, open_prediction
 from histospace_core.inference.record import RESEARCH_USE
 
@@ -61,7 +61,7 @@ def registration(
     mask = tile_mask(prediction.centres, stride, size)
     return (
         check_alignment(centres, mask, (stride, stride), size),
-        lies_on(centres, mask, (stride, stride)),
+        on_mask(centres, mask, (stride, stride)),
     )
 
 
@@ -71,7 +71,7 @@ def placed(
     """Return spot centres (n, 2) where a placement puts them on a run's slide, and its matrix."""
     slide = prediction.record.slide
     matrix = placement.matrix(centres, (slide.width, slide.height), prediction.mpp)
-    return moved(centres, matrix), matrix
+    return apply_affine(centres, matrix), matrix
 
 
 def compare_run(
@@ -206,7 +206,7 @@ def _training_warning(prediction: Prediction) -> str:
 
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any], spots: anndata.AnnData) -> None:
     """Write the comparison's folder whole or not at all; `out` may exist, if it is empty."""
-    with disk_errors(out), whole(out) as part:
+    with disk_errors(out), atomic_write(out) as part:
         part.mkdir()
         genes.to_csv(part / "genes.csv", index=False, float_format="%.6g")
         write_json(part / "summary.json", summary)

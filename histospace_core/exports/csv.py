@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, RESEARCH_USE, Prediction
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -73,6 +73,7 @@ def map_csv(
     """
     rows = np.arange(prediction.n_tiles) if selection is None else np.asarray(selection, np.intp)
     centres, record = prediction.centres[rows], prediction.record
+    out_of_domain = prediction.obs["domain_score"].to_numpy()[rows] > OUT_OF_DOMAIN_SCORE
     columns: dict[str, Any] = {
         "tile": prediction.obs.index.to_numpy(dtype=str)[rows],
         "x_px": centres[:, 0],
@@ -80,7 +81,7 @@ def map_csv(
         "x_um": np.round(centres[:, 0] * prediction.mpp, 3),
         "y_um": np.round(centres[:, 1] * prediction.mpp, 3),
         "qc": prediction.obs["qc"].to_numpy(dtype=str)[rows],
-        "unlike_training_tissue": prediction.obs["domain_score"].to_numpy()[rows] > OUTSIDE_DOMAIN,
+        "unlike_training_tissue": out_of_domain,
     }
     columns |= {gene: prediction.gene(gene)[rows] for gene in genes}
     columns |= {

@@ -12,7 +12,7 @@ from histospace_core.characterise.geojson import classified, feature, feature_co
 from histospace_core.characterise.run import Characterisation
 from histospace_core.figures.characterisation import domain_colour
 from histospace_core.files import create
-from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
 
 OUT_OF_DOMAIN: Final = classified("Unlike the training tissue", "#9a97a0")
 """QuPath class of the tiles that lie outside the model's domain."""
@@ -46,7 +46,7 @@ def _tiles(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, A
     """Yield one feature per tile; a missing value is left out, since JSON has no NaN."""
     values = {gene: prediction.gene(gene) for gene in genes}
     values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
-    out_of_domain = values[DOMAIN_SCORE] > OUTSIDE_DOMAIN
+    out_of_domain = values[DOMAIN_SCORE] > OUT_OF_DOMAIN_SCORE
     slide = prediction.record.slide.sha256
     rings = squares(prediction.centres, prediction.tile_level0)
     for row, (name, ring) in enumerate(zip(prediction.obs.index, rings, strict=True)):

@@ -120,7 +120,7 @@ def check_alignment(
         raise MeasurementError("There are no spots to lay on the slide.")
     width, height = size or (mask.shape[1] * downsample[0], mask.shape[0] * downsample[1])
     shares = {
-        name: float(lies_on(orient(centres, name, (width, height)), mask, downsample).mean())
+        name: float(on_mask(orient(centres, name, (width, height)), mask, downsample).mean())
         for name in ORIENTATIONS
     }
     inside = ((centres >= 0) & (centres < (width, height))).all(axis=1)
@@ -129,7 +129,7 @@ def check_alignment(
     return Alignment(shares, outside, verdict, message)
 
 
-def lies_on(
+def on_mask(
     centres: NDArray[np.float64], mask: NDArray[np.bool_], downsample: tuple[float, float]
 ) -> NDArray[np.bool_]:
     """Return (n,) which spot centres lie on a mask; arguments as for `check_alignment`."""

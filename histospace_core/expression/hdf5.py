@@ -15,7 +15,7 @@ from histospace_core.errors import MeasurementError
 
 MAX_OBJECTS = 20_000
 MAX_BYTES = 16 * 2**30
-ALWAYS_FINE = 256 * 2**20  # bytes; below this no ratio is asked for
+ALWAYS_ALLOWED = 256 * 2**20  # bytes; below this no ratio is asked for
 MAX_RATIO = 1_100  # deflate packs zeros about 1,030 to 1
 
 
@@ -45,7 +45,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def _inspect(file: h5py.File, path: Path) -> None:
-    allowed = min(MAX_BYTES, max(ALWAYS_FINE, MAX_RATIO * path.stat().st_size))
+    allowed = min(MAX_BYTES, max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size))
     declared = 0
     for count, (name, item) in enumerate(_walk(file, path)):
         if count >= MAX_OBJECTS:

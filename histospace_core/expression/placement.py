@@ -77,6 +77,6 @@ class Placement:
         return {**asdict(self), "shift_um": list(self.shift_um)}
 
 
-def moved(centres: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def apply_affine(centres: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (n, 2) points under an affine matrix (2, 3)."""
     return centres @ matrix[:, :2].T + matrix[:, 2]

@@ -15,12 +15,12 @@ from histospace_core.expression.genes import (
     strip_version,
 )
 
-MOST_NAMES = 10_000
+MAX_NAMES = 10_000
 """Names of a pasted list that are looked at."""
 
 
 @dataclass(frozen=True)
-class Found:
+class GeneMatches:
     """What became of a list of names.
 
     Attributes
@@ -86,18 +86,18 @@ class GeneFinder:
         """Return aliases and previous symbols that mean this gene and no other."""
         return self._others.get(gene, [])
 
-    def find(self, text: str) -> Found:
+    def find(self, text: str) -> GeneMatches:
         """Look up names, separated by blanks, commas, semicolons or line ends."""
         return self.find_names(name for name in re.split(r"[\s,;]+", text.strip()) if name)
 
-    def find_names(self, names: Iterable[str]) -> Found:
-        """Look up names, `MOST_NAMES` at most."""
+    def find_names(self, names: Iterable[str]) -> GeneMatches:
+        """Look up names, `MAX_NAMES` at most."""
         genes: dict[str, None] = {}
         renamed: dict[str, str] = {}
         absent: list[str] = []
         unknown: list[str] = []
         ambiguous: dict[str, tuple[str, ...]] = {}
-        for name in list(dict.fromkeys(names))[:MOST_NAMES]:
+        for name in list(dict.fromkeys(names))[:MAX_NAMES]:
             gene, known = self._one(name)
             if gene is not None:
                 genes[gene] = None
@@ -109,7 +109,7 @@ class GeneFinder:
                 ambiguous[name] = meant
             else:
                 unknown.append(name)
-        return Found(tuple(genes), renamed, tuple(absent), tuple(unknown), ambiguous)
+        return GeneMatches(tuple(genes), renamed, tuple(absent), tuple(unknown), ambiguous)
 
     def _one(self, name: str) -> tuple[str | None, bool]:
         """Return the model's gene of a name, and whether any gene is known by it."""

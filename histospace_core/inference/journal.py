@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from histospace_core.errors import StoreError
-from histospace_core.files import disk_errors, whole, write_bytes
+from histospace_core.files import atomic_write, disk_errors, write_bytes
 from histospace_core.inference.layout import journal_path, partial_path, store_path
 
 Codes = NDArray[np.float32]
@@ -80,7 +80,7 @@ class Journal:
                 file.seek(tiles.start * self._width * codes.itemsize)
                 file.write(codes.data)
             # Not flushed: a chunk that a power cut tears fails its checksum and is made again.
-            with whole(self._table(tiles), durable=False) as part:
+            with atomic_write(self._table(tiles), durable=False) as part:
                 pq.write_table(table, part, write_page_checksum=True)
 
     def codes(self, tiles: slice) -> Codes:

@@ -10,16 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from histospace_core.errors import TissueError
+from histospace_core.inference.build_record import build_record, run_key
 from histospace_core.inference.journal import Journal
-from histospace_core.inference.provenance import run_key, run_record
 from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
-from histospace_core.networks import ModelPackage, Predictor, give_back_memory
+from histospace_core.networks import ModelPackage, Predictor, release_memory
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan, plan_tiles
-from histospace_core.slides.quality import judge
+from histospace_core.slides.quality import classify_tiles
 from histospace_core.slides.stain import fit_stain
 from histospace_core.slides.tiles import sample_tiles
 from histospace_core.slides.tissue import find_tissue
@@ -89,7 +89,7 @@ def predict_slide(
     if tissue.overview is not None:
         write_overview(run_dir, tissue.overview)
     del tissue  # its tables are tens of megabytes
-    give_back_memory()
+    release_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if quick:
@@ -103,16 +103,16 @@ def predict_slide(
 
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
-        give_back_memory()
+        release_memory()
         obs = _obs(slide, plan, journal.columns())
-        give_back_memory()  # the tables' scraps, before the matrix needs as much
+        release_memory()  # the tables' scraps, before the matrix needs as much
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)
         timings = Timings(
             seconds=round(time.perf_counter() - started, 2), tiles_from_earlier_attempt=earlier
         )
-        record = run_record(slide, model, plan, normalise, predict, obs, timings)
+        record = build_record(slide, model, plan, normalise, predict, obs, timings)
         var = _var(model, predict)
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
@@ -129,7 +129,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
         )
     measures = {name: columns[name].to_numpy() for name in columns}
     column, row = plan.grid.T
-    qc = judge(measures, column, row, (plan.stride_um / 1000) ** 2)
+    qc = classify_tiles(measures, column, row, (plan.stride_um / 1000) ** 2)
     for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
         qc[tiles] = reason
     columns.insert(0, "qc", qc)

@@ -13,7 +13,7 @@ from zarr.abc.buffer import Buffer
 from zarr.codecs import Crc32cCodec
 from zarr.storage import MemoryStore
 
-from histospace_core.files import disk_errors, move_into_place, whole, write_json
+from histospace_core.files import atomic_write, disk_errors, move_into_place, write_json
 from histospace_core.inference.layout import (
     GENES_PER_SHARD,
     ROWS_PER_SHARD,
@@ -30,7 +30,7 @@ Rows = Callable[[slice], NDArray[np.float32]]
 _ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _PIECE = 512
 """Rows that are held in fp32 at a time."""
-_QUICKLY = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": True}
+_FAST_WRITES = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": True}
 """By default zarr takes one chunk at a time and looks whether it is empty: twice the time."""
 
 
@@ -54,8 +54,8 @@ def write_matrix(
         "float16", which rounds a logarithmic expression by 0.002 at most, or "float32".
     """
     n, genes = shape
-    tall, wide = _alike(n, ROWS_PER_SHARD), _alike(genes, GENES_PER_SHARD)
-    with disk_errors(run_dir), zarr.config.set(_QUICKLY):
+    tall, wide = _even_part(n, ROWS_PER_SHARD), _even_part(genes, GENES_PER_SHARD)
+    with disk_errors(run_dir), zarr.config.set(_FAST_WRITES):
         group = zarr.open_group(partial_path(run_dir), mode="w", zarr_format=3)
         matrix = group.create_array(
             "X",
@@ -78,7 +78,7 @@ def write_matrix(
                 matrix[start:stop, left : left + wide] = shard.T
 
 
-def _alike(n: int, most: int) -> int:
+def _even_part(n: int, most: int) -> int:
     """Return the size, about `most`, of parts of n that are alike: a small one costs no less."""
     return max(1, -(-n // max(1, round(n / most))))
 
@@ -127,7 +127,7 @@ def write_tables(
 
 def write_overview(run_dir: Path, overview: NDArray[np.uint8]) -> None:
     """Keep a picture of the whole slide (h, w, 3) with the run: reports and exports show it."""
-    with disk_errors(run_dir), whole(overview_path(run_dir)) as part:
+    with disk_errors(run_dir), atomic_write(overview_path(run_dir)) as part:
         Image.fromarray(overview).save(part, format="JPEG", quality=90)
 
 

@@ -14,7 +14,7 @@ from histospace_core.networks import Predictor
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan
 from histospace_core.slides.prefetch import in_order
-from histospace_core.slides.tiles import BlockTiles, cut
+from histospace_core.slides.tiles import BlockTiles, cut_block
 from histospace_core.slides.view import View
 
 Values = NDArray[np.float32]
@@ -59,7 +59,7 @@ def stream_chunks(
     """
 
     def read(block: Block) -> BlockTiles:
-        return cut(slide, plan, block, views[1:]).recoloured(normalise)
+        return cut_block(slide, plan, block, views[1:]).recoloured(normalise)
 
     def encode(block: Block) -> Chunk:
         torch.set_num_threads(1)

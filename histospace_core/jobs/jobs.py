@@ -52,7 +52,7 @@ class Jobs(Queue):
         return self._submit_predictions(slide_ids, model_name, settings, model_sha256, batch=True)
 
     def submit_import(self, name: str) -> str:
-        """Queue the import of a file that `importable` lists; return its run's id."""
+        """Queue the import of a file that `list_importable` lists; return its run's id."""
         return self._submit(Kind.IMPORT, {"file": name})
 
     def submit_training(

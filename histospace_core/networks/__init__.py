@@ -4,11 +4,11 @@ from histospace_core.networks.autoencoder import Autoencoder, TileEncoder, to_pi
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import TILE_PX, UM_PER_PX, HistoSPACE, n_parameters
 from histospace_core.networks.histospace_plus import HistoSPACEPlus
-from histospace_core.networks.memory import give_back_memory
+from histospace_core.networks.memory import release_memory
 from histospace_core.networks.package import (
     GENE_COLUMNS,
     NETWORKS,
-    WORTH_COLUMNS,
+    OPTIONAL_GENE_COLUMNS,
     ModelPackage,
     list_packages,
     load_package,
@@ -20,9 +20,9 @@ from histospace_core.networks.predictor import Predictor
 __all__ = [
     "GENE_COLUMNS",
     "NETWORKS",
+    "OPTIONAL_GENE_COLUMNS",
     "TILE_PX",
     "UM_PER_PX",
-    "WORTH_COLUMNS",
     "Autoencoder",
     "Domain",
     "HistoSPACE",
@@ -30,11 +30,11 @@ __all__ = [
     "ModelPackage",
     "Predictor",
     "TileEncoder",
-    "give_back_memory",
     "list_packages",
     "load_package",
     "n_parameters",
     "pick_device",
+    "release_memory",
     "save_package",
     "to_pixels",
 ]

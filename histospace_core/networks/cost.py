@@ -24,7 +24,7 @@ def count_gmacs(run: Callable[[], Any]) -> float:
     return counter.get_total_flops() / 2 / 1e9
 
 
-def forget_peak_memory() -> None:
+def reset_peak_memory() -> None:
     """Give back what is free and let `peak_memory_mb` count from now on, where the system can."""
     gc.collect()
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
@@ -34,7 +34,7 @@ def forget_peak_memory() -> None:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process, MB, since `forget_peak_memory` on Linux."""
+    """Largest resident memory of this process, MB, since `reset_peak_memory` on Linux."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):

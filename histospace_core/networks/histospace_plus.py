@@ -51,7 +51,7 @@ class Trunk(nn.Module):
         """Stay in evaluation mode: its batch statistics are those it was learned with."""
         return super().train(False)
 
-    def early(self, pixels: Tensor) -> Tensor:
+    def first_means(self, pixels: Tensor) -> Tensor:
         """The means of block 2 alone, (n, 24)."""
         x = self.blocks[0](self.stem((pixels * 255 - 127) / 128))
         return self.blocks[1](x).float().mean((2, 3))
@@ -154,7 +154,7 @@ class HistoSPACEPlus(nn.Module):
 
     def pool_views(self, *views: Tensor) -> Tensor:
         """Return `pool` of `encode` of the two narrowest views alone, (n, 48)."""
-        return torch.cat([self.trunk.early(v) for v in views], 1)
+        return torch.cat([self.trunk.first_means(v) for v in views], 1)
 
     def codes(self, features: Tensor) -> Tensor:
         """Return the programmes' scores (n, k) from `encode`'s features."""

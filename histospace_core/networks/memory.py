@@ -5,17 +5,17 @@ import sys
 
 import torch
 
-_SAID_ON_CPU = ("can't allocate memory", "bad_alloc", "could not create a memory object")
+_CPU_MESSAGES = ("can't allocate memory", "bad_alloc", "could not create a memory object")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python says that the memory of a device did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID_ON_CPU)
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _CPU_MESSAGES)
 
 
-def give_back_memory() -> None:
+def release_memory() -> None:
     """Give memory that is free, but kept for later, back to the system and to the GPU.
 
     The C library keeps what each thread has freed in a heap of that thread's own, where nobody else

@@ -88,34 +88,36 @@ class Int8Conv:
     ----------
     weight, bias
         Of the folded convolution, (out, in, 3, 3) and (out,).
-    inside : Grid
+    input_grid : Grid
         What the bytes of its input mean.
-    outside : Grid, optional
+    output_grid : Grid, optional
         What those of its output mean; real numbers come out if None.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, inside: Grid, outside: Grid | None) -> None:
-        self.inside, self.outside = inside, outside
+    def __init__(
+        self, weight: Tensor, bias: Tensor, input_grid: Grid, output_grid: Grid | None
+    ) -> None:
+        self.input_grid, self.output_grid = input_grid, output_grid
         self.bias = bias
         self._steps = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
         rounded = torch.round(weight / self._steps[:, None, None, None]).to(torch.int8)
         self._packed = _private("ops.onednn.qconv_prepack")(
-            rounded, self._steps, inside.step, inside.zero, [1, 1], [1, 1], [1, 1], 1, None
+            rounded, self._steps, input_grid.step, input_grid.zero, [1, 1], [1, 1], [1, 1], 1, None
         )
         self._zeros = torch.zeros(len(bias), dtype=torch.int32)
 
     def __call__(self, maps: Tensor) -> Tensor:
-        return self._run(maps, self.outside, "relu")
+        return self._run(maps, self.output_grid, "relu")
 
     def before_activation(self, maps: Tensor) -> Tensor:
         """Return the real numbers before the ReLU."""
         return self._run(maps, None, "none")
 
-    def _run(self, maps: Tensor, outside: Grid | None, activation: str) -> Tensor:
+    def _run(self, maps: Tensor, output_grid: Grid | None, activation: str) -> Tensor:
         return _private("ops.onednn.qconv2d_pointwise")(
             maps,
-            self.inside.step,
-            self.inside.zero,
+            self.input_grid.step,
+            self.input_grid.zero,
             self._packed,
             self._steps,
             self._zeros,
@@ -124,9 +126,9 @@ class Int8Conv:
             [1, 1],
             [1, 1],
             1,
-            1.0 if outside is None else outside.step,
-            0 if outside is None else outside.zero,
-            torch.float32 if outside is None else torch.uint8,
+            1.0 if output_grid is None else output_grid.step,
+            0 if output_grid is None else output_grid.zero,
+            torch.float32 if output_grid is None else torch.uint8,
             activation,
             [],
             "",
@@ -134,7 +136,7 @@ class Int8Conv:
 
 
 def int8_stack(
-    layers: Sequence[tuple[Tensor, Tensor]], sample: Tensor, inside: Grid, *, real_last: bool
+    layers: Sequence[tuple[Tensor, Tensor]], sample: Tensor, input_grid: Grid, *, real_last: bool
 ) -> list[Int8Conv]:
     """Round a stack of 3x3 convolutions, each with ReLU and max-pool 2, to bytes.
 
@@ -144,21 +146,21 @@ def int8_stack(
         Weight and bias of each convolution.
     sample
         Bytes (n, c, h, w) like those that the stack will see.
-    inside
+    input_grid
         What they mean.
     real_last
         Whether the last layer gives real numbers instead of bytes.
     """
     stack: list[Int8Conv] = []
-    exact, rounded = inside.real(sample), sample
+    exact, rounded = input_grid.real(sample), sample
     for i, (weight, bias) in enumerate(layers):
         wanted = conv2d(exact, weight, bias, padding=1)
         last = real_last and i == len(layers) - 1
-        outside = Grid(max(float(wanted.amax()), 1e-6) / 255)
-        conv = Int8Conv(weight, bias, inside, None if last else outside)
+        output_grid = Grid(max(float(wanted.amax()), 1e-6) / 255)
+        conv = Int8Conv(weight, bias, input_grid, None if last else output_grid)
         conv.bias = bias + wanted.mean((0, 2, 3)) - conv.before_activation(rounded).mean((0, 2, 3))
         stack.append(conv)
-        exact, rounded, inside = max_pool2d(relu(wanted), 2), pool(conv(rounded)), outside
+        exact, rounded, input_grid = max_pool2d(relu(wanted), 2), pool(conv(rounded)), output_grid
     return stack
 
 

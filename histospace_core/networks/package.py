@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from histospace_core.errors import ModelError
-from histospace_core.files import sha256, whole
+from histospace_core.files import atomic_write, sha256
 from histospace_core.networks.domain import Domain
 from histospace_core.networks.histospace import HistoSPACE
 from histospace_core.networks.histospace_plus import HistoSPACEPlus
@@ -36,7 +36,7 @@ GENE_COLUMNS = (
     "mse_ratio_to_mean",
     "reliable",
 )
-WORTH_COLUMNS = ("share_of_noise_ceiling", "interval_half_width")
+OPTIONAL_GENE_COLUMNS = ("share_of_noise_ceiling", "interval_half_width")
 """What else a package may say of a gene: r as a share of the highest that the counts allow, and the
 half-width of its prediction interval in the expression unit."""
 _DOMAIN = "domain."
@@ -143,14 +143,14 @@ def save_package(
         raise ModelError(f"'{directory.name}' exists already; choose another name or delete it.")
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     state |= {_DOMAIN + k: v for k, v in domain.to_tensors().items()}
-    with whole(directory) as part:
+    with atomic_write(directory) as part:
         part.mkdir()
         weights = part / "model.safetensors"
         save_file(state, weights)
         weights.chmod(0o644)  # safetensors writes for the owner alone
         full = {**config, "weights_sha256": sha256(weights)}
         (part / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
-        genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]).to_csv(
+        genes.reindex(columns=[*GENE_COLUMNS, *OPTIONAL_GENE_COLUMNS]).to_csv(
             part / "genes.csv", index=False, quoting=csv.QUOTE_MINIMAL, float_format="%.5g"
         )
         (part / "README.md").write_text(card, "utf-8")
@@ -176,7 +176,7 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
             directory / "genes.csv",
             dtype={"gene": str, "gene_id": str},
             keep_default_na=False,
-            na_values={column: [""] for column in (*GENE_COLUMNS[2:6], *WORTH_COLUMNS)},
+            na_values={column: [""] for column in (*GENE_COLUMNS[2:6], *OPTIONAL_GENE_COLUMNS)},
         )
     except (ValueError, AttributeError, TypeError, pd.errors.ParserError) as error:
         raise ModelError(
@@ -195,7 +195,8 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         raise ModelError(
             f"Model '{directory.name}' lists another number of genes than it predicts."
         )
-    return ModelPackage(directory, config, genes.reindex(columns=[*GENE_COLUMNS, *WORTH_COLUMNS]))
+    columns = [*GENE_COLUMNS, *OPTIONAL_GENE_COLUMNS]
+    return ModelPackage(directory, config, genes.reindex(columns=columns))
 
 
 def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from histospace_core.networks.fast import Encoder, PlainEncoder, quick_encoders
-from histospace_core.networks.memory import give_back_memory, is_out_of_memory
+from histospace_core.networks.fast import Encoder, PlainEncoder, fast_encoders
+from histospace_core.networks.memory import is_out_of_memory, release_memory
 from histospace_core.networks.package import ModelPackage, pick_device
 
 Values = NDArray[np.float32]
@@ -87,7 +87,7 @@ class Predictor:
         trace: TracebackType | None,
     ) -> None:
         del self.network, self.encoder
-        give_back_memory()
+        release_memory()
 
     def tune(self, *sample: Bytes) -> None:
         """Choose the quickest form of the network that agrees with the plain one on these tiles.
@@ -104,7 +104,7 @@ class Predictor:
         exact = self(*sample)[0]
         tensors = [self._on_device(view) for view in sample]
         with torch.inference_mode():
-            forms = quick_encoders(self.network, tensors, self.device)
+            forms = fast_encoders(self.network, tensors, self.device)
             while True:
                 try:
                     form = next(forms, None)
@@ -191,7 +191,7 @@ class Predictor:
         if not is_out_of_memory(error) or self.batch_size == 1:
             return False
         self.batch_size //= 2
-        give_back_memory()
+        release_memory()
         return True
 
     def record(self) -> dict[str, Any]:

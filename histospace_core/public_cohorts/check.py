@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import HistospaceError
 from histospace_core.expression import Alignment, check_alignment, read_measured
 from histospace_core.expression.align import AS_GIVEN, MARGIN, MIN_ON_TISSUE, orient
-from histospace_core.files import whole
+from histospace_core.files import atomic_write
 from histospace_core.public_cohorts.source import PublicSection
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
@@ -103,6 +103,6 @@ def _write_corrected(
         var=measured.var[["gene_id"]].copy(),
         obsm={"spatial": centres},
     )
-    with whole(folder / path) as part:
+    with atomic_write(folder / path) as part:
         corrected.write_h5ad(part)
     return path

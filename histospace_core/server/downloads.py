@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from histospace_core.catalog import SlideRow
 from histospace_core.errors import HistospaceError
-from histospace_core.files import whole
+from histospace_core.files import atomic_write
 from histospace_core.server.context import Context, get_context
 from histospace_core.settings import Settings
 from histospace_core.slides.open import open_slide
@@ -52,7 +52,7 @@ def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
         with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
             image = Image.fromarray(opened.thumbnail(max_px))
         # Not flushed: it can be made again, and a user waits for it.
-        with whole(file, durable=False) as part:
+        with atomic_write(file, durable=False) as part:
             image.save(part, format="JPEG", quality=88)
     return file
 

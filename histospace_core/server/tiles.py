@@ -18,7 +18,7 @@ from histospace_core.characterise.signature_map import SignatureMap, signature_m
 from histospace_core.errors import StoreError
 from histospace_core.figures.colours import robust_limits
 from histospace_core.figures.grid import TileGrid, tile_grid
-from histospace_core.inference import OUTSIDE_DOMAIN, Prediction, open_prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction, open_prediction
 from histospace_core.server.signature_lists import key_of, run_signature
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
 
@@ -117,7 +117,7 @@ class TileCache:
         prediction = open_prediction(self._catalog.run(run_id).directory)
         record = prediction.record
         grid = tile_grid(prediction.centres, prediction.tile_level0, record.tiles.stride_level0_px)
-        out_of_domain = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
+        out_of_domain = prediction.obs["domain_score"].to_numpy() > OUT_OF_DOMAIN_SCORE
         pyramid = Pyramid(record.slide.width, record.slide.height)
         return OpenRun(prediction, grid, out_of_domain, pyramid)
 

@@ -70,7 +70,7 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             facts = TiffFacts(tiff.is_ome, page.is_tiled, page.description, len(ends), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(
-            f"its TIFF header cannot be read{because(error, path)}",
+            f"its TIFF header cannot be read{library_reason(error, path)}",
             path=path,
             remedy="the file is damaged or incomplete, export it again",
         ) from error
@@ -137,7 +137,7 @@ def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, floa
     return None
 
 
-def because(error: BaseException, path: Path) -> str:
+def library_reason(error: BaseException, path: Path) -> str:
     """Return a library's reason in brackets, on one line.
 
     Libraries quote the path that they were given. It goes: our sentence names the file itself, and

@@ -13,8 +13,8 @@ from PIL import Image
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.content import slide_sha256
-from histospace_core.slides.formats import because
-from histospace_core.slides.properties import SlideProperties, require_mpp, settle_mpp
+from histospace_core.slides.formats import library_reason
+from histospace_core.slides.properties import SlideProperties, require_mpp, resolve_mpp
 from histospace_core.slides.readers import Reader, open_reader
 
 RGB = npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Slide:
         self.path = path
         reader = open_reader(path)
         try:
-            value, source, absurd = settle_mpp(path, reader.mpp, mpp)
+            value, source, absurd = resolve_mpp(path, reader.mpp, mpp)
         except Exception:
             reader.close()
             raise
@@ -142,8 +142,9 @@ class Slide:
             # a fresh handle: OpenSlide answers every later read with the first error
             reader.close()
             reader = open_reader(self.path)
+            reason = library_reason(error, self.path)
             raise SlideError(
-                f"the region at x {x:.0f}, y {y:.0f} cannot be read{because(error, self.path)}",
+                f"the region at x {x:.0f}, y {y:.0f} cannot be read{reason}",
                 path=self.path,
                 remedy="the file is damaged or incomplete, export it again",
             ) from error

@@ -22,7 +22,7 @@ CHUNK_TILES = 1024
 """Tiles after which a run has something to lose: at most so many are computed again."""
 
 MAX_GRID = 20_000_000
-COARSE = 2.0
+COARSE_RATIO = 2.0
 """A slide whose pixels are this many times the model's lacks the detail it was trained on."""
 
 
@@ -276,7 +276,7 @@ def _group(
 
 
 def _notes(slide: Slide, um_per_px: float) -> list[str]:
-    if slide.mpp < COARSE * um_per_px:
+    if slide.mpp < COARSE_RATIO * um_per_px:
         return []
     return [
         f"The slide is coarser ({slide.mpp:g} um/px) than the model expects ({um_per_px:g}): "

@@ -18,7 +18,7 @@ def in_order(
     work down, and memory does not grow with the number of items.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")
     try:
         for item in items:
             waiting.append(pool.submit(work, item))

@@ -5,7 +5,7 @@ from typing import Any
 
 from histospace_core.errors import SlideError
 from histospace_core.sandbox import SandboxError, run_in_sandbox
-from histospace_core.slides.examine import examine_as_json
+from histospace_core.slides.checks import check_slide_as_json
 from histospace_core.slides.properties import SlideProperties
 
 
@@ -36,7 +36,7 @@ def probe_slide(
     path = Path(path)
     try:
         found: dict[str, Any] = run_in_sandbox(
-            examine_as_json, str(path), mpp, seconds=timeout_s, memory_mb=memory_mb, threads=1
+            check_slide_as_json, str(path), mpp, seconds=timeout_s, memory_mb=memory_mb, threads=1
         )
     except SandboxError as error:
         problem, remedy = {

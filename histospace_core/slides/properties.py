@@ -66,7 +66,7 @@ def check_mpp(mpp: float, path: Path) -> float:
     return value
 
 
-def settle_mpp(
+def resolve_mpp(
     path: Path, stated: tuple[float, float] | None, user: float | None
 ) -> tuple[float | None, Literal["file", "user"] | None, float | None]:
     """Decide on one pixel size from the file's (x, y) and the user's; never guess.

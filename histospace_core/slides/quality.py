@@ -28,7 +28,7 @@ FIELD_MM2 = 0.06
 """Unsharp tiles that cover this area together were out of focus in the scan; fewer are blurred."""
 
 
-def measure(tiles: RGB) -> Measures:
+def measure_tiles(tiles: RGB) -> Measures:
     """Measure tiles (n, h, w, 3): one value a tile.
 
     Returns
@@ -53,7 +53,7 @@ def measure(tiles: RGB) -> Measures:
     }
 
 
-def judge(
+def classify_tiles(
     measures: Measures, columns: npt.NDArray, rows: npt.NDArray, tile_mm2: float
 ) -> npt.NDArray:
     """Return for each tile "ok", "blank", "blurred" or "out of focus".
@@ -61,7 +61,7 @@ def judge(
     Parameters
     ----------
     measures
-        As `measure` returns them.
+        As `measure_tiles` returns them.
     columns, rows : int array (n,)
         Where the tiles lie on their grid.
     tile_mm2

@@ -18,7 +18,7 @@ from histospace_core.slides.content import dicom_instance
 from histospace_core.slides.formats import (
     FlatKind,
     TiffFacts,
-    because,
+    library_reason,
     ome_pixel_size,
     read_tiff_facts,
     sniff,
@@ -232,7 +232,7 @@ def open_reader(path: Path) -> Reader:
         raise
     except Exception as error:
         raise SlideError(
-            f"not a slide that can be read{because(error, file)}",
+            f"not a slide that can be read{library_reason(error, file)}",
             path=path,
             remedy="export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG",
         ) from error

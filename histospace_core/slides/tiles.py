@@ -11,7 +11,7 @@ from histospace_core.errors import SlideError
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan, plan_tiles
 from histospace_core.slides.prefetch import in_order
-from histospace_core.slides.quality import measure
+from histospace_core.slides.quality import measure_tiles
 from histospace_core.slides.view import View
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "BlockTiles",
     "TilePlan",
     "View",
-    "cut",
+    "cut_block",
     "plan_tiles",
     "stream_blocks",
     "tiles_at",
@@ -42,7 +42,7 @@ class BlockTiles:
     tiles : uint8 array (n, tile_px, tile_px, 3)
         Unreadable ones are white.
     quality : dict of str to float32 array (n,)
-        "tissue_fraction", and what `quality.measure` finds; NaN where unreadable.
+        "tissue_fraction", and what `quality.measure_tiles` finds; NaN where unreadable.
     readable : bool array (n,)
     context : tuple of uint8 arrays (n, px, px, 3)
         Further views of the same tiles, where the plan has any: wider, coarser.
@@ -118,7 +118,9 @@ def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RG
     return [np.concatenate(tiles) for tiles in sample]
 
 
-def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()) -> BlockTiles:
+def cut_block(
+    slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()
+) -> BlockTiles:
     """Read a block once a view, resampled to the view's pixel size, and cut its tiles.
 
     Where a part of it cannot be decoded, its tiles are read one by one and only those that fail
@@ -137,7 +139,7 @@ def cut(slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()
         tiles = np.stack([pixels[y : y + side, x : x + side] for x, y in block.offsets])
     except SlideError:
         tiles, readable = _one_by_one(slide, plan, block)
-    quality = measure(tiles)
+    quality = measure_tiles(tiles)
     for values in quality.values():
         values[~readable] = np.nan
     quality = {"tissue_fraction": plan.tissue_fraction[block.tiles].copy(), **quality}
@@ -166,7 +168,7 @@ def stream_blocks(
     threads : int
         How many read at once, each with a handle of its own.
     """
-    return in_order(partial(cut, slide, plan, context=context), plan.blocks, threads)
+    return in_order(partial(cut_block, slide, plan, context=context), plan.blocks, threads)
 
 
 def _context(

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from histospace_core.files import whole
+from histospace_core.files import atomic_write
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
 
@@ -45,7 +45,7 @@ class Checkpoint:
             tensors |= {f"{_STATE}{i}.{k}": v for k, v in state.items()}
         metadata = {"key": self.key, "epoch": str(epoch)}
         on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        with whole(self.path) as part:
+        with atomic_write(self.path) as part:
             save_file(on_cpu, part, metadata)
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:

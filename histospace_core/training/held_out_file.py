@@ -8,7 +8,7 @@ from scipy import sparse
 
 from histospace_core.errors import StoreError
 from histospace_core.evaluation import HeldOut
-from histospace_core.files import disk_errors, whole
+from histospace_core.files import atomic_write, disk_errors
 
 
 def save_held_out(path: Path, held: HeldOut) -> None:
@@ -36,7 +36,7 @@ def save_held_out(path: Path, held: HeldOut) -> None:
         arrays["library"] = held.library
     with (
         disk_errors(path, "the predictions"),
-        whole(path) as part,
+        atomic_write(path) as part,
         part.open("wb") as stream,
     ):
         np.savez_compressed(stream, allow_pickle=False, **arrays)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from histospace_core.networks import Domain
-from histospace_core.networks.encoders import OFFLINE, load_encoder
+from histospace_core.networks.encoders import OFFLINE_ENCODER, load_encoder
 from histospace_core.networks.histospace_plus import (
     FROZEN,
     PLUS_VIEWS,
@@ -111,7 +111,7 @@ def fit_plus(
 
 
 def _trunk_weights() -> dict[str, Tensor]:
-    whole: Any = load_encoder(OFFLINE)
+    whole: Any = load_encoder(OFFLINE_ENCODER)
     trunk = Trunk()
     trunk.stem = torch.nn.Sequential(whole.conv_stem, whole.bn1)
     trunk.blocks = whole.blocks

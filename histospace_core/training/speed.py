@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from histospace_core.errors import ModelError
-from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_memory_mb
+from histospace_core.networks.cost import count_gmacs, peak_memory_mb, reset_peak_memory
 from histospace_core.sandbox import SandboxError, run_in_sandbox
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
 from histospace_core.training.method import Fitted, TrainingSet
@@ -92,7 +92,7 @@ def measure(
     training = TrainingSet((few,), panel, settings.expression_unit)
     fitted = method.fit(training, settings, torch.device("cpu"), test=(section,))
     gmacs = count_gmacs(lambda: fitted.predict(section)) / section.n_spots
-    forget_peak_memory()
+    reset_peak_memory()
     on_cpu = _tiles_per_second(lambda: fitted.predict(section), section.n_spots)
     memory = peak_memory_mb()
     return asdict(Speed(gmacs, on_cpu, _on_gpu(fitted, section), memory, torch.get_num_threads()))

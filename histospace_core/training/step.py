@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from histospace_core.errors import ModelError
-from histospace_core.networks.memory import give_back_memory, is_out_of_memory
+from histospace_core.networks.memory import is_out_of_memory, release_memory
 from histospace_core.progress import Progress
 from histospace_core.training.parallel import processes
 
@@ -50,7 +50,7 @@ class Step:
             There is no memory for a single row.
         """
         while (loss := self._gradients(n, loss_of)) is None:
-            give_back_memory()
+            release_memory()
             if self.part == 1:
                 raise ModelError(
                     "There is not enough memory to train on even one spot at a time; free some, "

@@ -7,7 +7,7 @@ import pytest
 from browser import steps
 from PIL import Image
 
-from histospace_core.inference import OUTSIDE_DOMAIN, open_prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, open_prediction
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -105,7 +105,7 @@ def test_what_the_reader_sets_is_in_the_address_and_comes_back(page, any_run):
 
 def test_how_the_values_are_spread_stands_over_the_colours(app, page, any_run):
     stored = open_prediction(app.store / "runs" / any_run)
-    known = (stored.obs["domain_score"] <= OUTSIDE_DOMAIN).to_numpy()
+    known = (stored.obs["domain_score"] <= OUT_OF_DOMAIN_SCORE).to_numpy()
     values = stored.gene("CD74")[known]
     page.goto(f"/gene_map?run={any_run}&gene=CD74")
     panel = steps.shown(page, "CD74")

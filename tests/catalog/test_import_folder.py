@@ -10,7 +10,7 @@ import pytest
 from builders.slide_files import make_slide
 
 from histospace_core.catalog import Catalog
-from histospace_core.catalog.import_folder import find_import, import_slide, importable
+from histospace_core.catalog.import_folder import find_import, import_slide, list_importable
 from histospace_core.errors import SlideError, StoreError
 from histospace_core.progress import Progress
 from histospace_core.settings import Settings
@@ -58,8 +58,13 @@ def test_slides_are_listed_and_nothing_else(settings: Settings, tmp_path: Path) 
     (tmp_path / "secret.svs").touch()
     (folder / "out.svs").symlink_to(tmp_path / "secret.svs")
     (folder / "away").symlink_to(tmp_path)
-    assert importable(settings) == ["a.ndpi", "b.SVS", "cohort/c.ome.tiff", "cohort/case 1.png"]
-    assert importable(Settings(store=tmp_path)) == []
+    assert list_importable(settings) == [
+        "a.ndpi",
+        "b.SVS",
+        "cohort/c.ome.tiff",
+        "cohort/case 1.png",
+    ]
+    assert list_importable(Settings(store=tmp_path)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from histospace_core.catalog.privacy import personal_part
+from histospace_core.catalog.privacy import find_identifier
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from histospace_core.catalog.privacy import personal_part
     ],
 )
 def test_what_looks_personal(name: str, what: str, part: str) -> None:
-    assert personal_part(name) == (what, part)
+    assert find_identifier(name) == (what, part)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_what_looks_personal(name: str, what: str, part: str) -> None:
     ],
 )
 def test_what_does_not(name: str) -> None:
-    assert personal_part(name) is None
+    assert find_identifier(name) is None

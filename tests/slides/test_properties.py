@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from histospace_core.errors import PixelSizeError
-from histospace_core.slides.properties import check_mpp, settle_mpp
+from histospace_core.slides.properties import check_mpp, resolve_mpp
 
 SLIDE = Path("a.svs")
 
@@ -21,20 +21,20 @@ def test_what_is_one(mpp: float) -> None:
 
 
 def test_the_files_wins_and_is_recorded() -> None:
-    assert settle_mpp(SLIDE, (0.499, 0.501), 0.51) == (0.5, "file", None)
-    assert settle_mpp(SLIDE, None, 0.5) == (0.5, "user", None)
-    assert settle_mpp(SLIDE, None, None) == (None, None, None)
-    assert settle_mpp(SLIDE, (352.8, 352.8), None) == (None, None, 352.8)
-    assert settle_mpp(SLIDE, (352.8, 352.8), 0.5) == (0.5, "user", 352.8)
+    assert resolve_mpp(SLIDE, (0.499, 0.501), 0.51) == (0.5, "file", None)
+    assert resolve_mpp(SLIDE, None, 0.5) == (0.5, "user", None)
+    assert resolve_mpp(SLIDE, None, None) == (None, None, None)
+    assert resolve_mpp(SLIDE, (352.8, 352.8), None) == (None, None, 352.8)
+    assert resolve_mpp(SLIDE, (352.8, 352.8), 0.5) == (0.5, "user", 352.8)
 
 
 @pytest.mark.parametrize("stated", [(0.0, 0.0), (math.nan, 0.5), (-1.0, -1.0)])
 def test_nonsense_in_the_file_is_not_used(stated: tuple[float, float]) -> None:
-    assert settle_mpp(SLIDE, stated, None)[0] is None
+    assert resolve_mpp(SLIDE, stated, None)[0] is None
 
 
 def test_contradictions() -> None:
     with pytest.raises(PixelSizeError, match="you gave"):
-        settle_mpp(SLIDE, (0.5, 0.5), 0.69)
+        resolve_mpp(SLIDE, (0.5, 0.5), 0.69)
     with pytest.raises(PixelSizeError, match="not square"):
-        settle_mpp(SLIDE, (0.5, 0.25), 0.5)
+        resolve_mpp(SLIDE, (0.5, 0.25), 0.5)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from histospace_core.slides.open import RGB, open_slide
 from histospace_core.slides.plan import plan_tiles
-from histospace_core.slides.quality import fold_mask, judge, measure, pen_mask
+from histospace_core.slides.quality import classify_tiles, fold_mask, measure_tiles, pen_mask
 from histospace_core.slides.tiles import tiles_at
 from histospace_core.slides.tissue import find_tissue
 
@@ -25,7 +25,7 @@ def tissue_tiles(shared: Path) -> RGB:
 
 def reasons(tiles: RGB, columns: np.ndarray | None = None) -> list[str]:
     where = np.arange(len(tiles)) * 3 if columns is None else columns  # apart, if not said
-    return list(judge(measure(tiles), where, np.zeros_like(where), 0.0078))
+    return list(classify_tiles(measure_tiles(tiles), where, np.zeros_like(where), 0.0078))
 
 
 @pytest.mark.shared

@@ -7,7 +7,7 @@ from histospace_core.slides.open import RGB, open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tiles import (
     SAMPLE_TILES,
-    cut,
+    cut_block,
     sample_tiles,
     stream_blocks,
     tiles_at,
@@ -140,7 +140,7 @@ def test_recolouring_reaches_every_view(png: Path, mpp: float) -> None:
 def test_a_blurred_tile_is_less_sharp(png: Path, mpp: float) -> None:
     with open_slide(png, mpp) as slide:
         plan = plan_tiles(slide, find_tissue(slide))
-        sharp = cut(slide, plan, plan.blocks[0]).quality["sharpness"]
+        sharp = cut_block(slide, plan, plan.blocks[0]).quality["sharpness"]
         plan = plan_tiles(slide, find_tissue(slide), um_per_px=mpp / 4)  # four times enlarged
-        blurred = cut(slide, plan, plan.blocks[len(plan.blocks) // 2]).quality["sharpness"]
+        blurred = cut_block(slide, plan, plan.blocks[len(plan.blocks) // 2]).quality["sharpness"]
     assert blurred.max() < sharp.min()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.figures.colours import unit_label
-from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
 
 Rows = list[tuple[str, ...]]
 BEST: Final = 15
@@ -75,7 +75,7 @@ def tile_rows(prediction: Prediction) -> Rows:
     for reason, n in sorted(tiles.excluded.items()):
         if n:
             rows.append((f"not tiled: {QC_WORDS.get(reason, reason)}", f"{n:,}"))
-    out_of_domain = prediction.obs["domain_score"] > OUTSIDE_DOMAIN
+    out_of_domain = prediction.obs["domain_score"] > OUT_OF_DOMAIN_SCORE
     rows.append(
         ("unlike the training tissue", f"{out_of_domain.sum():,} ({out_of_domain.mean():.1%})")
     )

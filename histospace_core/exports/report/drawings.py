@@ -18,7 +18,7 @@ from histospace_core.figures.canvas import Canvas, bar_length_um, length_label, 
 from histospace_core.figures.colours import INSIDE, NEUTRAL, OUT_OF_DOMAIN, OUTSIDE, robust_limits
 from histospace_core.figures.comparison import shared_limits
 from histospace_core.figures.grid import tile_grid
-from histospace_core.inference import OUTSIDE_DOMAIN, Prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
 
 DPI: Final = 144
 #: Eight colours that common kinds of colour vision tell apart (Okabe and Ito 2008), yellow last.
@@ -44,7 +44,7 @@ def overview(prediction: Prediction) -> bytes | None:
 def gene_map(prediction: Prediction, gene: str, unit: str) -> bytes:
     """Draw one gene in tiles of true size; tiles unlike the training tissue are grey."""
     values = prediction.gene(gene).astype(np.float64)
-    out_of_domain = prediction.obs["domain_score"].to_numpy() > OUTSIDE_DOMAIN
+    out_of_domain = prediction.obs["domain_score"].to_numpy() > OUT_OF_DOMAIN_SCORE
     figure, axes = _axes(3.3, _view(prediction), foot=0.62)
     _lay_slide(axes, prediction)
     low, high = robust_limits(values)

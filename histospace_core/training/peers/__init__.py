@@ -1,6 +1,6 @@
 """Baselines and peers: other ways to predict expression, each reimplemented from its paper."""
 
-from histospace_core.networks.encoders import OFFLINE
+from histospace_core.networks.encoders import OFFLINE_ENCODER
 from histospace_core.training.peers.bleep import BLEEP_METHOD
 from histospace_core.training.peers.colour import COLOUR
 from histospace_core.training.peers.encoder_ridge import PREFIX, encoder_method
@@ -12,7 +12,7 @@ from histospace_core.training.peers.triplex import TRIPLEX_METHOD
 PEERS = (
     MEAN_PROFILE,
     COLOUR,
-    encoder_method(OFFLINE),
+    encoder_method(OFFLINE_ENCODER),
     STNET,
     HISTOGENE,
     BLEEP_METHOD,

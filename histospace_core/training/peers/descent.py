@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from histospace_core.networks import to_pixels
-from histospace_core.networks.encoders import OFFLINE
+from histospace_core.networks.encoders import OFFLINE_ENCODER
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.cohort import SectionData
@@ -39,7 +39,7 @@ class TrunkRecipe(Recipe):
         Side that tiles are shrunk to by averaging whole pixels; the field of view stays.
     """
 
-    trunk: str = OFFLINE
+    trunk: str = OFFLINE_ENCODER
     pretrained: bool = True
     input_px: int = 112
 

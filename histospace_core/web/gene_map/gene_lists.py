@@ -8,7 +8,7 @@ import streamlit as st
 from histospace_core.characterise.gene_lists import read_gene_lists, to_gmt
 from histospace_core.characterise.signatures import FEWEST_GENES, Signature
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.search import Found, GeneFinder
+from histospace_core.expression.search import GeneFinder, GeneMatches
 from histospace_core.server.signature_lists import save_signatures, signature_key
 from histospace_core.web.gene_map.viewer import MOST_GENES
 from histospace_core.web.widgets.parts import plain
@@ -68,7 +68,7 @@ def _uploaded(run_id: str) -> Signature | None:
     )
 
 
-def sentences(found: Found) -> list[str]:
+def sentences(found: GeneMatches) -> list[str]:
     """Say what became of a list: how many were found, under which name, and who was left out."""
     said = [f"{len(found.genes):,} found."]
     if len(found.genes) > MOST_GENES:
@@ -94,7 +94,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return listed + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def _found(run_id: str, finder: GeneFinder, chosen: Signature | None) -> Found:
+def _found(run_id: str, finder: GeneFinder, chosen: Signature | None) -> GeneMatches:
     """Return what a list comes to; the pasted one as it stands in its field by now."""
     if chosen:
         return finder.find_names(chosen.genes)

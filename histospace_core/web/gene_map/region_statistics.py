@@ -14,7 +14,7 @@ from histospace_core.errors import HistospaceError
 from histospace_core.exports.csv import to_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.region import MAX_Q, volcano
-from histospace_core.inference import OUTSIDE_DOMAIN, RESEARCH_USE, Prediction, open_prediction
+from histospace_core.inference import OUT_OF_DOMAIN_SCORE, RESEARCH_USE, Prediction, open_prediction
 from histospace_core.web.gene_map.regions import tiles_inside
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import CHART_CONFIG, plain
@@ -127,7 +127,7 @@ def _headline(found: AgainstRest, gene: str, unit: str) -> None:
 
 def _warn_out_of_domain(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
     """Say how much of the region the model has no business predicting."""
-    n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUTSIDE_DOMAIN).sum())
+    n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUT_OF_DOMAIN_SCORE).sum())
     if n:
         st.warning(
             f"{n:,} of the {inside.sum():,} tiles inside are unlike the training tissue (grey on "

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import shapely
 import streamlit as st
 
-from histospace_core.catalog import Drawn, RegionRow
+from histospace_core.catalog import NewRegion, RegionRow
 from histospace_core.characterise import Region, read_annotations
 from histospace_core.errors import HistospaceError, StoreError
 from histospace_core.figures.characterisation import domain_colour
@@ -134,7 +134,7 @@ def take_drawing(run_id: str, points: Any) -> None:
             return
     colour = domain_colour(len(catalog.regions(run_id)))
     name = former.name if former else "Region"
-    (row,) = catalog.add_regions(run_id, [Drawn(name, colour, shape)])
+    (row,) = catalog.add_regions(run_id, [NewRegion(name, colour, shape)])
     select(run_id, row.region_id)
 
 
@@ -163,7 +163,7 @@ def import_annotations(run_id: str, data: bytes, file: str, size: tuple[float, f
     known = [(row.name, row.shape) for row in rows]
     new = [region for region in found.regions if (region.name, region.geometry) not in known]
     drawn = [
-        Drawn(region.name, region.colour or domain_colour(len(rows) + number), region.geometry)
+        NewRegion(region.name, region.colour or domain_colour(len(rows) + number), region.geometry)
         for number, region in enumerate(new)
     ]
     if drawn:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, SlideRow, State
 from histospace_core.catalog.names import suffix
-from histospace_core.catalog.privacy import personal_part
+from histospace_core.catalog.privacy import find_identifier
 from histospace_core.catalog.tags import LONGEST_NOTE, LONGEST_TAG
 from histospace_core.server.context import get_context
 from histospace_core.web.widgets.parts import guarded, plain, run_text, state_badge
@@ -103,7 +103,7 @@ def describe(row: SlideRow | RunRow) -> None:
 
 def warn_of_personal_name(slide: SlideRow) -> None:
     """Warn of a name that seems to tell who the patient is, and offer another."""
-    found = None if slide.is_sample else personal_part(slide.name)
+    found = None if slide.is_sample else find_identifier(slide.name)
     if found is None:
         return
     what, part = found

@@ -6,7 +6,7 @@ from builders.finished_runs import TILE, add_run, add_slide
 from builders.slide_files import make_slide
 from streamlit.testing.v1 import AppTest
 
-from histospace_core.catalog import Drawn, RegionRow
+from histospace_core.catalog import NewRegion, RegionRow
 from histospace_core.web.gene_map import regions
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [300, 0], [300, 300], [0, 300], [0, 0]]]}
@@ -33,7 +33,7 @@ def page() -> None:
 def run(server, tmp_path):
     slide = add_slide(server.context, make_slide(tmp_path / "slide.png"))
     run = add_run(server.context, slide)
-    server.context.catalog.add_regions(run.id, [Drawn("Tumor", "#d55e00", SQUARE)])
+    server.context.catalog.add_regions(run.id, [NewRegion("Tumor", "#d55e00", SQUARE)])
     return run
 
 

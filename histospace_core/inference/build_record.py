@@ -23,9 +23,9 @@ from histospace_core.slides.open import Slide
 from histospace_core.slides.stain import StainNormaliser
 from histospace_core.slides.tiles import TilePlan
 
-OUTSIDE_DOMAIN = 0.99
+OUT_OF_DOMAIN_SCORE = 0.99
 """A tile with a higher domain score lies outside the training tissue."""
-MANY_OUTSIDE = 0.2
+MAX_SHARE_OUTSIDE = 0.2
 """Share of tiles outside over which a run says not to trust it; training tissue has 0.01."""
 
 
@@ -45,7 +45,7 @@ def run_key(
     }
 
 
-def run_record(
+def build_record(
     slide: Slide,
     model: ModelPackage,
     plan: TilePlan,
@@ -58,7 +58,7 @@ def run_record(
     trained_on = model.config.get("training_sections", [])
     metrics = model.config.get("metrics", {})
     scores = obs["domain_score"].dropna()
-    outside = float((scores > OUTSIDE_DOMAIN).mean()) if len(scores) else 0.0
+    outside = float((scores > OUT_OF_DOMAIN_SCORE).mean()) if len(scores) else 0.0
     return RunRecord(
         timings=timings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -120,7 +120,7 @@ def _unreadable(plan: TilePlan, obs: pd.DataFrame) -> tuple[tuple[float, float],
 
 
 def _domain_warning(share_outside: float) -> str:
-    if share_outside <= MANY_OUTSIDE:
+    if share_outside <= MAX_SHARE_OUTSIDE:
         return ""
     return (
         f"{share_outside:.0%} of the tiles look unlike the tissue this model was trained on; "

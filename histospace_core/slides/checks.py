@@ -25,7 +25,7 @@ _GRID = 6
 _OVERVIEW_PIXELS = 200_000_000  # decoded within seconds
 
 
-def examine(path: Path, mpp: float | None = None) -> SlideProperties:
+def check_slide(path: Path, mpp: float | None = None) -> SlideProperties:
     """Open a slide, read regions all over it, and check that it is H&E.
 
     Raises
@@ -41,9 +41,9 @@ def examine(path: Path, mpp: float | None = None) -> SlideProperties:
         return slide.properties
 
 
-def examine_as_json(path: str, mpp: float | None) -> dict[str, Any]:
+def check_slide_as_json(path: str, mpp: float | None) -> dict[str, Any]:
     """Examine a slide and return its properties as a child process can send them."""
-    return dataclasses.asdict(examine(Path(path), mpp))
+    return dataclasses.asdict(check_slide(Path(path), mpp))
 
 
 def check_h_and_e(image: RGB, path: Path) -> None:
