@@ -1,4 +1,4 @@
-"""ASGI entry: `streamlit run app.py` serves the pages and our own routes on one port."""
+"""ASGI entry point: `streamlit run app.py` serves the pages and the server routes on one port."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""How the scores are made: the page of the documentation, there without a network."""
+"""How the scores are made: the documentation page, which ships with the app."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Predict several slides with one model: each is a run of its own, queued at once."""
+"""Predict several slides with one model; each slide becomes a separate run."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from histospace_core.web.widgets.parts import empty_state, guarded, plain, size_
 
 @guarded
 def batch() -> None:
-    """Choose slides, a model and a tag; queue the runs and go to watch them."""
+    """Let the user choose slides, a model and a tag; queue the runs and open Runs."""
     st.title("Predict several slides")
     slides = {slide.id: slide for slide in get_context().catalog.slides()}
     ready = {key: slide for key, slide in slides.items() if slide.mpp is not None}
@@ -24,13 +24,13 @@ def batch() -> None:
     chosen = _choose_slides(ready)
     for slide in slides.values():
         if slide.mpp is None:
-            st.caption(f"{plain(slide.name)} is left out: its pixel size is not known.")
+            st.caption(f"{plain(slide.name)} is left out because its pixel size is unknown.")
     model = choose_model()
     if model is None:
         return
     stain = choose_stain()
     st.session_state.setdefault("batch-tag", _default_tag())
-    typed = st.text_input("Tag of these runs", key="batch-tag", max_chars=LONGEST_TAG)
+    typed = st.text_input("Tag for these runs", key="batch-tag", max_chars=LONGEST_TAG)
     (tag,) = tidy_tags([typed]) or (_default_tag(),)
     label = f"Queue {len(chosen)} predictions" if len(chosen) != 1 else "Queue 1 prediction"
     if st.button(label, type="primary", icon=":material/playlist_play:", disabled=not chosen):
@@ -38,15 +38,16 @@ def batch() -> None:
         for run_id in context.jobs.submit_predictions(
             chosen, model.name, stain=stain, model_sha256=model.sha256
         ):
-            known = context.catalog.run(run_id).tags  # the same work may be under way already
-            context.catalog.describe_run(run_id, tags=[*known, tag])
+            # An identical run may be queued already; keep its tags.
+            existing = context.catalog.run(run_id).tags
+            context.catalog.describe_run(run_id, tags=[*existing, tag])
         st.switch_page("runs.py", query_params={"tag": tag})
 
 
 def _choose_slides(ready: dict[str, SlideRow]) -> list[str]:
     wanted = [key for key in st.session_state.get("batch", ()) if key in ready]
     return st.multiselect(
-        f"Slides, of {len(ready):,}",
+        f"Slides ({len(ready):,} available)",
         list(ready),
         default=wanted or list(ready),
         format_func=lambda key: f"{ready[key].name} · {size_text(ready[key])}",

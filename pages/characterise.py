@@ -1,4 +1,4 @@
-"""Characterise: which regions are there, what marks them, which programmes run where."""
+"""Characterise: the tissue domains of a prediction, their markers and signatures."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -29,7 +29,7 @@ VIEWS = {
 
 @guarded
 def characterise() -> None:
-    """Choose a run, characterise it, look at what was found."""
+    """Let the user choose a run, characterise it and view the result."""
     st.title("Characterise")
     run = run_picker()
     if run is None:
@@ -45,9 +45,7 @@ def characterise() -> None:
         _start(run, busy=bool(active))
     if not done:
         if not active:
-            st.info(
-                "Domains, markers and signatures of this run appear here once it is characterised."
-            )
+            st.info("Domains, markers and signatures appear here once this run is characterised.")
         return
     row = done[0] if len(done) == 1 else choose_row("Result", "result", done, _title)
     stored = _open(row.id)
@@ -72,45 +70,45 @@ def _characterisations(run: RunRow) -> Sequence[RunRow]:
 
 
 def _show_stopped(row: RunRow) -> None:
-    st.error(plain(row.error or f"The last characterisation was {row.state} before it ended."))
+    st.error(plain(row.error or f"The last characterisation was {row.state} before it finished."))
     if st.button("Resume", icon=":material/resume:"):
         get_context().jobs.resume(row.id)
         st.rerun()
 
 
 def _start(run: RunRow, *, busy: bool) -> None:
-    """Let the user set what a characterisation uses, and queue it."""
+    """Let the user choose the settings of a characterisation and queue it."""
     catalog = get_context().catalog
     compared = {row.id: row for row in catalog.comparisons(run.id)}
     against = None
     if compared:
         against = st.selectbox(
-            "Hold against measured expression",
+            "Compare with measured expression",
             [*compared, None],
             format_func=lambda key: (
                 f"{compared[key].measured_name} · {time_text(compared[key].created_at)}"
                 if key
                 else "no"
             ),
-            help="Says of each domain, marker and signature whether the measurement has it too.",
+            help="States for each domain, marker and signature whether the measurement agrees.",
         )
     else:
         st.caption(
-            "With measured expression of this section (page Compare) domains, markers and "
-            "signatures are held against it."
+            "If you add measured expression of this section on the Compare page, domains, markers "
+            "and signatures can be compared with it."
         )
     upload = st.file_uploader(
-        "Signatures of your own (GMT), instead of those that ship", type=["gmt"], max_upload_size=16
+        "Your own signatures (GMT), instead of the built-in ones", type=["gmt"], max_upload_size=16
     )
-    every = st.toggle(
-        "Use all genes, unreliable ones too",
-        help="By default only genes count that pass the model's reliability rule.",
+    all_genes = st.toggle(
+        "Include unreliable genes",
+        help="By default, only genes that pass the model's reliability rule are used.",
     )
     if st.button("Characterise", type="primary", icon=":material/play_arrow:", disabled=busy):
         lists = save_signatures(run.directory, upload.getvalue()) if upload else None
         folder = compared[against].directory if against else None
         get_context().jobs.submit_characterisation(
-            run.id, signatures=lists, comparison=folder, all_genes=every
+            run.id, signatures=lists, comparison=folder, all_genes=all_genes
         )
         st.query_params.pop("result", None)
         st.rerun()
@@ -132,7 +130,7 @@ def _open(row_id: str) -> StoredCharacterisation:
 
 
 def _downloads(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
-    """Offer the files of the result; the markers are those of the level that is shown."""
+    """Offer the files of the result; the marker table is that of the level on screen."""
     resolution = stored.summary["levels"][level]["resolution"]
     files = {
         "Domains as CSV": Path("domains.csv"),
@@ -146,9 +144,9 @@ def _downloads(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
             read = partial(_read, stored.folder / file)
             download(label, read, file.stem, run.id[:8], suffix=file.suffix)
     st.caption(
-        f"The domains for QuPath are those of the level chosen first, "
-        f"{stored.summary['levels'][stored.summary['chosen_level']]['n_domains']} domains; the "
-        "CSV has every level."
+        "The QuPath file holds the level shown first, with "
+        f"{stored.summary['levels'][stored.summary['chosen_level']]['n_domains']} domains; "
+        "the CSV file holds every level."
     )
 
 
@@ -156,7 +154,7 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise HistospaceError(f"'{file.name}' is gone; characterise this run again.") from error
+        raise HistospaceError(f"'{file.name}' is missing; characterise this run again.") from error
 
 
 characterise()

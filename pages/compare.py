@@ -1,4 +1,4 @@
-"""Compare: a run against measured spatial transcriptomics of the same section."""
+"""Compare: a prediction and the measured expression of the same section."""
 
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from histospace_core.web.widgets.uploader import measured_uploader
 
 @guarded
 def compare() -> None:
-    """Choose a run, bring measured expression, look at both."""
+    """Let the user choose a run, add measured expression and compare the two."""
     st.title("Compare")
     run = run_picker()
     if run is None:
@@ -45,7 +45,7 @@ def compare() -> None:
     with st.expander("Measured expression", expanded=not rows):
         _bring(run, at_once=requested and not rows)
     if not rows:
-        st.info("Bring measured expression of this section to see it beside the prediction.")
+        st.info("Add measured expression of this section to compare it with the prediction.")
         return
     row = choose_row("Comparison", "comparison", rows, _title)
     comparison = _open(row.id)
@@ -59,7 +59,7 @@ def compare() -> None:
 @st.fragment
 @guarded
 def _gene(run: RunRow, comparison: Comparison) -> None:
-    """Show one gene; another one runs nothing else of the page."""
+    """Show one gene; choosing another gene reruns only this fragment."""
     gene = _gene_picker(run, comparison)
     if gene is not None:
         gene_maps(run, comparison, gene)
@@ -69,15 +69,15 @@ def _gene(run: RunRow, comparison: Comparison) -> None:
 def _bring(run: RunRow, at_once: bool) -> None:
     slide, source = run.slide, None
     if slide is not None and slide.counts_path:
-        st.markdown("The measurement of this section came with the slide.")
+        st.markdown("This slide has measured expression attached.")
         spots = Path(slide.spots_path) if slide.spots_path else None
         source = Source(Path(slide.counts_path), spots, f"measurement of {slide.name}")
         if st.button("Compare with it", type="primary") or at_once:
             _compare(run, source)
         st.divider()
     st.markdown(
-        "A table of counts (TSV) with its spot file; or one `.h5ad`; or a zip of a Space Ranger "
-        "folder. Raw counts, positions in full-resolution pixels of this slide."
+        "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip of a Space "
+        "Ranger folder. Counts must be raw, and positions in full-resolution pixels of this slide."
     )
     uploaded = _uploaded(run)
     if st.button("Compare", disabled=uploaded is None) and uploaded is not None:
@@ -99,7 +99,7 @@ def _file(answer: dict[str, Any] | None) -> Path | None:
         return None
     try:
         return measured_file(get_context().settings, answer["measured_id"])
-    except HistospaceError as error:  # kept for a day only
+    except HistospaceError as error:  # uploads are deleted after a day
         st.error(plain(error))
         return None
 
@@ -128,20 +128,21 @@ def _open(comparison_id: str) -> Comparison:
 
 
 def _headline(comparison: Comparison) -> None:
-    """Show the scores, each beside what the mean profile reaches without an image."""
+    """Show each score beside that of the mean profile, which uses no image."""
     s = comparison.summary
     st.caption(plain(f"{s['alignment']['message']} {s['genes']}"))
     for warning in (s["training_warning"], s["domain_warning"]):
         if warning:
             st.warning(plain(warning))
     scores = (
-        ("Mean per-gene r", s["per_gene_pearson"], 0.0, "Does the map of a gene go up and down "
-         "where the measurement does? Mean over the genes that vary. A mean profile is flat: 0."),
-        ("Error ratio", s["mse_ratio_to_mean"], 1.0, "Squared error divided by that of the "
-         "training-mean profile. Below 1 is better."),
+        ("Mean per-gene r", s["per_gene_pearson"], 0.0, "Correlation of a gene's predicted with "
+         "its measured expression over the spots, averaged over the genes that vary. The mean "
+         "profile is flat and scores 0."),
+        ("Error ratio", s["mse_ratio_to_mean"], 1.0, "Mean squared error divided by that of "
+         "the mean profile. Below 1 is better than the mean profile."),
         ("Per-spot r", s["per_spot_pearson"], s["mean_profile_per_spot_pearson"], "Correlation "
-         "across genes within a spot. High without any image, since some genes are always high: "
-         "read it only beside the mean profile's."),
+         "across genes within a spot. It is high even without an image, because some genes are "
+         "always highly expressed: read it only beside the mean profile's."),
     )  # fmt: skip
     ceiling = s.get("noise_ceiling")
     with st.container(horizontal=True):
@@ -157,7 +158,7 @@ def _headline(comparison: Comparison) -> None:
                 "Noise ceiling",
                 f"{ceiling:.3f}",
                 "highest possible",
-                help="The highest mean per-gene r that counts this shallow allow.",
+                help="The highest mean per-gene r that the noise of the measured counts allows.",
             )
         st.metric("Spots", f"{s['n_spots']:,}", width="content")
         st.metric("Genes scored", f"{s['n_genes_scored']:,}", width="content")
@@ -166,8 +167,8 @@ def _headline(comparison: Comparison) -> None:
         return
     verdict = "beats" if s["mse_ratio_to_mean"] < 1 else "**does not beat**"
     st.markdown(
-        f"Over all genes the prediction {verdict} the mean profile; for {share:.0%} of the genes "
-        "it has the smaller error."
+        f"Over all genes, the prediction {verdict} the mean profile. Its error is smaller for "
+        f"{share:.0%} of the genes."
     )
 
 
@@ -175,7 +176,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
     scored = comparison.genes.dropna(subset=["pearson"]).set_index("gene")
     scored = scored.sort_values("held_out_pearson", ascending=False, na_position="last")
     if scored.empty:
-        st.info("No gene can be evaluated: each is constant in the measurement or not measured.")
+        st.info("No gene can be scored: every gene is constant in the measurement or not measured.")
         return None
     genes, key = list(scored.index), f"gene-{comparison.directory.name}"
     wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
@@ -189,7 +190,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         run.id,
         genes,
         labels,
-        f"Gene, of {len(genes):,} with a score: type a symbol or another name",
+        f"Gene ({len(genes):,} with a score): type a symbol or another name",
         key=key,
     )
     remember_choice("gene", gene)
@@ -207,7 +208,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
 
 
 def _choose(comparison: Comparison, gene: str) -> None:
-    """Show a gene that was chosen in the table; one without a score has no map."""
+    """Show the gene chosen in the table, unless it has no score and therefore no map."""
     if comparison.genes.set_index("gene")["pearson"].notna()[gene]:
         st.session_state[f"wanted-gene-{comparison.directory.name}"] = gene
         st.rerun()

@@ -1,4 +1,4 @@
-"""Export: a report to read, and files for the programs that people use next."""
+"""Export: a report, and files for other programs."""
 
 from collections.abc import Sequence
 
@@ -19,19 +19,31 @@ from histospace_core.web.widgets.parts import (
 from histospace_core.web.widgets.run_progress import live_run
 
 OFFERS = {
-    "Report (PDF)": ("report", ".pdf", "To read, print and file: slide, quality, scores, maps."),
-    "Report (web page)": ("report", ".html", "The same as one file that any browser opens."),
-    "AnnData (h5ad)": ("h5ad", ".h5ad", "For scanpy and squidpy, the slide's picture in it."),
-    "SpatialData (zarr)": ("spatialdata", ".zarr", "For spatialdata and napari; a ZIP to unpack."),
-    "QuPath (GeoJSON)": ("geojson", ".geojson", "Tiles as detections; drag it onto the slide."),
-    "Gene maps (OME-TIFF)": ("ometiff", ".ome.tif", "One channel a gene, over the whole slide."),
-    "Table (CSV)": ("csv", ".csv", "One row a tile, for a spreadsheet, pandas or R."),
+    "Report (PDF)": (
+        "report",
+        ".pdf",
+        "To read, print or archive: slide, quality, scores and maps.",
+    ),
+    "Report (web page)": ("report", ".html", "The same report as one file that any browser opens."),
+    "AnnData (h5ad)": ("h5ad", ".h5ad", "For scanpy and squidpy, with an overview of the slide."),
+    "SpatialData (zarr)": (
+        "spatialdata",
+        ".zarr",
+        "For spatialdata and napari; unpack the ZIP first.",
+    ),
+    "QuPath (GeoJSON)": (
+        "geojson",
+        ".geojson",
+        "Tiles as detections; drag the file onto the slide.",
+    ),
+    "Gene maps (OME-TIFF)": ("ometiff", ".ome.tif", "One channel per gene, over the whole slide."),
+    "Table (CSV)": ("csv", ".csv", "One row per tile, for a spreadsheet, pandas or R."),
 }
 
 
 @guarded
 def export() -> None:
-    """Choose a run and a form, make the file, download it."""
+    """Let the user choose a run and a format, make the file and download it."""
     st.title("Export")
     run = run_picker()
     if run is None:
@@ -50,17 +62,17 @@ def _open(run_id: str) -> Prediction:
 
 
 def _make(run: RunRow, prediction: Prediction) -> None:
-    offer = st.radio("Form", list(OFFERS), captions=[words for _, _, words in OFFERS.values()])
+    offer = st.radio("Format", list(OFFERS), captions=[caption for *_, caption in OFFERS.values()])
     kind, suffix, _ = OFFERS[offer]
-    few = FORMS[kind].n_genes
-    what = "all of them" if few is None else f"the {few} most reliable"
+    n_default = FORMS[kind].n_genes
+    default = "all genes" if n_default is None else f"the {n_default} most reliable"
     ranked = prediction.var.sort_values(
         ["reliable", "held_out_pearson"], ascending=False, na_position="last"
     )
     genes = st.multiselect(
-        f"Genes, of {len(ranked):,}",
+        f"Genes ({len(ranked):,} available)",
         list(ranked.index),
-        placeholder=f"{what}, or choose",
+        placeholder=f"{default}, or choose",
         key=f"genes-{run.id}",
     )
     if st.button("Make the file", type="primary", icon=":material/play_arrow:"):

@@ -1,4 +1,4 @@
-"""Gene map: one gene over the slide, how far to trust it, regions, tables."""
+"""Gene map: genes over the slide, their held-out scores, regions and tables."""
 
 from functools import partial
 
@@ -44,7 +44,7 @@ def gene_map() -> None:
 @st.fragment
 @guarded
 def _map(run: RunRow, open_run: OpenRun) -> None:
-    """Show the maps and all that depends on the gene; a new gene runs nothing else of the page."""
+    """Show everything that depends on the gene; choosing a gene reruns only this fragment."""
     prediction = open_run.prediction
     picked = gene_picker(run.id, prediction)
     gene, looks = picked.gene, current_display_settings(run.id)
@@ -83,13 +83,13 @@ def _warnings(record: RunRecord) -> None:
         st.warning(plain(record.domain.warning))
     if record.model.slide_was_trained_on:
         st.warning(
-            "The model was trained on this very slide: the map shows what it has learnt by heart; "
-            "on a new patient expect the held-out scores."
+            "The model was trained on this slide, so the map may show memorised measurements. On a "
+            "new patient, expect the held-out scores."
         )
 
 
 def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: RegionRow) -> None:
-    """Show how the gene's values are spread inside the region and outside."""
+    """Show the distribution of the gene's values inside and outside the region."""
     values, inside = prediction.gene(gene), tiles_inside(row, prediction)
     st.table(inside_and_outside(values, inside).style.format(precision=3, thousands=","))
     figure = distribution(
@@ -102,12 +102,12 @@ def _inside_and_outside(run: RunRow, prediction: Prediction, gene: str, row: Reg
         figure,
         key=f"distribution-{run.id}",
         config={"displayModeBar": False},
-        alt=f"Histogram of predicted {gene} inside and outside of {row.name}",
+        alt=f"Histogram of predicted {gene} inside and outside {row.name}",
     )
 
 
 def _downloads(run: RunRow, prediction: Prediction, gene: str, row: RegionRow | None) -> None:
-    """Offer the map, the tiles of the region and the scores as tables."""
+    """Offer the map, the tiles of the region and the scores as CSV files."""
     with st.container(horizontal=True):
         download("Map as CSV", partial(map_csv, prediction, [gene]), "map", gene, run.id[:8])
         if row is not None:

@@ -1,4 +1,4 @@
-"""Entry of the app: the frame around every page, and the navigation."""
+"""Entry point of the app: the navigation and the frame around every page."""
 
 import streamlit as st
 
@@ -22,10 +22,10 @@ PAGES = [
     st.Page("about_scores.py", title="How the scores are made", visibility="hidden"),
 ]
 
-# An icon of our own: for a page's Material icon the browser would ask a font server outside.
+# A local file: for a Material icon, the browser would load a font from an external server.
 st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
 st.logo(str(STATIC / "logo.svg"), size="large")
-# Streamlit leaves a tenth of a laptop's screen empty above the page; maps need the room.
+# Streamlit leaves a tenth of a laptop screen empty above the page; maps need that space.
 st.html(
     "<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}"
     "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"

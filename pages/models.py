@@ -1,4 +1,4 @@
-"""Models: what each was trained on, how it does gene by gene, and two side by side."""
+"""Models: training data and scores of each model, and two models side by side."""
 
 from functools import partial
 
@@ -30,7 +30,7 @@ def models() -> None:
     st.title("Models")
     rows = {row.name: row for row in get_context().catalog.models()}
     if not rows:
-        st.info("No model is here yet; just after the start they take a moment to be found.")
+        st.info("No models found. Models are still loading if the app has just started.")
         st.button("Look again")
         return
     _overview(list(rows.values()))
@@ -47,7 +47,7 @@ def models() -> None:
         others,
         key="beside",
         on_change=lambda: _compare_with(st.session_state["beside"]),
-        placeholder="another model" if others else "there is no other model yet",
+        placeholder="another model" if others else "no other model yet",
         disabled=not others,
     )
     _compare_with(other)
@@ -73,13 +73,13 @@ def _overview(rows: list[ModelRow]) -> None:
             "error_ratio": RATIO,
             "held_out": st.column_config.TextColumn(
                 "held out by",
-                help="By patient: scored on patients that it never saw. By section: on other "
-                "sections of its own patients, which is optimistic.",
+                help="By patient: scored on held-out patients. By section: scored on other "
+                "sections of the training patients, which is optimistic.",
             ),
             "added": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
     )
-    st.page_link("train.py", label="Train a new one", icon=":material/add:")
+    st.page_link("train.py", label="Train a new model", icon=":material/add:")
 
 
 def _show_one(row: ModelRow) -> None:
@@ -98,8 +98,8 @@ def _show_one(row: ModelRow) -> None:
 
 def _card_and_warning(row: ModelRow) -> None:
     model_card(row)
-    if words := score_warning(row):
-        st.warning(plain(words))
+    if warning := score_warning(row):
+        st.warning(plain(warning))
 
 
 def _actions(row: ModelRow, package: ModelPackage) -> None:
@@ -120,10 +120,10 @@ def _actions(row: ModelRow, package: ModelPackage) -> None:
 
 
 def _score_distribution(package: ModelPackage) -> None:
-    """Show how the held-out scores are spread over the genes."""
+    """Show the distribution of the held-out scores over the genes."""
     scores = package.genes["held_out_pearson"]
     if scores.notna().sum() == 0:
-        st.info("No section could be held out when this model was trained: it has no scores.")
+        st.info("No section could be held out when this model was trained, so it has no scores.")
         return
     below = (scores <= 0).sum()
     beaten = (package.genes["mse_ratio_to_mean"] < 1).sum()
@@ -134,8 +134,8 @@ def _score_distribution(package: ModelPackage) -> None:
         alt=f"Held-out r of {scores.notna().sum()} genes, mean {scores.mean():.2f}",
     )
     st.markdown(
-        f"{beaten:,} of {scores.notna().sum():,} scored genes beat the mean profile's error on "
-        f"held-out sections; {below:,} have a correlation of 0 or less."
+        f"For {beaten:,} of {scores.notna().sum():,} scored genes, the error on held-out sections "
+        f"is below the mean profile's; for {below:,}, the correlation is 0 or less."
     )
     rule = package.config.get("metrics", {}).get("reliable_rule")
     if rule:
@@ -185,13 +185,15 @@ def _warn_if_incomparable(one: ModelPackage, other: ModelPackage) -> None:
     by = [package.config.get("metrics", {}).get("held_out_by") for package in (one, other)]
     if not same_training_data(one, other):
         st.warning(
-            "These models were trained, and so scored, on different sections: a difference may "
-            "come from the sections as well as from the models."
+            "These models were trained and scored on different sections, so a difference may come "
+            "from the sections as well as from the models."
         )
     elif by[0] != by[1]:
-        st.warning("One model was scored by patient and the other by section: do not compare.")
+        st.warning(
+            "One model was scored by patient and the other by section: do not compare their scores."
+        )
     else:
-        st.caption("Both were trained and scored on the same sections.")
+        st.caption("Both models were trained and scored on the same sections.")
 
 
 def _gene_by_gene(one: ModelPackage, other: ModelPackage) -> None:
@@ -199,12 +201,12 @@ def _gene_by_gene(one: ModelPackage, other: ModelPackage) -> None:
     scored = table.dropna(subset=["held_out_pearson_a", "held_out_pearson_b"])
     st.subheader("Gene by gene", anchor=False)
     if scored.empty:
-        st.info("There is no gene that both models have a score for.")
+        st.info("No gene has a score in both models.")
         return
     better = (scored["difference"] > 0).sum()
     st.markdown(
-        f"{len(scored):,} genes have a score in both; for {better:,} of them "
-        f"({better / len(scored):.0%}) {plain(other.name)} has the higher correlation. Mean r "
+        f"{len(scored):,} genes have a score in both models. For {better:,} of them "
+        f"({better / len(scored):.0%}), {plain(other.name)} has the higher correlation. Mean r is "
         f"{scored['held_out_pearson_a'].mean():.3f} and "
         f"{scored['held_out_pearson_b'].mean():.3f}."
     )
@@ -221,7 +223,7 @@ def _gene_by_gene(one: ModelPackage, other: ModelPackage) -> None:
         config=CHART_CONFIG,
         alt=f"Held-out r of {len(scored)} genes, {names[1]} against {names[0]}",
     )
-    headers = {"difference": "difference of r"}
+    headers = {"difference": "difference in r"}
     for end, name in zip("ab", names, strict=True):
         headers |= {f"held_out_pearson_{end}": f"r, {name}"}
         headers |= {f"mse_ratio_to_mean_{end}": f"error ratio, {name}"}

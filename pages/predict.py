@@ -1,4 +1,4 @@
-"""Predict: choose slide and model, see what would be done, run, watch, cancel."""
+"""Predict: choose a slide and a model, preview the run, start it and follow it."""
 
 import streamlit as st
 
@@ -72,22 +72,23 @@ def _settings(model: ModelRow) -> tuple[str, float | None, str]:
     tile_um = model.summary["tile_px"] * model.summary["um_per_px"]
     with st.expander("Advanced"):
         stride_um = st.number_input(
-            "Distance between tiles, µm",
+            "Stride (distance between tile centres), µm",
             min_value=5.0,
             max_value=1000.0,
             value=None,
-            placeholder=f"{tile_um:.0f}, tiles side by side",
-            help=f"A tile is {tile_um:.0f} µm wide. Less gives a finer map and takes longer.",
+            placeholder=f"{tile_um:.0f}, the width of a tile",
+            help=f"A tile is {tile_um:.0f} µm wide. A smaller stride gives a finer map and "
+            "takes longer.",
         )
         device = st.selectbox("Compute on", ["auto", "cpu", "cuda"])
     return stain, stride_um, device
 
 
-@st.cache_data(show_spinner="Looking for tissue…", max_entries=20)
+@st.cache_data(show_spinner="Finding tissue…", max_entries=20)
 def _cached_preview(
     slide_id: str, mpp: float, tile_px: int, um_per_px: float, stride_um: float | None
 ) -> Preview | str:
-    """Return the preview, or the sentence that says why there is none; both are kept."""
+    """Return the preview, or its error as text, because Streamlit does not cache exceptions."""
     try:
         slide = get_context().catalog.slide(slide_id)
         return preview(slide, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
@@ -104,7 +105,7 @@ def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None) -> Previ
         raise HistospaceError(shown)
     st.image(
         shown.picture,
-        caption="Tissue that will be predicted is outlined in green.",
+        caption="The tissue to be predicted is outlined in green.",
         alt=f"Overview of {slide.name} with the outline of its tissue",
     )
     return shown
@@ -115,7 +116,7 @@ def _facts(shown: Preview, model: ModelRow) -> None:
     with st.container(horizontal=True):
         st.metric("Tissue", f"{shown.tissue_mm2:.1f} mm²", width="content")
         st.metric("Tiles", f"{shown.n_tiles:,}", width="content")
-        st.metric("Time, roughly", duration_text(seconds), width="content")
+        st.metric("Estimated time", duration_text(seconds), width="content")
     for reason, number in shown.excluded.items():
         if number:
             st.caption(f"{number:,} tiles left out: {plain(reason)}")

@@ -1,4 +1,4 @@
-"""Runs: find again, open, set two side by side, resume, repeat, describe, delete."""
+"""Runs: find, open, compare, resume, repeat, edit and delete runs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ RESUMABLE = (State.INTERRUPTED, State.CANCELLED, State.FAILED)
 
 @guarded
 def runs() -> None:
-    """Show what is under way, then the runs that pass the filters, ten at a time."""
+    """Show the active runs, then the other runs that match the filters, ten per page."""
     st.title("Runs")
     catalog = get_context().catalog
     if not catalog.runs(limit=1):
@@ -70,7 +70,7 @@ def _filtered() -> Sequence[RunRow]:
 
 
 def _slides_with_two_predictions() -> set[str]:
-    """Slides of which two finished predictions can be set side by side."""
+    """Return the ids of slides that have at least two finished predictions."""
     done = get_context().catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE])
     counts = Counter(run.slide_id for run in done)
     return {slide_id for slide_id, n in counts.items() if slide_id and n > 1}
@@ -145,7 +145,7 @@ def _resume(run: RunRow) -> None:
 
 
 def _run_again(run: RunRow) -> None:
-    """Run the same slide, model and settings anew; the old run stays as it is."""
+    """Queue a new run with the same slide, model and settings; the old run is kept."""
     run_id = get_context().jobs.submit_prediction(str(run.slide_id), run.model_name, **run.settings)
     st.switch_page("predict.py", query_params={"run": run_id})
 
@@ -153,7 +153,7 @@ def _run_again(run: RunRow) -> None:
 @st.dialog("Delete this run?")
 @guarded
 def _confirm_delete(run: RunRow) -> None:
-    st.markdown(f"{plain(run_text(run))}: its maps, comparisons, characterisations and files go.")
+    st.markdown(f"This deletes {plain(run_text(run))} with its maps, comparisons and files.")
     if st.button("Delete the run", type="primary"):
         get_context().catalog.delete_run(run.id)
         st.rerun()

@@ -51,8 +51,8 @@ def scores() -> None:
     """Show the evaluations of this installation and the leaderboard."""
     st.title("Evaluation")
     st.caption(
-        "Scores on sections that the network did not see. Read every score beside what the mean "
-        "profile reaches without an image, and beside what the noise of the counts allows."
+        "Scores on held-out sections. Read every score beside that of the mean profile, which uses "
+        "no image, and beside the noise ceiling."
     )
     own, board = st.tabs(["Evaluations", "Leaderboard"])
     with own:
@@ -66,7 +66,7 @@ def _evaluations() -> None:
     runs = get_context().catalog.runs(kinds=[Kind.EVALUATE], states=[State.DONE])
     if not runs:
         empty_state(
-            "No evaluation is finished yet: put a cohort together and choose “Only score”.",
+            "No evaluation has finished yet: choose a cohort on the Train page, then “Only score”.",
             "train.py",
             "Go to Train",
         )
@@ -98,7 +98,7 @@ def _overall(evaluation: Evaluation) -> None:
     beats = "beats" if evaluation.mean("mse_ratio_to_mean") < 1 else "**does not beat**"
     spot = evaluation.mean("per_spot_pearson") > evaluation.baseline("per_spot_pearson")
     st.markdown(
-        f"By its error the network {beats} the mean profile; its per-spot r is "
+        f"Judged by its error, the network {beats} the mean profile; its per-spot r is "
         f"{'above' if spot else '**not above**'} the mean profile's."
     )
     if evaluation.coverage:
@@ -120,7 +120,9 @@ def _overall(evaluation: Evaluation) -> None:
             },
         )
         note = evaluation.summary["summary"].get("note", "")
-        st.caption(f"Mean over seeds, then a patient's sections, then patients. {plain(note)}")
+        st.caption(
+            f"Mean over seeds, then over a patient's sections, then over patients. {plain(note)}"
+        )
 
 
 def _folds(evaluation: Evaluation) -> None:
@@ -178,7 +180,7 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
 def _leaderboard() -> None:
     table = read_leaderboard(LEADERBOARD)
     if table is None:
-        st.info("There is no leaderboard yet: it comes with the benchmark of the networks.")
+        st.info("There is no leaderboard yet: the benchmark of the networks creates it.")
         return
     splits = list(dict.fromkeys(table["split"]))
     split = st.segmented_control("Split", splits, default=splits[0]) or splits[0]
@@ -187,12 +189,12 @@ def _leaderboard() -> None:
         ranking(rows),
         key=f"ranking-{split}",
         config=CHART_CONFIG,
-        alt=f"Per-gene r of {len(rows)} networks, {split}; best is {rows.iloc[0]['network']}",
+        alt=f"Per-gene r of {len(rows)} networks, {split}; the best is {rows.iloc[0]['network']}",
     )
     numbers = {
         **{key: st.column_config.NumberColumn(HEADERS[key], format="%.3f") for key in HEADERS},
         "n_parameters": st.column_config.NumberColumn("parameters", format="compact"),
-        "gmacs_per_tile": st.column_config.NumberColumn("GMACs a tile", format="%.3g"),
+        "gmacs_per_tile": st.column_config.NumberColumn("GMACs per tile", format="%.3g"),
         "train_seconds": st.column_config.NumberColumn("training, s", format="%.0f"),
         "tiles_per_second_cpu": st.column_config.NumberColumn("tiles/s, CPU", format="%.0f"),
         "peak_memory_mb": st.column_config.NumberColumn("peak memory, MB", format="%.0f"),

@@ -1,4 +1,4 @@
-"""Slides: bring in, find, name, state the pixel size, predict, delete."""
+"""Slides: upload, import, find, edit, predict and delete slides."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ PER_PAGE, PER_ROW = 12, 3
 
 @guarded
 def slides() -> None:
-    """Show how slides come in, and those that are there."""
+    """Show the upload and import fields, then the slides of the store."""
     st.title("Slides")
     _upload()
     if get_context().settings.import_dir is not None:
@@ -41,7 +41,7 @@ def slides() -> None:
     everything = catalog.slides()
     if not everything:
         with st.container(border=True):
-            st.markdown("There is no slide yet: upload one above, or begin with the sample.")
+            st.markdown("There is no slide yet: upload one above, or start with the sample.")
             st.page_link("start.py", label="Try the sample", icon=":material/play_arrow:")
         return
     found = catalog.slides(*search_bar(SlideRow, "part of a name, note or tag"))
@@ -49,7 +49,7 @@ def slides() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{len(found)} of {len(everything)} slides")
         if len(ready) > 1:
-            _predict_all(ready, "these")
+            _predict_all(ready, "listed")
     shown = current_page(found, PER_PAGE)
     for first in range(0, len(shown), PER_ROW):
         for slide, place in zip(shown[first : first + PER_ROW], st.columns(PER_ROW), strict=False):
@@ -63,10 +63,12 @@ def _upload() -> None:
         st.error(plain(refused["error"]))
     accepted = dict.fromkeys(result["slide_id"] for result in results if "slide_id" in result)
     there = {slide.id: slide for slide in get_context().catalog.slides()}
-    new = [there[slide_id] for slide_id in accepted if slide_id in there]  # or deleted since
+    new = [
+        there[slide_id] for slide_id in accepted if slide_id in there
+    ]  # it may be deleted by now
     for slide in new:
         with st.container(horizontal=True, vertical_alignment="center"):
-            state = "is here; it asks for its pixel size" if slide.mpp is None else "is ready"
+            state = "was added; enter its pixel size" if slide.mpp is None else "is ready"
             st.markdown(f":material/check: {plain(slide.name)} {state}.", width="content")
             if slide.mpp is not None:
                 _predict_link(slide)
@@ -75,20 +77,23 @@ def _upload() -> None:
                 ask_pixel_size(slide, "new")
     ready = [slide.id for slide in new if slide.mpp is not None]
     if len(ready) > 1:
-        _predict_all(ready, "the new")
+        _predict_all(ready, "new")
 
 
 def _import() -> None:
-    """Let the user take in files that the operator has laid out."""
+    """Let the user import files that the operator has put into the import folder."""
     context = get_context()
     with st.expander("From the import folder", icon=":material/folder_open:"):
         names = list_importable(context.settings)
         if not names:
-            st.markdown("The import folder holds no slide. Files laid there are listed here.")
+            st.markdown("The import folder is empty. Files placed there are listed here.")
         else:
-            st.caption("The files stay where they are; nothing in the folder is changed.")
+            st.caption("The files stay in place; nothing in the folder is changed.")
             chosen = st.multiselect(
-                f"Files, of {len(names):,}", names, placeholder="choose one or more", key="import"
+                f"Files ({len(names):,} available)",
+                names,
+                placeholder="choose one or more",
+                key="import",
             )
             if len(names) == MAX_LISTED:
                 st.caption(f"Only the first {MAX_LISTED:,} are listed.")
@@ -125,7 +130,7 @@ def _card(slide: SlideRow) -> None:
 
 def _actions(slide: SlideRow) -> None:
     if slide.mpp is None:
-        with st.popover("State the pixel size", type="primary"):
+        with st.popover("Enter the pixel size", type="primary"):
             ask_pixel_size(slide)
     else:
         _predict_link(slide)
@@ -146,7 +151,7 @@ def _predict_link(slide: SlideRow) -> None:
 
 
 def _predict_all(slide_ids: list[str], which: str) -> None:
-    label = f"Predict {which} {len(slide_ids)} slides"
+    label = f"Predict {len(slide_ids)} {which} slides"
     if st.button(label, icon=":material/playlist_play:", type="tertiary", key=f"all-{which}"):
         st.session_state["batch"] = slide_ids
         st.switch_page("batch.py")
@@ -155,7 +160,7 @@ def _predict_all(slide_ids: list[str], which: str) -> None:
 @st.dialog("Delete this slide?")
 @guarded
 def _confirm_delete(slide: SlideRow) -> None:
-    st.markdown(f"{plain(slide.name)} and its file in the store go for good.")
+    st.markdown(f"This deletes {plain(slide.name)} and its file in the store permanently.")
     if st.button("Delete the slide", type="primary"):
         get_context().catalog.delete_slide(slide.id)
         st.rerun()

@@ -15,15 +15,17 @@ def start() -> None:
     """Say what the app does, and offer three ways to begin."""
     st.title("From an H&E slide to gene expression")
     st.markdown(
-        "HistoSPACE predicts the expression of genes over the tissue of a slide, and tells for "
-        "each gene how far its map can be trusted. No pixel leaves this machine."
+        "HistoSPACE predicts gene expression across the tissue of a slide and states the accuracy "
+        "of each gene. No pixel leaves this machine."
     )
     sample, upload, recent = st.columns(3, gap="medium")
     with sample.container(border=True, height="stretch"):
         _sample()
     with upload.container(border=True, height="stretch"):
         st.subheader("2 · Use your own slide")
-        st.markdown("SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG, of any size. It stays here.")
+        st.markdown(
+            "SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG, of any size. It stays on this machine."
+        )
         st.page_link("slides.py", label="Upload a slide", icon=":material/upload:")
     with recent.container(border=True, height="stretch"):
         _recent()
@@ -31,15 +33,15 @@ def start() -> None:
 
 def _sample() -> None:
     st.subheader("1 · Try it")
-    st.markdown("A phantom: a section drawn on this machine, with known expression.")
+    st.markdown("A section drawn by the app, with known expression. It is not patient tissue.")
     if st.button("Try the sample", type="primary", icon=":material/play_arrow:"):
         with st.spinner("Drawing the sample section…"):
             slide = add_phantom(get_context())
         _predict(slide)
     with st.popover("Or a real section", icon=":material/download:"):
         st.markdown(
-            "Section C5 of the public her2st data (HER2-positive breast cancer, Andersson et al. "
-            "2021), image and measured expression, 4.6 MB. **This uses the network.**"
+            "Section C5 of the public her2st cohort (HER2-positive breast cancer, Andersson et al. "
+            "2021): slide and measured expression, 4.6 MB. **This downloads from the internet.**"
         )
         if st.button("Download a real her2st section"):
             _download()
@@ -57,7 +59,7 @@ def _download() -> None:
 
 
 def _predict(slide: SlideRow) -> None:
-    """Predict a sample as one that asks for nothing else; go to its map if that was done before."""
+    """Predict a sample with the default settings, or open its map if one exists."""
     context, model = get_context(), initial_model()
     if model is None:
         st.switch_page("predict.py", query_params={"slide": slide.id})
@@ -71,10 +73,10 @@ def _predict(slide: SlideRow) -> None:
 
 
 def _recent() -> None:
-    st.subheader("3 · Go on")
+    st.subheader("3 · Continue")
     runs = get_context().catalog.runs(kinds=["predict"], limit=4)
     if not runs:
-        st.markdown("Your latest predictions will be listed here.")
+        st.markdown("Your latest predictions appear here.")
     for run in runs:
         page = "gene_map.py" if run.state == "done" else "predict.py"
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,4 +1,4 @@
-"""Train: one's own sections in, checked; live curves; a model package with its card out."""
+"""Train: choose and check sections, follow the training, get a model package."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,9 +36,8 @@ def train() -> None:
         show_training(get_context().catalog.run(run_id))
         return
     st.markdown(
-        "Train a model on your own sections: slides with measured spatial transcriptomics. It is "
-        "scored on patients that it has not seen, and packed with its card. Nothing leaves this "
-        "machine."
+        "Train a model on your own sections: slides with measured expression. The model is scored "
+        "on held-out patients and packaged with its model card. Nothing leaves this machine."
     )
     _new()
     _latest()
@@ -69,8 +68,8 @@ def _read_sections(members: Sequence[Member]) -> None:
     bar = st.progress(0.0, "Reading the sections…")
     sections = sections_of(members)
     for done, section in enumerate(sections, start=1):
-        check_section(section)  # its facts are kept for `check_members`
-        bar.progress(done / len(sections), f"{plain(section.name)} has been read")
+        check_section(section)  # caches the facts that `check_members` needs
+        bar.progress(done / len(sections), f"Read {plain(section.name)}")
     bar.empty()
     st.session_state["cohort-read"] = [_files(member.slide) for member in members]
 
@@ -80,15 +79,15 @@ def _files(slide: SlideRow) -> tuple[str, ...]:
 
 
 def _check(members: Sequence[Member]) -> bool:
-    """Let the user check the cohort and show the findings; tell whether it can be trained on."""
+    """Let the user check the cohort; show the findings, and return whether it can be used."""
     st.caption(
-        "Pixel sizes, spots on tissue, genes in common, and that no patient or measurement can be "
-        "on both sides of a score."
+        "The check covers pixel sizes, spots on tissue and shared genes. It also makes sure that "
+        "no patient or measurement is used for both training and scoring."
     )
     if st.button("Check the cohort", icon=":material/rule:", disabled=not members):
         _read_sections(members)
     if not members:
-        st.info("No section is chosen: tick at least one above.")
+        st.info("No section is selected: tick at least one above.")
         return False
     read = st.session_state.get("cohort-read", [])
     if any(_files(member.slide) not in read for member in members):
@@ -117,7 +116,7 @@ def _facts_table(members: Sequence[Member]) -> None:
         }
         try:
             facts = section_facts(section)
-        except HistospaceError:  # shown as a finding
+        except HistospaceError:  # reported as a finding
             rows.append(row)
             continue
         figures = {
@@ -138,8 +137,8 @@ def _facts_table(members: Sequence[Member]) -> None:
             "spacing": st.column_config.NumberColumn(
                 "spot distance, µm",
                 format="%.0f",
-                help="About 100 for Visium and 200 for the older arrays. Far from it, the pixel "
-                "size is wrong.",
+                help="About 100 for Visium and 200 for older arrays. If it is very different, the "
+                "pixel size is wrong.",
             ),
         },
     )
@@ -160,13 +159,11 @@ def _start(sections: Sequence[Section]) -> None:
     left, right = st.columns(2)
     network = left.selectbox("Network", TRAINABLE)
     name = right.text_input("Name of the new model", placeholder="for example breast-2024")
-    epochs = left.number_input(
-        "Epochs", 1, 2000, value=None, placeholder="as the network's recipe says"
-    )
+    epochs = left.number_input("Epochs", 1, 2000, value=None, placeholder="the network's default")
     device = right.selectbox("Compute on", ["auto", "cpu", "cuda"])
     st.caption(
-        f"{plan.n_folds + 1} trainings in turn: one for each {plan.by} held out, and one on all "
-        "sections, which becomes the model."
+        f"{plan.n_folds + 1} trainings, one after another: one for each held-out {plan.by}, then "
+        "one on all sections, which gives the model."
         if plan.n_folds
         else "One training, on the only section."
     )
@@ -175,7 +172,7 @@ def _start(sections: Sequence[Section]) -> None:
         scores = st.button(
             "Only score, keep no model",
             disabled=not plan.n_folds,
-            help="A cross-validation, for the page Evaluation.",
+            help="Runs a cross-validation, shown on the Evaluation page.",
         )
     if not (trains or scores):
         return
@@ -183,7 +180,7 @@ def _start(sections: Sequence[Section]) -> None:
     changes: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     if trains:
         if not name.strip():
-            raise CohortError("The new model needs a name: give it one above.")
+            raise CohortError("The new model needs a name: enter one above.")
         run_id = context.jobs.submit_training(
             table, network, name=name.strip(), device=device, **changes
         )
@@ -199,7 +196,7 @@ def _latest() -> None:
     runs = get_context().catalog.runs(kinds=[Kind.TRAIN, Kind.EVALUATE], limit=6)
     if not runs:
         return
-    st.subheader("Latest", anchor=False)
+    st.subheader("Latest runs", anchor=False)
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link("train.py", label=plain(training_title(run)), query_params={"run": run.id})

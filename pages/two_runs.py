@@ -40,21 +40,23 @@ COLUMNS = {
 
 @guarded
 def two_runs() -> None:
-    """Choose two runs of one slide and look at both."""
+    """Let the user choose two runs of one slide and compare them."""
     st.title("Two runs of one slide")
     rows = get_context().catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE])
     twice = [row for row in rows if sum(other.slide_id == row.slide_id for other in rows) > 1]
     if not twice:
         empty_state(
-            "No slide has two finished predictions yet: predict one again, with another model or "
-            "stain normalisation.",
+            "No slide has two finished predictions yet: predict a slide again with another model "
+            "or stain normalisation.",
             "predict.py",
             "Go to Predict",
         )
         return
     named = {st.query_params[name] for name in ("run", "with") if name in st.query_params}
     if named - {row.id for row in twice}:
-        st.warning("A run of this link is gone or has no second beside it; here are others.")
+        st.warning(
+            "A run in this link was deleted or is the only one of its slide; other runs are shown."
+        )
     one, other = st.columns(2)
     with one:
         first = choose_row("First run", "run", twice, run_text)
@@ -80,7 +82,7 @@ def _prediction(run_id: str) -> Prediction:
 
 
 def _headline(pair: RunPair) -> None:
-    """Say how far the runs agree, beside what any two maps of this tissue share."""
+    """Show how well the runs agree, beside the agreement with maps of other genes."""
     r, apart = pair.genes["pearson"].median(), pair.genes["other_gene_pearson"].median()
     with st.container(horizontal=True):
         metric(
@@ -88,11 +90,14 @@ def _headline(pair: RunPair) -> None:
             f"{r:.3f}",
             f"with another gene: {apart:.2f}",
             help="Correlation of a gene's map in the first run with its map in the second, over "
-            "the tiles of both. Beside it, with another gene's map: what tissue alone explains.",
+            "the tiles in both. The correlation with another gene's map, below it, shows how much "
+            "tissue structure alone explains.",
         )
         st.metric("Genes in both", f"{len(pair.genes):,}", width="content")
         st.metric("Tiles in both", f"{pair.n_tiles:,}", width="content")
-    st.caption("Agreement is not skill: two models may share an error. Held-out scores tell skill.")
+    st.caption(
+        "Agreement is not accuracy: two models may share an error. See their held-out scores."
+    )
 
 
 def _what_differs(first: RunRow, second: RunRow, pair: RunPair) -> None:
@@ -101,9 +106,9 @@ def _what_differs(first: RunRow, second: RunRow, pair: RunPair) -> None:
     table = pd.DataFrame({"first": facts[0], "second": facts[1]}).fillna("–")
     table = table[table["first"] != table["second"]].rename_axis("setting")
     with settings:
-        st.markdown("**What differs in how they were made**")
+        st.markdown("**Differences in model, settings and versions**")
         if table.empty:
-            st.markdown("Nothing that is recorded: model, settings and version are the same.")
+            st.markdown("None recorded: model, settings and versions are the same.")
         else:
             st.dataframe(table)
     with quality:
@@ -172,7 +177,7 @@ def _table(pair: RunPair, first: RunRow, second: RunRow) -> None:
     }
     ranked = pair.genes.sort_values("pearson", na_position="last")
     st.dataframe(ranked, column_config=numbers, height=320)
-    st.caption("The least agreement first. Differences are second minus first.")
+    st.caption("Genes with the least agreement come first. Differences are second minus first.")
     table = partial(genes_csv, pair.genes)
     download("Agreement of all genes as CSV", table, "two-runs", first.id[:8], second.id[:8])
 

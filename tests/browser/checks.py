@@ -13,7 +13,7 @@ def look_at_map_and_tables(app, page, run_id: str, gene: str) -> None:
     steps.choose(page, "Gene", gene)
     page.wait_for_url(f"**gene={gene}")
     look_through_the_viewer(page, stored, gene)
-    page.get_by_text(f"{gene} on sections that").wait_for()
+    page.get_by_text(f"{gene} on held-out sections").wait_for()
 
     table = steps.download(page, "Map as CSV")
     assert len(table) == stored.n_tiles

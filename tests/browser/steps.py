@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 RUN_MS = 420_000
-ARRIVED = re.compile("is ready|is here; it asks")
+ARRIVED = re.compile("is ready|was added; enter")
 """What the page says of a slide that was uploaded."""
 
 
@@ -33,7 +33,7 @@ def predict_new(page: "Page") -> str:
     at_rest(page)
     page.get_by_test_id("stMain").get_by_role("link", name="Predict").first.click()
     page.wait_for_url("**/predict?slide=*")
-    page.get_by_text("Tissue that will be predicted").wait_for(timeout=120_000)
+    page.get_by_text("The tissue to be predicted").wait_for(timeout=120_000)
     return run(page)
 
 

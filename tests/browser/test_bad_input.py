@@ -52,12 +52,12 @@ def test_a_hostile_name_is_shown_letter_by_letter(page, tmp_path):
     page.goto("/slides")
     steps.upload(page, "Upload H&E slides", {"name": NAME, "mimeType": "", "buffer": data})
     page.get_by_text(steps.ARRIVED).wait_for()
-    assert page.get_by_text(f"{NAME.replace('/', '')} is here").count() or NAME.split("/")[-1] in (
-        page.inner_text("body")
-    )
+    assert page.get_by_text(f"{NAME.replace('/', '')} was added").count() or NAME.split("/")[
+        -1
+    ] in (page.inner_text("body"))
     assert page.locator("h5 strong, h5 a, h5 .katex").count() == 0
     page.get_by_role("button", name="Save pixel size").first.click()
-    page.get_by_text("Give the pixel size").wait_for()
+    page.get_by_text("Enter the pixel size in").wait_for()
     page.goto("/predict")
     page.get_by_text("does not state its pixel size").wait_for()
     assert page.get_by_role("button", name="Run", exact=True).count() == 0
@@ -96,6 +96,6 @@ def test_a_wrong_link_is_a_sentence(page):
 def test_a_download_without_a_network_says_so(page):
     page.goto("/")
     page.get_by_role("button", name="Or a real section").click()
-    page.get_by_text("This uses the network").wait_for()
+    page.get_by_text("This downloads from the internet").wait_for()
     page.get_by_role("button", name="Download a real her2st section").click()
     page.get_by_text("the server cannot be reached").wait_for()

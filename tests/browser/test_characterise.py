@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def test_the_sample_is_characterised_and_looked_at(app, page, sample_run):
     page.goto(f"/characterise?run={sample_run}")
-    page.get_by_text("appear here once it is characterised").wait_for()
+    page.get_by_text("appear here once this run is characterised").wait_for()
     page.get_by_role("button", name="Characterise", exact=True).click()
     page.get_by_text("You may close this page").wait_for()
     page.reload()

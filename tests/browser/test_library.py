@@ -49,9 +49,9 @@ def test_from_several_files_to_two_runs_side_by_side(app, page, catalog, word, t
     assert not catalog.slides("S23-12345")
 
     steps.at_rest(page)
-    page.get_by_role("button", name="Predict the new 2 slides").click()
+    page.get_by_role("button", name="Predict 2 new slides").click()
     page.wait_for_url("**/batch*")
-    tag = page.get_by_label("Tag of these runs")
+    tag = page.get_by_label("Tag for these runs")
     tag.fill(word)
     tag.press("Enter")
     steps.at_rest(page)
@@ -89,7 +89,7 @@ def look_at_both(page, first: RunRow, second: RunRow) -> None:
     table = steps.download(page, "Agreement of all genes as CSV").set_index("gene")
     pair = pair_runs(open_prediction(first.directory), open_prediction(second.directory))
     np.testing.assert_allclose(table["pearson"], pair.genes["pearson"])
-    assert page.get_by_text("What differs in how they were made").is_visible()
+    assert page.get_by_text("Differences in model, settings and versions").is_visible()
 
 
 def mark(page, where, label: str, words: str) -> None:
@@ -113,7 +113,7 @@ def test_a_slide_of_the_import_folder_is_tagged_and_found(app, page, catalog, wo
     new_slide(app.import_dir / f"{word}.tif")
     page.goto("/slides")
     page.get_by_text("From the import folder").click()
-    mark(page, page.get_by_test_id("stMain"), "Files, of", word)
+    mark(page, page.get_by_test_id("stMain"), "Files (", word)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Take in").click()
     for _ in range(600):  # so quick that the page may never say that it is under way

@@ -55,7 +55,7 @@ def test_pictures_and_charts_have_a_text_for_those_who_do_not_see(page, sample_r
 def test_a_link_opens_run_and_gene(page, sample_run):
     page.goto(f"/gene_map?run={sample_run}&gene=COL1A1")
     steps.shown(page, "COL1A1")
-    page.get_by_text("COL1A1 on sections that").wait_for()
+    page.get_by_text("COL1A1 on held-out sections").wait_for()
     assert steps.parameter(page, "gene") == "COL1A1"
 
 

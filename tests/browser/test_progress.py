@@ -14,7 +14,7 @@ def start_long_run(page, slide_id: str, stride_um: float) -> str:
     """Predict a slide with so fine a step that it takes minutes."""
     page.goto(f"/predict?slide={slide_id}")
     page.get_by_text("Advanced").click()
-    step = page.get_by_label(re.compile("^Distance between tiles"))
+    step = page.get_by_label(re.compile("^Stride"))
     step.fill(str(stride_um))
     step.press("Enter")
     page.get_by_text(re.compile(r"^\d\d,\d\d\d$")).wait_for()  # the number of tiles has followed

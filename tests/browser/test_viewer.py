@@ -52,7 +52,7 @@ def test_a_gene_chosen_while_the_viewer_still_loads_is_shown(page, sample_run):
         page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
     steps.choose(page, "Gene", "COL1A1")
     page.wait_for_url("**gene=COL1A1")
-    page.get_by_text("COL1A1 on sections that").wait_for()
+    page.get_by_text("COL1A1 on held-out sections").wait_for()
     for route in held:
         route.continue_()
     steps.shown(page, "COL1A1")

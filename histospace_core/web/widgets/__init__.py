@@ -1,1 +1,1 @@
-"""Parts that several pages share: pickers, uploads, scores, progress."""
+"""Widgets that several pages share: pickers, uploads, scores and progress."""

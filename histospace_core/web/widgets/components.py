@@ -1,4 +1,4 @@
-"""Our Streamlit components: registered once in each runtime, from the files in `static`."""
+"""The app's Streamlit components, registered once per runtime from the files in `static`."""
 
 from functools import cache
 from pathlib import Path
@@ -14,22 +14,24 @@ _registered: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def component(name: str, *, module: str | None = None) -> Any:
-    """Return what mounts the component `static/<name>.{html,css,js}`; there is none at import.
+    """Return the function that mounts the component `static/<name>.{html,css,js}`.
+
+    It is registered on first use, because there is no runtime at import.
 
     Parameters
     ----------
     name
-        Path of its files without their ending.
+        Path of the files in `static`, without their suffix.
     module
-        A script in `static` to load in place of `<name>.js`; it may import others beside it.
+        Script in `static` to load instead of `<name>.js`; it may import other scripts.
     """
-    known = _registered.setdefault(runtime.get_instance(), {})
-    if name not in known:
+    components = _registered.setdefault(runtime.get_instance(), {})
+    if name not in components:
         html, css = (_text(f"{name}.{kind}") for kind in ("html", "css"))
         js = _text(f"{name}.js") if module is None else _loader(asset_url(module))
         label = f"histospace.{Path(name).name}"
-        known[name] = st.components.v2.component(label, html=html, css=css, js=js)
-    return known[name]
+        components[name] = st.components.v2.component(label, html=html, css=css, js=js)
+    return components[name]
 
 
 @cache
@@ -38,7 +40,7 @@ def _text(path: str) -> str:
 
 
 def _loader(url: str) -> str:
-    """Return a script that hands over to one at `url`: an inline one has no address of its own."""
+    """Return an inline script that loads the one at `url`, so that relative imports resolve."""
     return (
         f'const module = new URL("{url}", document.baseURI).href;\n'
         "export default async (mounted) => (await import(module)).default(mounted);\n"

@@ -23,7 +23,7 @@ def download(
     suffix: str = ".csv",
     key: str | None = None,
 ) -> None:
-    """Offer a file for download, which is made only when the reader asks for it.
+    """Offer a file for download; it is made only when the user clicks the button.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def download(
     make : callable
         Returns the content of the file.
     name : str
-        Parts of the file name, joined by hyphens; what is unsafe in a file name is replaced.
+        Parts of the file name, joined by hyphens; unsafe characters are replaced.
     suffix : str
-        Ending of the file name, which also determines its MIME type.
+        Suffix of the file name, which also determines its MIME type.
     key : str, optional
-        Tells two buttons with the same label on one page apart.
+        Required where a page has two buttons with the same label.
     """
     st.download_button(
         plain(label),

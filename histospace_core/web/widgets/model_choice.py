@@ -1,4 +1,4 @@
-"""What every prediction is asked for: the model and the stain normalisation."""
+"""Fields of every new prediction: the model and the stain normalisation."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ STAINS = {
 
 
 def initial_model() -> ModelRow | None:
-    """Return the model to begin with: the address's, else the default; None when there is none."""
+    """Return the model that the URL names, else the default model; None if there are no models."""
     return _first(get_context().catalog.models())
 
 
@@ -28,11 +28,11 @@ def _first(models: Sequence[ModelRow]) -> ModelRow | None:
 
 
 def choose_model() -> ModelRow | None:
-    """Let the user choose a model, shown with its held-out scores; None when there is none."""
+    """Let the user choose a model, and show its scores; return None if there are no models."""
     models = {model.name: model for model in get_context().catalog.models()}
     first = _first(list(models.values()))
     if first is None:
-        st.info("No model is here yet; just after the start they take a moment to be found.")
+        st.info("No models found. Models are still loading if the app has just started.")
         st.button("Look again")
         return None
     names = list(models)
@@ -42,10 +42,10 @@ def choose_model() -> ModelRow | None:
 
 
 def choose_stain() -> str:
-    """Let the user choose a stain normalisation; the published one is none."""
+    """Let the user choose a stain normalisation; "none" is the default."""
     return st.selectbox(
         "Stain normalisation",
         list(STAINS),
         format_func=STAINS.__getitem__,
-        help="Brings the colours of the slide to those of a template. Fitted once on its tissue.",
+        help="Changes the slide's colours to those of a reference. Fitted once, on its tissue.",
     )

@@ -1,4 +1,4 @@
-"""Parts that several pages share: safe text, error sentences, pickers, empty states."""
+"""Small parts of many pages: escaped text, error messages, pickers and empty states."""
 
 import functools
 import html
@@ -23,7 +23,7 @@ NOTICE: Final = "Research use only. Not for diagnosis."
 CHART_CONFIG: Final = {"displaylogo": False, "scrollZoom": True, "displayModeBar": True}
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", RunRow, ComparisonRow)
-_MARKUP = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all that Markdown may act on
+_MARKUP = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all that Markdown may interpret
 _STATE_COLOURS: Final = {
     State.DONE: "green",
     State.FAILED: "red",
@@ -33,7 +33,7 @@ _STATE_COLOURS: Final = {
 
 
 def plain(text: object) -> str:
-    """Return text that Streamlit's Markdown shows letter by letter: no HTML, link or formula."""
+    """Escape text so that Streamlit's Markdown shows it literally: no HTML, link or formula."""
     return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
 
 
@@ -46,11 +46,11 @@ def guarded(body: Callable[..., None]) -> Callable[..., None]:
             body(*args, **kwargs)
         except HistospaceError as error:
             st.error(plain(error))
-        except Exception:  # Streamlit's own rerun and stop are no Exceptions
+        except Exception:  # Streamlit's rerun and stop are BaseExceptions
             reference = uuid.uuid4().hex[:8]
             _log.exception("Unexpected error on a page, reference %s", reference)
             st.error(
-                "Something went wrong on our side; reload the page, and if it comes back, tell "
+                "Something went wrong in the app: reload the page, and if the error returns, give "
                 f"the operator this reference: {reference}."
             )
 
@@ -58,14 +58,14 @@ def guarded(body: Callable[..., None]) -> Callable[..., None]:
 
 
 def empty_state(sentence: str, page: str, label: str) -> None:
-    """Say why there is nothing here yet, and link to the page that changes it."""
+    """Say why there is nothing to show, and link to the page that changes this."""
     with st.container(border=True):
         st.markdown(sentence)
         st.page_link(page, label=label, icon=":material/arrow_forward:")
 
 
 def initial_index(name: str, ids: Sequence[str]) -> int:
-    """Return the place in `ids` of what the URL names, else of the last one looked at, else 0."""
+    """Return the index in `ids` of the choice in the URL, else of the last choice, else 0."""
     for wanted in (st.query_params.get(name), st.session_state.get(f"last-{name}")):
         if wanted in ids:
             return ids.index(wanted)
@@ -73,7 +73,7 @@ def initial_index(name: str, ids: Sequence[str]) -> int:
 
 
 def remember_choice(name: str, choice: str) -> None:
-    """Name a choice in the URL, and remember it for the pages that are visited next."""
+    """Write a choice to the URL, and store it for the other pages of this session."""
     st.query_params[name] = choice
     st.session_state[f"last-{name}"] = choice
 
@@ -81,10 +81,10 @@ def remember_choice(name: str, choice: str) -> None:
 def choose(
     label: str, name: str, ids: Sequence[str], format_func: Callable[[str], str] = str
 ) -> str:
-    """Let the user choose one of `ids`; the address names it by the parameter `name`."""
+    """Let the user choose one of `ids`; the URL parameter `name` holds the choice."""
     key = f"chosen-{name}"
-    # Told anew at each run: a field whose default moved with the address would be another field,
-    # and deaf to what was chosen in the one before.
+    # Set in the session state, not as `index`: Streamlit treats a field whose default has changed
+    # as a new field, and drops what the user has just chosen.
     st.session_state[key] = ids[initial_index(name, ids)]
     choice = st.selectbox(
         label,
@@ -98,7 +98,7 @@ def choose(
 
 
 def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
-    """Let the user choose a slide; the URL names it."""
+    """Let the user choose a slide, and sync it to the URL."""
     by_id = {slide.id: slide for slide in slides}
     choice = choose(
         "Slide", "slide", list(by_id), lambda key: f"{by_id[key].name} · {size_text(by_id[key])}"
@@ -108,21 +108,21 @@ def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
 
 
 def run_picker(action: Callable[[RunRow], None] | None = None) -> RunRow | None:
-    """Let the user choose a finished prediction; the URL names it. None when there is none.
+    """Let the user choose a finished prediction, and sync it to the URL.
 
-    `action` shows what can be done with it next to the field.
+    `action` draws a control beside the field. Returns None if there is no finished prediction.
     """
     runs = get_context().catalog.runs(states=[State.DONE], kinds=["predict"])
     if not runs:
         empty_state(
-            "No slide has been predicted yet: a map appears here once a prediction is done.",
+            "There is no finished prediction yet: predict a slide first.",
             "predict.py",
             "Go to Predict",
         )
         return None
     wanted = st.query_params.get("run")
     if wanted and wanted not in {run.id for run in runs}:
-        st.warning("The run of this link is not finished or was deleted; here is the newest one.")
+        st.warning("The run in this link is not finished or was deleted; the newest run is shown.")
     if action is None:
         run = choose_row("Run", "run", runs, run_text)
     else:
@@ -136,31 +136,31 @@ def run_picker(action: Callable[[RunRow], None] | None = None) -> RunRow | None:
 
 
 def compare_link(run: RunRow) -> None:
-    """Offer to compare a run; what was measured with its slide is compared without a question."""
+    """Link to Compare; if the slide has a measurement, the comparison starts by itself."""
     measured = run.slide is not None and run.slide.counts_path is not None
     st.page_link(
         "compare.py",
-        label="Compare with its measurement" if measured else "Compare with measured",
+        label="Compare with its measurement" if measured else "Compare with measurement",
         icon=":material/compare:",
         query_params={"run": run.id} | ({"measured": "slide"} if measured else {}),
     )
 
 
 def sample_note(slide: SlideRow | None) -> None:
-    """Say of a sample that it is one, wherever it is shown."""
+    """Mark a sample slide with a badge, on every page that shows it."""
     if slide is not None and slide.is_sample:
         what = LABEL if slide.name == IMAGE else "public research data"
         st.badge(f"sample: {what}", icon=":material/science:", color="blue")
 
 
 def run_text(run: RunRow) -> str:
-    """Return a run in one line, as plain text."""
+    """Return the one-line title of a run, as plain text."""
     name = run.slide.name if run.slide else run.settings.get("file", run.kind)
     return " · ".join(part for part in (name, run.model_name, time_text(run.created_at)) if part)
 
 
 def size_text(slide: SlideRow) -> str:
-    """Return a slide's size in words, in mm where its pixel size is known."""
+    """Return a slide's size in pixels, and in mm if its pixel size is known."""
     pixels = f"{slide.width:,} × {slide.height:,} px"
     if not slide.mpp:
         return pixels
@@ -171,25 +171,25 @@ def size_text(slide: SlideRow) -> str:
 def pixel_size_text(slide: SlideRow) -> str:
     """Return a slide's pixel size and where it came from."""
     if slide.mpp is None:
-        return "pixel size not known"
-    source = "from the file" if slide.mpp_source == "file" else "given by you"
+        return "pixel size unknown"
+    source = "from the file" if slide.mpp_source == "file" else "entered by you"
     return f"{slide.mpp:.4g} µm per px, {source}"
 
 
 def time_text(moment: datetime) -> str:
-    """Return a moment in the reader's time zone."""
+    """Return a time in the user's time zone."""
     return f"{moment.astimezone(ZoneInfo(st.context.timezone or 'UTC')):%Y-%m-%d %H:%M}"
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(1, math.ceil(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def state_badge(run: RunRow) -> None:
-    """Show where a run stands; in words, so that the colour is not needed."""
+    """Show the state of a run as a word; the colour only supports it."""
     st.badge(run.state, color=_STATE_COLOURS.get(State(run.state), "blue"))  # type: ignore[arg-type]
 
 
@@ -204,9 +204,9 @@ def thumbnail(slide: SlideRow, max_px: int = 256) -> None:
 
 
 def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
-    """Ask for the pixel size of a slide that states none, and keep it. Nothing is guessed.
+    """Ask for the pixel size of a slide whose file states none, and store it; it is never guessed.
 
-    `place` tells two such questions on one page apart.
+    `place` distinguishes two forms for the same slide on one page.
     """
     with st.form(f"mpp-{slide.id}-{place}", border=False):
         st.markdown(f"**{plain(slide.name)} does not state its pixel size.**")
@@ -217,33 +217,33 @@ def ask_pixel_size(slide: SlideRow, place: str = "") -> None:
             value=None,
             step=0.01,
             format="%.4f",
-            placeholder="not known yet",
-            help="The scanner's software or the scan protocol states it. Typical: 0.25 (40×), "
-            "0.5 (20×). A wrong value shifts the scale at which the model sees the tissue, and "
-            "the prediction becomes meaningless.",
+            placeholder="unknown",
+            help="See the scanner software or the scanning protocol. Typical values are 0.25 (40×) "
+            "and 0.5 (20×). With a wrong value, the model sees the tissue at the wrong scale and "
+            "the prediction is meaningless.",
         )
         if st.form_submit_button("Save pixel size"):
             if mpp is None:
-                st.error("Give the pixel size in µm per px first.")
+                st.error("Enter the pixel size in µm per px first.")
             else:
                 get_context().catalog.set_pixel_size(slide.id, mpp)
                 st.rerun()
 
 
 def choose_row(label: str, name: str, rows: Sequence[_Row], text: Callable[[_Row], str]) -> _Row:
-    """Let the user choose one of some rows; the address names it by the parameter `name`."""
+    """Let the user choose one of `rows`; the URL parameter `name` holds the choice."""
     by_id = {row.id: row for row in rows}
     return by_id[choose(label, name, list(by_id), lambda key: text(by_id[key]))]
 
 
 def metric(label: str, value: str, reference: str | None, help: str | None = None) -> None:
-    """Show a number, beside it what it has to be measured by, and where its making is told."""
+    """Show a score beside its reference value, with a link to how the scores are made."""
     help = help and f"{help} [How the scores are made](about_scores)"
     st.metric(label, value, reference, "off", delta_arrow="off", width="content", help=help)
 
 
 def model_card(model: ModelRow) -> None:
-    """Show what a model was trained on and how it does on patients that it never saw."""
+    """Show the training data and the held-out scores of a model."""
     facts, metrics = model.summary, model.summary.get("metrics", {})
     sections = facts.get("training_sections", [])
     names = ", ".join(str(s.get("section", s)) if isinstance(s, dict) else str(s) for s in sections)
@@ -254,17 +254,17 @@ def model_card(model: ModelRow) -> None:
     with st.container(horizontal=True):
         st.metric("Genes", f"{facts.get('n_genes', 0):,}", width="content")
         if reliable is not None:
-            st.metric("of them reliable", f"{reliable:,}", width="content")
+            st.metric("Reliable genes", f"{reliable:,}", width="content")
         metric(
             "Held-out per-gene r",
             "not scored" if score is None else f"{score:.2f}",
             "mean profile: 0",
-            help="Mean correlation over the spots of sections that the model did not train on.",
+            help="Correlation over the spots of held-out sections, averaged over the genes.",
         )
         metric(
             "Error ratio",
             "not scored" if ratio is None else f"{ratio:.2f}",
             "mean profile: 1",
-            help="Squared error divided by that of predicting the training mean everywhere, "
-            "without an image. Below 1 is better than the mean profile.",
+            help="Mean squared error divided by that of the mean profile, which uses no image. "
+            "Below 1 is better than the mean profile.",
         )

@@ -1,4 +1,4 @@
-"""How far a run is, shown while it goes on."""
+"""Live progress of a run, and the state of a stopped one."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,22 @@ from histospace_core.web.widgets.parts import guarded, plain
 
 
 def live_progress(run: RunRow, initial_text: str, details: str, location: str) -> None:
-    """Show how far a run is, and let the user cancel it; called inside a page's fragment.
+    """Show the progress of a run and let the user cancel it; call it inside a fragment.
 
     Parameters
     ----------
     initial_text
-        What it does before it has said anything.
+        Shown until the run reports its first stage.
     details
-        Added to what it says.
+        Appended to the stage.
     location
-        Where the run is found again.
+        Where the user finds the run again.
     """
     words = {State.QUEUED: "waiting for a worker", State.CANCELLING: "stopping"}
     st.progress(
         run.progress, plain(words.get(State(run.state), run.stage or initial_text)) + details
     )
-    st.caption(f"You may close this page; the run goes on. It is listed {location}.")
+    st.caption(f"You may close this page: the run continues and is listed {location}.")
     if st.button("Cancel", icon=":material/stop:", disabled=run.state == State.CANCELLING):
         get_context().jobs.cancel(run.id)
         st.rerun(scope="fragment")
@@ -36,7 +36,7 @@ def live_progress(run: RunRow, initial_text: str, details: str, location: str) -
 def live_run(
     run_id: str, initial_text: str, details: Callable[[RunRow], str] = lambda run: ""
 ) -> None:
-    """Show progress once a second; it is read from the catalog, so a reload loses nothing."""
+    """Show progress every second, read from the catalog, so that a reload loses nothing."""
     run = get_context().catalog.run(run_id)
     if not run.is_active:
         st.rerun()
@@ -48,7 +48,7 @@ def show_stopped_run(run: RunRow) -> None:
     if run.error:
         st.error(plain(run.error))
     elif run.state == State.INTERRUPTED:
-        st.warning("This run was interrupted before it ended; it can go on where it stopped.")
+        st.warning("This run was interrupted before it finished; it can resume where it stopped.")
     else:
         st.info("This run was cancelled.")
     if st.button("Resume", type="primary", icon=":material/resume:"):

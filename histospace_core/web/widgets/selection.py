@@ -1,8 +1,8 @@
-"""A selection of tiles or spots that outlives the figure it was drawn in.
+"""A selection of tiles or spots that survives a change of its figure.
 
-Streamlit mounts a new chart when its figure changes and forgets what was selected in the old one.
-So the selection is kept here, under a scope (a run, a comparison), and drawn into new figures. A
-figure that only reports a selection stays as it is, and keeps its zoom.
+Streamlit mounts a new chart when a figure changes, and drops the selection of the old chart. This
+module stores the selection under a scope (a run or a comparison), so that new figures can show it.
+A figure whose selection changes is not drawn again, so it keeps its zoom.
 """
 
 from collections.abc import Hashable
@@ -11,7 +11,7 @@ import streamlit as st
 
 
 def store_chart_selection(scope: str, chart: str, trace: int = 0) -> None:
-    """Take over what was just selected in a chart: its `on_select` callback.
+    """Store the selection that was just made in a chart; its `on_select` callback.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def store_chart_selection(scope: str, chart: str, trace: int = 0) -> None:
     chart : str
         Key of the chart.
     trace : int
-        Number of the trace whose points are the tiles or spots.
+        Index of the trace whose points are the tiles or spots.
     """
     points = st.session_state[chart]["selection"]["points"]
     set_selection(scope, [p["point_index"] for p in points if p["curve_number"] == trace])
@@ -32,20 +32,21 @@ def set_selection(scope: str, rows: list[int]) -> None:
 
 
 def clear(scope: str) -> None:
-    """Forget the selection of a scope, also in the figure that shows it."""
+    """Clear the selection of a scope, and of the figure that shows it."""
     st.session_state[_key(scope)] = []
     st.session_state.pop(_key(scope) + "-drawn", None)
 
 
 def selected(scope: str) -> list[int]:
-    """Return the selected rows of a scope, in order."""
+    """Return the selected rows of a scope, in ascending order."""
     return list(st.session_state.get(_key(scope), []))
 
 
 def selection_for_figure(scope: str, figure: Hashable) -> list[int] | None:
-    """Return the selection to draw into a figure that is otherwise given by `figure`.
+    """Return the selection to draw in a figure; None if it is empty.
 
-    While `figure` stays the same, so does the answer: the chart keeps its state and its zoom.
+    `figure` identifies everything else in the figure. Until it changes, the result stays the same,
+    so that the chart keeps its own selection and its zoom.
     """
     key = _key(scope) + "-drawn"
     if key not in st.session_state or st.session_state[key][0] != figure:

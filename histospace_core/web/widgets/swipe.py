@@ -1,4 +1,4 @@
-"""Two maps of the same spots in one picture, with a divider to draw across it."""
+"""Two maps of the same spots in one picture, with a divider to drag."""
 
 from typing import Any
 
@@ -25,22 +25,22 @@ def swipe(
     unit: str,
     scale: str,
 ) -> None:
-    """Show one map left of the divider and another right of it; pointer or arrow keys move it.
+    """Show one map left of a divider and one right of it; pointer or arrow keys move it.
 
     Parameters
     ----------
     key : str
-        Of the component.
+        Key of the component.
     canvas : Canvas
-        The slide below.
+        The slide under the spots.
     centres : ndarray of float64, shape (n, 2)
         Spot centres, level-0 px.
     halves : tuple
         The left map and the right one.
     diameter : float
-        Of a spot, level-0 px.
+        Diameter of a spot, level-0 px.
     label, unit : str
-        What the values are and what they are measured in.
+        Name and unit of the values.
     scale : str
         One of `figures.colours.SCALES`.
     """

@@ -1,4 +1,4 @@
-"""The upload fields of the pages: files of any size go to our own route, never into memory."""
+"""Upload fields: files of any size are streamed to a server route, never held in memory."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ def slide_uploader(key: str, label: str = "Slides") -> list[dict[str, Any]]:
 
     Returns
     -------
-    One a file that has ended, until new ones are chosen: `{"name", "slide_id", "mpp"}` of the slide
-    in the catalog where it was accepted, `{"name", "error"}` with a sentence where it was refused.
+    One entry per finished upload, until new files are chosen: `{"name", "slide_id", "mpp"}` of the
+    slide in the catalog, or `{"name", "error"}` with a sentence if the file was refused.
     """
     return _uploader(key, "slide", label, several=True)
 
@@ -25,8 +25,8 @@ def measured_uploader(
 
     Returns
     -------
-    None while nothing was uploaded; else `{"name", "measured_id"}`, of which
-    `web.intake.measured_file` gives the path, or `{"name", "error"}`.
+    None until a file is uploaded; then `{"name", "measured_id"}`, for which
+    `server.measured_files.measured_file` returns the path, or `{"name", "error"}`.
     """
     results = _uploader(key, "measured", label, several=False)
     return results[-1] if results else None
