@@ -33,10 +33,10 @@ class Comparison:
     Attributes
     ----------
     genes : DataFrame
-        One row a gene of the panel, columns `gene_table.COLUMNS`.
+        One row per gene of the panel, with the columns `gene_table.COLUMNS`.
     spots : AnnData
         Matched spots x common genes, layers "measured" and "predicted" in the model's unit;
-        `obsm["spatial"]` where they were placed; `var["noise_ceiling"]`.
+        `obsm["spatial"]` as placed; `var["noise_ceiling"]`.
     """
 
     directory: Path
@@ -48,7 +48,7 @@ class Comparison:
 def registration(
     prediction: Prediction, centres: NDArray[np.float64]
 ) -> tuple[Alignment, NDArray[np.bool_]]:
-    """Say which spots lie on predicted tissue, and how many would in each of eight orientations.
+    """Find the spots on predicted tissue, and how many would be in each of eight orientations.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def registration(
 def placed(
     prediction: Prediction, centres: NDArray[np.float64], placement: Placement
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return spot centres (n, 2) where a placement puts them on a run's slide, and its matrix."""
+    """Return spot centres (n, 2) on a run's slide after a placement, and the placement's matrix."""
     slide = prediction.record.slide
     matrix = placement.matrix(centres, (slide.width, slide.height), prediction.mpp)
     return apply_affine(centres, matrix), matrix
@@ -86,7 +86,7 @@ def compare_run(
     out
         A new folder.
     placement
-        Where a person has moved the spots; recorded in `summary.json`. As given where None.
+        How a user has moved the spots; recorded in `summary.json`. None leaves them in place.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def compare_run(
     if matched.sum() < MIN_SPOTS:
         raise MeasurementError(
             f"Only {matched.sum()} measured spots lie on predicted tissue and at least {MIN_SPOTS} "
-            "are needed; check that slide and measurement are of one section."
+            "are needed; check that slide and measurement are of the same section."
         )
     spots = anndata.AnnData(
         obs=common.obs[["total_counts"]][matched].copy(),
@@ -165,13 +165,13 @@ def open_comparison(directory: Path) -> Comparison:
 
 
 def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
-    """Noise ceiling of each gene over the matched spots."""
+    """Return the noise ceiling of each gene over the matched spots."""
     library = counts.obs["total_counts"].to_numpy(np.float64)
     return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
 
 
 def _overall(scores: ArrayScores, ceiling: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the scores over all evaluable genes, as `summary.json` has them."""
+    """Return the scores over all evaluable genes for `summary.json`."""
     n_scored = int(scores.evaluable.sum())
     return {
         "n_genes_scored": n_scored,
@@ -185,7 +185,7 @@ def _overall(scores: ArrayScores, ceiling: NDArray[np.float64]) -> dict[str, Any
 def _at_spots(
     prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Predicted expression (spots, genes) at the spots, and which spots are covered."""
+    """Return predicted expression (spots, genes) at the spots, and which spots are covered."""
     good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
     weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
     used = np.unique(weights.indices)
@@ -199,8 +199,8 @@ def _training_warning(prediction: Prediction) -> str:
     if not prediction.record.model.slide_was_trained_on:
         return ""
     return (
-        "The model was trained on this very slide: these scores do not say how well it does on a "
-        "new patient; the held-out scores do."
+        "The model was trained on this slide: these scores do not show its accuracy on a new "
+        "patient; the held-out scores do."
     )
 
 

@@ -23,14 +23,14 @@ NOT_MEASURED = "not evaluable: not measured"
 
 
 def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a gene: those of `spots` with their scores, then the other panel genes.
+    """Return one row per gene: the genes of `spots` with scores, then the others of the panel.
 
     Parameters
     ----------
     spots
         Matched spots, with `var["held_out_pearson"]`.
     scores
-        Of the genes of `spots`, with p-values.
+        Scores of the genes of `spots`, with p-values.
     panel
         `Prediction.var`.
     """

@@ -1,4 +1,4 @@
-"""Bring predicted tiles and measured spots to the same places."""
+"""Average predicted tiles at the positions of measured spots."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ MIN_COVER = 0.5
 def tile_weights(
     centres: NDArray[np.float64], spots: NDArray[np.float64], side: float, stride: float
 ) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
-    """Weights that turn predicted tiles into the prediction at each spot.
+    """Return the weights that average predicted tiles to the prediction at each spot.
 
-    The model sees one tile around a spot; here it saw the tiles of a grid. A tile-sized square
-    centred on the spot overlaps up to four of them, and each counts by the area it shares
-    (bilinear interpolation on a gapless grid).
+    In training the model saw a tile centred on each spot, but a run predicts the tiles of a grid. A
+    tile centred on the spot overlaps up to four of them; each is weighted by the shared area
+    (bilinear interpolation on a grid without gaps).
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def tile_weights(
     Returns
     -------
     weights : (m, n)
-        Rows sum to 1 where any tile overlaps.
+        Rows sum to 1 if any tile overlaps.
     cover : (m,)
         Share of the square that tiles cover, in [0, 1].
     """
@@ -48,7 +48,7 @@ def tile_weights(
 def tile_mask(
     centres: NDArray[np.float64], stride: float, size: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Where the tiles lie, as a mask (h, w) of one pixel a stride over an image of `size`."""
+    """Return a mask (h, w) of the tiles, one pixel per stride, over an image of `size`."""
     shape = (int(np.ceil(size[1] / stride)) + 1, int(np.ceil(size[0] / stride)) + 1)
     mask = np.zeros(shape, bool)
     columns, rows = np.floor(centres / stride).astype(int).T

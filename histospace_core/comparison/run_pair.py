@@ -1,7 +1,7 @@
-"""Two runs of one slide held against each other, gene by gene: how far they agree.
+"""Agreement of two runs of one slide, gene by gene.
 
-Agreement is not skill: two models may share an error. It says what changes when a model, a stain
-normalisation or a grid is changed, beside what any two maps of one tissue share.
+Agreement is not accuracy: two models may make the same error. It shows the effect of another model,
+stain normalisation or grid, with the correlation of unrelated genes as a control.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from histospace_core.evaluation.metrics import per_gene_pearson
 from histospace_core.inference.prediction import Prediction
 
 MIN_TILES = 10
-"""Fewer tiles than this, predicted by both runs, cannot be compared."""
+"""Two runs need at least this many tiles in common."""
 _GENES_AT_ONCE = 200
 
 
@@ -28,14 +28,14 @@ class RunPair:
     Attributes
     ----------
     genes : DataFrame
-        One row a gene of both, indexed by it: `pearson` over the common tiles; beside it
-        `other_gene_pearson`, of its map in the first run with another gene's in the second, which
-        tissue alone explains; `mean_difference` (second minus first) and `rmse`, in the unit of the
-        expression; `held_out_first`, `held_out_second`, the models' own scores.
+        One row per common gene, indexed by gene: `pearson` over the common tiles;
+        `other_gene_pearson`, the correlation of its map in the first run with another gene's map
+        in the second, the control; `mean_difference` (second minus first) and `rmse`, in the unit
+        of the expression; `held_out_first`, `held_out_second`, the held-out r of both models.
     n_tiles : int
-        Tiles that both predict.
+        Number of tiles that both runs predict.
     quality : DataFrame
-        Tiles of each run by reason, "ok" among them: columns `first`, `second`, `difference`.
+        Number of tiles by reason, including "ok": columns `first`, `second`, `difference`.
     """
 
     genes: pd.DataFrame
@@ -46,12 +46,12 @@ class RunPair:
 def pair_runs(first: Prediction, second: Prediction) -> RunPair:
     """Compare two finished runs of one slide over the tiles that both predict.
 
-    Where the grids differ, the finer one is brought to the tiles of the coarser, by shared area.
+    If the grids differ, the finer one is averaged over the tiles of the coarser, by shared area.
 
     Raises
     ------
     StoreError
-        They are of two slides or in two units, or have no gene or too few tiles in common.
+        The slides or units differ, or there is no common gene or too few common tiles.
     """
     _require_comparable(first, second)
     genes = [gene for gene in first.genes if gene in set(second.genes)]
@@ -92,7 +92,7 @@ def _require_comparable(first: Prediction, second: Prediction) -> None:
 def _common_tiles(
     first: Prediction, second: Prediction
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Return the weights that bring each run's tiles (n, genes) to the common ones."""
+    """Return the weights that average each run's tiles (n, genes) to the common tiles."""
     if np.array_equal(first.centres, second.centres):
         both = _row_selector(_predicted(first) & _predicted(second))
         return both, both
@@ -108,7 +108,7 @@ def _common_tiles(
 
 
 def _row_selector(rows: NDArray[np.bool_]) -> sparse.csr_matrix:
-    """Return a matrix that selects rows; rows that are not selected may be NaN."""
+    """Return a sparse matrix that selects rows; rows that are not selected may be NaN."""
     return sparse.csr_matrix(sparse.identity(len(rows), np.float32, "csr")[rows])
 
 
@@ -121,14 +121,14 @@ def _stride(run: Prediction) -> float:
 
 
 def _blocks(places: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Cut into even blocks, so that none has a single gene and no other to compare it with."""
+    """Split into even blocks: a block of one gene would have no other gene as control."""
     return np.array_split(places, max(1, -(-len(places) // _GENES_AT_ONCE)))
 
 
 def _scores(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return `RunPair.genes`' scores of a block, (genes, 4)."""
+    """Return the scores of a block of genes for `RunPair.genes`, (genes, 4)."""
     n = one.shape[1]
-    apart = np.roll(other, n // 2, axis=1)  # neighbours in a panel are often relatives
+    apart = np.roll(other, n // 2, axis=1)  # genes next to each other are often related
     by_chance = per_gene_pearson(one, apart) if n > 1 else np.full(n, np.nan)
     difference = other.astype(np.float64) - one
     return np.column_stack(

@@ -1,6 +1,6 @@
 """Scores of predicted against measured arrays, with their baseline and significance.
 
-Arrays only: nothing here reads or writes files.
+This package takes arrays and returns numbers; it neither reads nor writes files.
 """
 
 from histospace_core.evaluation.held_out import (

@@ -1,4 +1,4 @@
-"""The one scorer of predicted against measured expression, over the spots of one section."""
+"""Score predicted against measured expression over the spots of one section."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ class ArrayScores:
     Attributes
     ----------
     genes : DataFrame
-        One row a gene, in the order of the arrays: `pearson`, `spearman`, `rmse` (in the unit of
-        the expression), `mse_ratio_to_mean`, and `p_value` and `q_value` where positions were
+        One row per gene, in the order of the arrays: `pearson`, `spearman`, `rmse` (in the unit of
+        the expression), `mse_ratio_to_mean`, and `p_value` and `q_value` if positions were
         given. All are NaN for a gene that is constant in the measurement.
     overall : dict
         Over the evaluable genes: `per_gene_pearson` (mean), `mse_ratio_to_mean`,
-        `per_spot_pearson` and `mean_profile_per_spot_pearson` (means over spots); None where no
+        `per_spot_pearson` and `mean_profile_per_spot_pearson` (means over spots); None if no
         gene is evaluable.
     """
 
@@ -43,7 +43,7 @@ class ArrayScores:
 
     @property
     def beats_mean(self) -> NDArray[np.bool_]:
-        """Genes (genes,) predicted with a smaller squared error than by the mean profile."""
+        """Genes (genes,) whose squared error is smaller than that of the mean profile."""
         return (self.genes["mse_ratio_to_mean"] < 1).to_numpy()
 
 
@@ -54,14 +54,14 @@ def score_arrays(
     *,
     positions: NDArray[np.floating] | None = None,
 ) -> ArrayScores:
-    """Score a prediction gene by gene and over all genes, beside the mean profile.
+    """Score a prediction gene by gene and over all genes, compared with the mean profile.
 
     Parameters
     ----------
     measured, predicted : (spots, genes)
         Expression in one unit.
     mean_profile : (genes,)
-        Mean of the training spots: the baseline that knows no image.
+        Mean of the training spots: the baseline that uses no image.
     positions : (spots, 2), optional
         Adds p-values, corrected for spatial autocorrelation, and q-values over the genes.
     """
@@ -92,6 +92,6 @@ def score_arrays(
 
 
 def finite_mean(values: NDArray[np.floating]) -> float | None:
-    """Return the mean of the finite values, None where there is none."""
+    """Return the mean of the finite values, or None if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else None

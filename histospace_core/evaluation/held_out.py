@@ -23,16 +23,16 @@ class HeldOut:
     measured, predicted : float32 (spots, genes)
         In the expression unit of the model; a gene that was not counted is 0.
     mean_profile : float32 (genes,)
-        Mean of the training spots: the baseline that knows no image.
+        Mean of the training spots: the baseline that uses no image.
     counts : csr (spots, genes) or None
         Raw counts of the same genes, for the noise ceiling.
     centres : float64 (spots, 2)
         Spot centres in level-0 px.
     counted : bool (genes,)
-        Genes that the section's table has at all.
+        Genes that the section's table contains.
     library : float64 (spots,) or None
         Total count of each spot over ALL genes of its table, by which expression is normalised;
-        that of `counts` where None.
+        if None, the total over `counts`.
     """
 
     section: str
@@ -47,7 +47,7 @@ class HeldOut:
     library: NDArray[np.float64] | None = None
 
     def noise_ceiling(self, how: str = "log10_cp10k") -> NDArray[np.float64]:
-        """Each gene's highest reachable correlation, (genes,), NaN where it is unknown."""
+        """Return the highest correlation that each gene can reach, (genes,), NaN if unknown."""
         ceiling = np.full(len(self.genes), np.nan)
         if self.counts is None or not self.counted.any():
             return ceiling
@@ -58,7 +58,7 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class GeneSets:
-    """Indices into the panel, fixed on training data: no held-out spot has a say.
+    """Indices into the panel, chosen on training data only.
 
     Attributes
     ----------

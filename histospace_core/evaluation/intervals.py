@@ -1,4 +1,4 @@
-"""Prediction intervals from held-out residuals, and the coverage that they really have."""
+"""Prediction intervals from held-out residuals, and their measured coverage."""
 
 import math
 from collections.abc import Sequence
@@ -18,18 +18,19 @@ _CHUNK = 256  # genes sorted at a time
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Half-widths of prediction intervals: the truth is within prediction +- `half_width`.
+    """Prediction intervals of prediction +- `half_width`.
 
     Attributes
     ----------
     genes, half_width : (genes,)
-        In the expression unit; NaN for a gene that no group measured, or too few for the promise.
+        In the expression unit; NaN for a gene that no group measured, or too few groups to
+        guarantee the coverage.
     level
         Nominal coverage.
     n_groups
-        Patients or sections that the residuals come from.
+        Number of patients or sections that the residuals come from.
     promise
-        One sentence: what the intervals guarantee, or that they cannot.
+        One sentence: what the intervals guarantee, or why they guarantee nothing.
     """
 
     genes: tuple[str, ...]
@@ -40,7 +41,7 @@ class Intervals:
     promise: str
 
     def of(self, genes: Sequence[str]) -> NDArray[np.float64]:
-        """Half-widths of these genes, NaN where unknown."""
+        """Return the half-widths of these genes, NaN for genes without one."""
         known = dict(zip(self.genes, self.half_width, strict=True))
         return np.array([known.get(g, np.nan) for g in genes])
 
@@ -50,19 +51,20 @@ def fit_intervals(
 ) -> Intervals:
     """Fit per-gene intervals to out-of-fold residuals by hierarchical conformal prediction.
 
-    A new slide is a new patient (or section): what can be exchanged are groups, not spots. So each
-    group's absolute residuals together weigh the same, and the half-width is their weighted
-    quantile, with the weight of one group more at infinity, for the new one (Lee, Barber & Willett
-    2023, arXiv 2306.06342; pooling as in Dunn, Wasserman & Ramdas 2022, JASA, doi
-    10.1080/01621459.2022.2060112). Residuals of cross-validation stand in for a calibration set,
-    as in CV+ (Barber et al. 2021, Ann. Statist. 49:486). With fewer than level / (1 - level)
-    groups that quantile is infinite: then the weight at infinity is left out, nothing is promised,
-    and `measured_coverage` says what was reached. Seeds of one section count as its spots.
+    A new slide comes from a new patient (or section), so groups are exchangeable and spots are
+    not. Each group therefore has the same total weight. The half-width is the weighted quantile of
+    the absolute residuals, with the weight of one more group, the new one, at infinity (Lee, Barber
+    & Willett 2023, arXiv 2306.06342; pooling as in Dunn, Wasserman & Ramdas 2022, JASA, doi
+    10.1080/01621459.2022.2060112). Residuals of cross-validation replace a calibration set, as in
+    CV+ (Barber et al. 2021, Ann. Statist. 49:486). With fewer than level / (1 - level) groups that
+    quantile is infinite. The weight at infinity is then omitted, no coverage is guaranteed, and
+    `measured_coverage` gives the coverage that was reached. Predictions of one section with
+    several seeds are pooled as if they were more spots.
 
     Parameters
     ----------
     held
-        Out-of-fold predictions; panels may differ between folds, genes are matched by name.
+        Out-of-fold predictions. Panels may differ between folds; genes are matched by name.
     level
         Nominal coverage, in (0, 1).
 
@@ -94,7 +96,7 @@ def fit_intervals(
 
 
 def coverage(intervals: Intervals, held: Sequence[HeldOut]) -> dict[str, float]:
-    """Share of the measured values (spots x genes) inside their interval, by section."""
+    """Return the share of measured values (spots x genes) inside their interval, by section."""
     hits: dict[str, list[float]] = {}
     for h in held:
         width = intervals.of(h.genes)
@@ -107,7 +109,7 @@ def coverage(intervals: Intervals, held: Sequence[HeldOut]) -> dict[str, float]:
 def measured_coverage(
     held: Sequence[HeldOut], level: float = 0.9, group: Group = "patient"
 ) -> dict[str, float]:
-    """Coverage of each section by intervals fitted without its group (leave one group out).
+    """Measure the coverage of each section by intervals fitted without its group.
 
     Raises
     ------
@@ -117,7 +119,8 @@ def measured_coverage(
     names = list(dict.fromkeys(getattr(h, group) for h in held))
     if len(names) < 2:
         raise CohortError(
-            f"Coverage is measured on a {group} left out, and there is only one; hold out more."
+            f"Coverage is measured on a {group} left out, and there is only one; hold out "
+            "more of them."
         )
     found: dict[str, float] = {}
     for name in names:
@@ -130,18 +133,18 @@ def measured_coverage(
 def interval_report(
     held: Sequence[HeldOut], level: float = 0.9, group: Group = "section"
 ) -> dict[str, Any]:
-    """What is to be said of intervals fitted to these predictions: level, promise, real coverage.
+    """Describe intervals fitted to these predictions: level, guarantee and measured coverage.
 
     Returns
     -------
-    {"level", "group", "promise", "measured_coverage": {section: share}}, without the last where
-    nothing can be left out.
+    {"level", "group", "promise", "measured_coverage": {section: share}}; without the last if
+    there is only one group.
     """
     if len({getattr(h, group) for h in held}) < 2:
         return {
             "level": level,
             "group": group,
-            "promise": f"One {group} was held out, so the coverage of an interval is not known.",
+            "promise": f"One {group} was held out, so the coverage of an interval is unknown.",
         }
     reached = measured_coverage(held, level, group)
     return {
@@ -153,7 +156,7 @@ def interval_report(
 
 
 def _residuals(held: Sequence[HeldOut], genes: tuple[str, ...]) -> NDArray[np.float32]:
-    """Absolute residuals (all spots, genes), NaN where a gene was not predicted or counted."""
+    """Return absolute residuals (all spots, genes), NaN for genes not predicted or not counted."""
     place = {g: i for i, g in enumerate(genes)}
     rows = []
     for h in held:
@@ -167,10 +170,10 @@ def _residuals(held: Sequence[HeldOut], genes: tuple[str, ...]) -> NDArray[np.fl
 def _balanced_quantile(
     residuals: Matrix, owner: NDArray[np.integer], n_groups: int, level: float, guarantee: bool
 ) -> NDArray[np.float64]:
-    """Quantile of each gene's residuals, every group with the same weight; NaN without any.
+    """Return the quantile of each gene's residuals, every group having the same weight.
 
-    With `guarantee`, one more group lies at infinity; a gene known to too few groups for that to
-    leave a finite quantile is NaN.
+    With `guarantee`, one more group lies at infinity. A gene is NaN if no group measured it, or
+    too few for a finite quantile.
     """
     valid = np.isfinite(residuals)
     member = owner == np.arange(n_groups)[:, None]
@@ -189,10 +192,10 @@ def _balanced_quantile(
 def _promise(level: float, group: Group, n: int, n_needed: int) -> str:
     if n >= n_needed:
         return (
-            f"At least {level:.0%} of the values of a new {group} are covered on average, if it is "
-            f"drawn as the {n} {group}s of the calibration were."
+            f"At least {level:.0%} of the values of a new {group} are covered on average, if it "
+            f"comes from the same population as the {n} {group}s of the calibration."
         )
     return (
         f"Too few {group}s to promise {level:.0%} for a new one ({n}, and {n_needed} are needed): "
-        "read the coverage measured on held-out sections instead."
+        "use the coverage measured on held-out sections instead."
     )

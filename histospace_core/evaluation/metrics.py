@@ -1,8 +1,7 @@
-"""Scores of predicted expression against measured expression, always over one section.
+"""Scores of predicted against measured expression over the spots of one section.
 
-Two policies hold everywhere. A gene that is constant in the measurement cannot be scored: NaN,
-"not evaluable", never 0. A gene that is predicted constant where the measurement varies has no
-skill: correlation 0.
+Two rules hold for all scores. A gene that is constant in the measurement cannot be scored: its
+score is NaN ("not evaluable"), never 0. If only the prediction is constant, the correlation is 0.
 """
 
 from dataclasses import dataclass
@@ -24,29 +23,29 @@ class Interval:
 
 
 def per_gene_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
-    """Correlate each gene over the spots: (spots, genes) twice to (genes,)."""
+    """Return the correlation of each gene over the spots, (genes,), of (spots, genes) arrays."""
     return _columns_pearson(measured, predicted)
 
 
 def per_gene_spearman(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
-    """Rank correlation of each gene over the spots, ties at their mean rank: (genes,)."""
+    """Return the rank correlation of each gene over the spots, (genes,); ties share a mean rank."""
     rank_x, rank_y = (stats.rankdata(m, axis=0) for m in (measured, predicted))
     rho = _columns_pearson(rank_x, rank_y)
-    # the ranks of what is constant but for rounding are noise
+    # a constant prediction may differ by rounding, which ranks would turn into noise
     return np.where(np.isfinite(rho) & _is_flat(predicted), 0.0, rho)
 
 
 def per_spot_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
-    """Correlate each spot over the genes: (spots, genes) twice to (spots,).
+    """Return the correlation of each spot over the genes, (spots,), of (spots, genes) arrays.
 
-    The field's headline metric. It is high for the mean profile already, which knows no image:
-    report it only beside that baseline.
+    This is the metric that most papers report. It is high even for the mean profile, which uses no
+    image: report it only beside that baseline.
     """
     return _columns_pearson(measured.T, predicted.T)
 
 
 def mse_ratio_to_mean(measured: Matrix, predicted: Matrix, mean_profile: Matrix) -> float:
-    """Mean squared error over that of the training-mean profile (genes,); below 1 beats it."""
+    """Return the mean squared error divided by the mean profile's; below 1 is better than it."""
     baseline = float(np.mean((measured - mean_profile) ** 2))
     return float(np.mean((measured - predicted) ** 2)) / max(baseline, _TINY)
 
@@ -54,24 +53,25 @@ def mse_ratio_to_mean(measured: Matrix, predicted: Matrix, mean_profile: Matrix)
 def mse_ratio_per_gene(
     measured: Matrix, predicted: Matrix, mean_profile: Matrix
 ) -> NDArray[np.float64]:
-    """`mse_ratio_to_mean` gene by gene, (genes,)."""
+    """Return `mse_ratio_to_mean` of each gene, (genes,)."""
     baseline = ((measured - mean_profile) ** 2).mean(0)
     return ((measured - predicted) ** 2).mean(0) / np.maximum(baseline, _TINY)
 
 
 def rmse(measured: Matrix, predicted: Matrix) -> float:
-    """Root of the mean squared error over all spots and genes, in the unit of the expression.
+    """Return the root mean squared error over all spots and genes, in the unit of the expression.
 
-    Its square over that of the mean profile is `mse_ratio_to_mean`.
+    Its square divided by that of the mean profile is `mse_ratio_to_mean`.
     """
     return float(np.sqrt(np.mean((measured - predicted) ** 2)))
 
 
 def variance_ratio(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
-    """Variance over the spots, predicted over measured: (genes,), NaN where measured constant.
+    """Return predicted divided by measured variance over the spots, (genes,).
 
-    The best prediction of a gene has a ratio of r^2 (regression to the mean); one above it is
-    bolder than it has reason to be, a ratio near 0 paints a flat map.
+    It is NaN for a gene that is constant in the measurement. The best prediction of a gene has a
+    ratio of r^2 (regression to the mean). A higher ratio exaggerates the contrast; a ratio near 0
+    gives a flat map.
     """
     varies = np.ptp(measured, axis=0) > 0
     truth = np.where(varies, measured.var(0, dtype=np.float64), np.nan)
@@ -81,10 +81,10 @@ def variance_ratio(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
 def bootstrap_mean_pearson(
     measured: Matrix, predicted: Matrix, *, n_resamples: int = 500, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval of the mean over genes of the per-gene correlation.
+    """Return the 95 % percentile interval of the mean over genes of the per-gene correlation.
 
-    Spots of one section are resampled, whole with all their genes, so that the genes' common noise
-    stays in. Too narrow, as `bootstrap_pearson` says, since spots are neighbours.
+    Spots of one section are resampled with all their genes, which preserves the noise that genes
+    share. The interval is too narrow, because neighbouring spots are not independent.
 
     Parameters
     ----------
@@ -100,10 +100,10 @@ def bootstrap_mean_pearson(
 def bootstrap_pearson(
     sections: list[tuple[Matrix, Matrix]], *, n_resamples: int = 1000, seed: int = 0
 ) -> Interval:
-    """95 % percentile interval of the per-gene correlation, averaged over sections.
+    """Return the 95 % percentile interval of the per-gene correlation, averaged over sections.
 
-    Spots are resampled within each section. They are neighbours and not independent, so the
-    interval is a lower bound of the true uncertainty, which also lies between patients.
+    Spots are resampled within each section. Neighbouring spots are not independent, and patients
+    differ, so the true uncertainty is larger.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def bootstrap_pearson(
 def _resampled(
     measured: Matrix, predicted: Matrix, n_resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Correlations (resamples, genes) from weighted sums: no resampled matrix is ever built."""
+    """Return correlations (resamples, genes) from weighted sums, without resampled matrices."""
     n = len(measured)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n
     x = measured - measured.mean(0)
@@ -139,7 +139,7 @@ def _columns_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]
 
 
 def _is_flat(predicted: Matrix) -> NDArray[np.bool_]:
-    """Columns that are constant but for the residue that float32 rounding leaves."""
+    """Find columns that are constant up to float32 rounding."""
     y = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
     size = np.maximum(np.abs(predicted).max(0), 1e-6)
     return np.sqrt((y**2).mean(0)) <= 1e-6 * size

@@ -1,4 +1,4 @@
-"""The noise ceiling: how well a perfect predictor could correlate with counts this shallow."""
+"""The noise ceiling: the correlation that a perfect prediction would have with noisy counts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ def noise_ceiling(
     n_repeats: int = 5,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Estimate each gene's highest reachable correlation within one section.
+    """Estimate the highest correlation that each gene can reach within one section.
 
-    Each count is thinned binomially into two halves; their correlation after normalisation is
-    brought to full depth by Spearman-Brown, and the square root turns reliability into the
-    correlation with the noiseless truth. At a few hundred UMI a spot the estimate is inflated by
-    the depth that both halves share: treat it with care.
+    Each count is thinned binomially into two halves, which are normalised and correlated. The
+    Spearman-Brown formula extrapolates this correlation, the reliability, to full depth; its square
+    root is the correlation with the noiseless truth. At a few hundred UMI per spot the estimate is
+    too high, because both halves share the depth of the spot.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ def noise_ceiling(
     how
         The normalisation, as `normalise` names it.
     library : (spots,)
-        Total count of each spot, where `counts` are of some genes only. The genes that are not
-        there are thinned as one: a sum of thinned counts is the thinned sum.
+        Total count of each spot, if `counts` has some genes only. The other genes are thinned
+        together: a sum of thinned counts is the thinned sum.
 
     Returns
     -------
-    (g,), NaN where a gene is constant in a half.
+    (g,), NaN for a gene that is constant in a half.
     """
     rng = np.random.default_rng(seed)
     whole = sparse.csr_matrix(counts)

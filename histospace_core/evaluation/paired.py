@@ -1,4 +1,4 @@
-"""Does one method predict better than another, on the same held-out sections?"""
+"""Test whether one method predicts better than another on the same held-out sections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,31 +17,32 @@ from histospace_core.evaluation.significance import q_values
 from histospace_core.evaluation.spatial import pitch
 
 MIN_BLOCK = 4
-"""Least side of a block in spots; it grows with the reach of the difference between methods."""
+"""Smallest side of a block, in spots; `block_side` returns more if errors correlate further."""
 _UNRELATED = 0.2
+"""Autocorrelation below which two spots count as independent."""
 ALPHA = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Paired:
-    """Method A against method B, on per-gene correlation.
+    """Method A compared with method B by per-gene correlation.
 
     Attributes
     ----------
     mean_a, mean_b, difference
         Mean over genes within a section, then over sections; A minus B.
     wilcoxon_p
-        Signed-rank test over genes. It takes genes for independent, which they are not (a tissue
-        type moves hundreds at once): too small. Read `permutation_p`.
+        Signed-rank test over genes. It is too small, because it assumes independent genes; a
+        tissue type changes hundreds together. Use `permutation_p`.
     permutation_p
-        Spatial block sign-flip test of `difference`, two-sided.
+        Two-sided spatial block sign-flip test of `difference`.
     n_blocks
-        Blocks of spots that were flipped: `permutation_p` cannot fall below 2 / 2^n_blocks.
+        Number of blocks of spots: `permutation_p` cannot fall below 2 / 2^n_blocks.
     share_of_genes_better
-        Genes on which A's correlation is higher.
+        Share of genes whose correlation is higher with A.
     genes
-        gene, a, b, difference, p_value, q_value (Benjamini-Hochberg over genes), means over the
-        sections in which the gene was scored.
+        gene, a, b, difference, p_value, q_value (Benjamini-Hochberg over genes); a, b and
+        difference are means over the sections in which the gene was scored.
     """
 
     mean_a: float
@@ -55,7 +56,7 @@ class Paired:
     genes: pd.DataFrame
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the table of genes, which is counted."""
+        """Return all fields but `genes`, with the numbers of significant genes in its place."""
         significant = self.genes["q_value"] < ALPHA
         return {
             "mean_a": self.mean_a,
@@ -63,7 +64,7 @@ class Paired:
             "difference": self.difference,
             "permutation_p": self.permutation_p,
             "wilcoxon_p": self.wilcoxon_p,
-            "wilcoxon_note": "takes genes for independent: too small, read permutation_p",
+            "wilcoxon_note": "too small, because it assumes independent genes: use permutation_p",
             "n_blocks": self.n_blocks,
             "n_sections": self.n_sections,
             "n_genes": len(self.genes),
@@ -81,29 +82,30 @@ def compare_methods(
     n_permutations: int = 4999,
     seed: int = 0,
 ) -> Paired:
-    """Compare two methods on the same sections; several predictions of one section are its seeds.
+    """Compare two methods on the same sections; several predictions of a section are its seeds.
 
-    The permutation test. With z the standardised measurement and u, v the standardised
-    predictions, r_A - r_B of a gene is the mean over spots of d = z(u - v). Under the null
-    hypothesis the methods could change places in any part of the tissue, which turns the sign of
-    d there; so signs are drawn for blocks of `block` x `block` spots, a spot's genes all together.
-    Flipping blocks and not spots keeps the spatial autocorrelation of the errors, flipping all
-    genes at once keeps their correlation. Shifting or rotating a map would test another
-    hypothesis, that a prediction has nothing to do with the measurement: both may be true
-    predictions here. The difference field is that of Hering & Genton (2011, Technometrics 53:414);
-    sign changes over few large clusters are justified by Canay, Romano & Shaikh (2017,
-    Econometrica 85:1013), whole-block exchange by Winkler et al. (2015, NeuroImage 123:253).
-    It says whether the difference would hold elsewhere in these sections, not in other patients.
-    On simulated maps of 17 x 17 spots with equal methods it rejects 2-6 % at the 5 % level where
-    the difference reaches two spots, as it does between two methods that see the image, and 11-13 %
-    where it reaches four or more: take a p near 0.05 as none.
+    The permutation test works as follows. With z the standardised measurement and u, v the
+    standardised predictions, r_A - r_B of a gene is the mean over spots of d = z(u - v). Under the
+    null hypothesis the methods are exchangeable in any part of the tissue, and an exchange changes
+    the sign of d there. Random signs are therefore drawn for blocks of `block` x `block` spots, the
+    same sign for all genes. Flipping blocks instead of spots preserves the spatial autocorrelation
+    of the errors; flipping all genes together preserves their correlation. Shifting or rotating a
+    map would test another hypothesis, that a prediction is unrelated to the measurement. The
+    difference field is that of Hering & Genton (2011, Technometrics 53:414); sign changes over few
+    large clusters are justified by Canay, Romano & Shaikh (2017, Econometrica 85:1013), exchange of
+    whole blocks by Winkler et al. (2015, NeuroImage 123:253).
+
+    The test generalises to other parts of these sections, not to other patients. On simulated maps
+    of 17 x 17 spots from equally good methods it rejects 2-6 % at the 5 % level if the difference
+    is autocorrelated over two spots, as between two methods that use the image, and 11-13 % over
+    four or more: do not count a p near 0.05 as evidence.
 
     Parameters
     ----------
     a, b
         Predictions of the same sections; genes are matched by name.
     block
-        Side of a block in spots; by section as `block_side` finds it if None.
+        Side of a block in spots; if None, `block_side` chooses it for each section.
 
     Raises
     ------
@@ -157,9 +159,9 @@ def compare_methods(
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One section: its genes that vary, both correlations, block sums of the difference field.
+    """One section: the genes that vary, both correlations, block sums of the difference field.
 
-    `blocks` (blocks, genes) adds up to r_a - r_b.
+    The sum of `blocks` (blocks, genes) over blocks is r_a - r_b.
     """
 
     genes: list[str]
@@ -169,10 +171,10 @@ class _Part:
 
 
 def block_side(difference: NDArray[np.float64], centres: NDArray[np.floating]) -> int:
-    """Side in spots that makes blocks near enough independent.
+    """Return the side, in spots, at which blocks are nearly independent.
 
-    Twice the lag at which the autocorrelation of `difference` (spots,) falls below 0.2; at least
-    `MIN_BLOCK`, and at most a third of the section's width, so that some nine blocks are left.
+    It is twice the lag at which the autocorrelation of `difference` (spots,) falls below 0.2; at
+    least `MIN_BLOCK`, and at most a third of the section's width, which leaves about nine blocks.
     """
     largest = max(MIN_BLOCK, int(np.ceil(np.sqrt(len(centres)) / 3)))
     centred = difference - difference.mean()
@@ -187,7 +189,7 @@ def block_side(difference: NDArray[np.float64], centres: NDArray[np.floating]) -
 
 
 def blocks_of(centres: NDArray[np.floating], side: int) -> NDArray[np.intp]:
-    """Number of the square block of `side` x `side` spots that each spot lies in, (spots,)."""
+    """Return the index of the block of `side` x `side` spots that each spot lies in, (spots,)."""
     step = pitch(centres)
     # half a pitch off the lattice, so that no spot lies on a border
     corner = centres.min(0) - step / 2
@@ -214,7 +216,7 @@ def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int |
     for side in sides:
         predicted = [_columns(h, genes, h.predicted) for h in side]
         r = np.array([per_gene_pearson(measured, y) for y in predicted])
-        # what Pearson calls flat has no say in the difference either
+        # a constant prediction has r = 0, so it must not contribute to the difference either
         field = [z * _standardise(y) * (s != 0) for y, s in zip(predicted, r, strict=True)]
         scores.append(r.mean(0))
         fields.append(np.mean(field, axis=0))
@@ -253,7 +255,7 @@ def _standardise(values: Matrix) -> NDArray[np.float64]:
     return centred / np.maximum(centred.std(0), 1e-12)
 
 
-def _p_value(null: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two-sided, the observed labelling counted among the permutations: never 0."""
-    extreme = (np.abs(null) >= np.abs(seen) - 1e-12).sum(0)
+def _p_value(null: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return two-sided p-values; the observed labelling counts as a permutation, so none is 0."""
+    extreme = (np.abs(null) >= np.abs(observed) - 1e-12).sum(0)
     return (1 + extreme) / (1 + len(null))

@@ -1,4 +1,4 @@
-"""All scores of a held-out section, each beside its baseline."""
+"""All scores of a held-out section, each with its baseline."""
 
 from typing import Any
 
@@ -19,31 +19,31 @@ from histospace_core.evaluation.spatial import map_ssim, smooth_over_neighbours
 
 DEFINITIONS = {
     "per_gene_pearson": "over the spots of one section, mean over genes that vary there",
-    "per_gene_pearson_ci": "95 % bootstrap over the section's spots; too narrow, since spots are "
-    "neighbours",
-    "genes": "non-zero in more than half of the training spots, named",
-    "hvg50": "the 50 genes of them with the largest variance in training",
-    "svg50": "the 50 genes of them with the largest Moran's I in training (6 nearest spots), mean "
+    "per_gene_pearson_ci": "95 % bootstrap over the section's spots; too narrow, because "
+    "neighbouring spots are not independent",
+    "genes": "genes with a symbol that are non-zero in more than half of the training spots",
+    "hvg50": "the 50 of these genes with the largest variance in training",
+    "svg50": "the 50 of these genes with the largest Moran's I in training (6 nearest spots), mean "
     "over the training sections",
     "per_gene_spearman": "as per_gene_pearson, on ranks",
-    "mse_ratio_to_mean": "below 1 beats the training-mean profile",
+    "mse_ratio_to_mean": "below 1 is better than the training-mean profile",
     "rmse": "root of the mean squared error over all spots and genes, in the expression unit; "
     "compare mean_profile_rmse",
-    "ssim": "structural similarity of the gene's map on the spot grid, 7 x 7 spots, mean over the "
-    "gene set; compare mean_profile_ssim",
+    "ssim": "structural similarity of the gene's map on the spot grid in windows of 7 x 7 spots, "
+    "mean over the gene set; compare mean_profile_ssim",
     "variance_ratio": "variance over spots, predicted / measured, median over genes",
     "n_genes_beating_mean": "genes with a mean squared error below that of the training mean",
     "per_spot_pearson": "misleading alone: compare mean_profile_per_spot_pearson",
     "noise_ceiling": "binomial thinning to halves, Spearman-Brown, square root; mean over genes",
     "share_of_noise_ceiling": "mean correlation / mean noise ceiling, over genes that have both",
-    "smoothed": "against measurements averaged with the adjacent spots (the prediction as it is): "
-    "not comparable with raw scores",
+    "smoothed": "against measurements averaged with the adjacent spots (the prediction is not "
+    "smoothed): not comparable with raw scores",
 }
-"""What each key of a row means, for the protocol of a summary."""
+"""Meaning of each key of a row; the protocol of a summary quotes it."""
 
 
 def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -> dict[str, Any]:
-    """Score one held-out section; everything in it can be written as JSON.
+    """Score one held-out section.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
 
     Returns
     -------
-    The row of the section in `summary.json` (keys in `DEFINITIONS`; None where a score does not
-    exist), with "genes": columns of per-gene scores.
+    The row of the section in `summary.json`, ready for JSON. `DEFINITIONS` explains its keys; a
+    score that does not exist is None. "genes" holds columns of per-gene scores.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
 
 
 def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
-    """SSIM over both gene sets, for the prediction and for the mean profile."""
+    """Return the SSIM over both gene sets, of the prediction and of the mean profile."""
     both = np.union1d(sets.hvg50, sets.svg50)
     x = held.measured[:, both]
     flat = np.broadcast_to(held.mean_profile[both], x.shape)
@@ -124,7 +124,7 @@ def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
 def _smoothed(held: HeldOut, sets: GeneSets, varies: NDArray[np.bool_]) -> dict[str, Any]:
     x = smooth_over_neighbours(held.measured, held.centres)
     y, mean = held.predicted, held.mean_profile
-    # rounding makes a constant gene vary after smoothing
+    # rounding would let a constant gene vary after smoothing
     r = np.where(varies, per_gene_pearson(x, y), np.nan)
     return {
         "per_gene_pearson": finite_mean(r),

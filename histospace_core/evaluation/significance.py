@@ -1,4 +1,4 @@
-"""Significance of a correlation between two maps that are both smooth in space."""
+"""Significance of the correlation of two maps that are both spatially autocorrelated."""
 
 from itertools import pairwise
 
@@ -13,9 +13,9 @@ from histospace_core.evaluation.metrics import Matrix, per_gene_pearson
 def spatial_p_values(
     measured: Matrix, predicted: Matrix, positions: NDArray[np.floating], *, n_classes: int = 12
 ) -> NDArray[np.float64]:
-    """Two-sided p-value of each gene's correlation, corrected for spatial autocorrelation.
+    """Return two-sided p-values of each gene's correlation, corrected for spatial autocorrelation.
 
-    Neighbouring spots repeat each other, so a naive test counts too many degrees of freedom.
+    Neighbouring spots are alike, so a naive test assumes too many degrees of freedom.
     The effective sample size follows Clifford, Richardson & Hemon (1989, Biometrics 45:123): the
     variance of r is estimated from the autocovariances of both maps by distance class, and r is
     tested by Student's t with that many spots.
@@ -27,7 +27,7 @@ def spatial_p_values(
 
     Returns
     -------
-    (genes,), NaN where the correlation is NaN.
+    (genes,), NaN if the correlation is NaN.
     """
     r = per_gene_pearson(measured, predicted)
     n_effective = effective_sample_size(measured, predicted, positions, n_classes=n_classes)
@@ -39,13 +39,13 @@ def spatial_p_values(
 def effective_sample_size(
     measured: Matrix, predicted: Matrix, positions: NDArray[np.floating], *, n_classes: int = 12
 ) -> NDArray[np.float64]:
-    """Number of independent spots that the two maps of each gene are worth, (genes,)."""
+    """Return the effective number of independent spots for the two maps of each gene, (genes,)."""
     n = len(positions)
     x = _standardise(measured)
     y = _standardise(predicted)
     distance = squareform(pdist(positions))
     upper = np.quantile(distance, np.linspace(0, 1, n_classes + 1))
-    total = np.full(x.shape[1], float(n))  # distance class 0: each spot with itself
+    total = np.full(x.shape[1], float(n))  # distance class 0: each spot paired with itself
     for low, high in pairwise(upper):
         pairs = ((distance > low) & (distance <= high)).astype(np.float64)
         n_pairs = pairs.sum()
@@ -56,7 +56,7 @@ def effective_sample_size(
 
 
 def q_values(p_values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Benjamini-Hochberg q-values over the genes that have a p-value; NaN stays NaN."""
+    """Return Benjamini-Hochberg q-values over the genes that have a p-value; NaN stays NaN."""
     q = np.full(len(p_values), np.nan)
     known = np.isfinite(p_values)
     if known.any():

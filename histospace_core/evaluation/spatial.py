@@ -1,4 +1,4 @@
-"""The spots of a section as a map: neighbours, autocorrelation, smoothing, pictures."""
+"""The spots of a section as a map: neighbours, autocorrelation, smoothing, rasters."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,15 @@ from skimage.metrics import structural_similarity
 from histospace_core.evaluation.metrics import Matrix
 
 REACH = 1.6
-"""Neighbours lie within this many pitches: a square lattice's diagonal is 1.41 away, its second
-ring 2; a hexagonal lattice's second ring 1.73. The margin is for spots moved by hand."""
+"""Neighbours lie within this many pitches. On a square lattice the diagonal is 1.41 pitches and
+the second ring 2; on a hexagonal lattice the second ring is 1.73. The rest is tolerance for spots
+moved by hand."""
 _WINDOW = 7
-"""Side of the SSIM window in spots, as in Wang et al. (2004) without Gaussian weights."""
+"""Side of the SSIM window in spots, as in Wang et al. (2004), without Gaussian weights."""
 
 
 def pitch(centres: NDArray[np.floating]) -> float:
-    """Distance between neighbouring spots: the median distance to the nearest one, in px."""
+    """Return the distance of neighbouring spots: the median distance to the nearest one, px."""
     if len(centres) < 2:
         return float("nan")
     return float(np.median(cKDTree(centres).query(centres, k=2)[0][:, 1]))
@@ -25,11 +26,11 @@ def pitch(centres: NDArray[np.floating]) -> float:
 def morans_i(
     values: Matrix, centres: NDArray[np.floating], *, n_neighbours: int = 6
 ) -> NDArray[np.float64]:
-    """Moran's I of each gene over the spots of one section.
+    """Return Moran's I of each gene over the spots of one section.
 
-    I = n / S0 * sum_ij w_ij z_i z_j / sum_i z_i^2 (Moran 1950, Biometrika 37:17), the weights 1/k
-    on the k nearest spots and 0 elsewhere, so that S0 = n. The spots' pitch does not enter: a
-    lattice moved by hand is welcome.
+    I = n / S0 * sum_ij w_ij z_i z_j / sum_i z_i^2 (Moran 1950, Biometrika 37:17), with weights 1/k
+    for the k nearest spots and 0 elsewhere, so that S0 = n. It does not depend on the pitch, so
+    spots moved by hand do no harm.
 
     Parameters
     ----------
@@ -38,14 +39,14 @@ def morans_i(
 
     Returns
     -------
-    (genes,), NaN where a gene is constant or the section has fewer than three spots.
+    (genes,), NaN if a gene is constant or the section has fewer than three spots.
     """
     n = len(centres)
     k = min(n_neighbours, n - 1)
     if n < 3:
         return np.full(values.shape[1], np.nan)
     near = cKDTree(centres).query(centres, k=k + 1)[1]
-    # a spot is its own first neighbour unless two share a place: drop self by index
+    # a spot is its own first neighbour unless two spots coincide, so drop it by index
     others = np.array([row[row != i][:k] for i, row in enumerate(near)])
     weights = sparse.csr_array(
         (np.full(n * k, 1 / k), (np.repeat(np.arange(n), k), others.ravel())), shape=(n, n)
@@ -59,13 +60,13 @@ def morans_i(
 def smooth_over_neighbours(
     values: Matrix, centres: NDArray[np.floating], k: int = 8
 ) -> NDArray[np.float32]:
-    """Average each spot with its neighbours on the lattice, all counting the same.
+    """Average each spot with its neighbours on the lattice, with equal weights.
 
-    At most `k` nearest spots within `REACH` pitches: the eight around a spot of a square lattice,
-    the six of a hexagonal one, fewer at the border. Targets averaged with the adjacent spots are
-    the convention of ST-Net (He et al. 2020, doi 10.1038/s41551-020-0578-x) that TRIPLEX (Chung et
-    al. 2024, CVPR) and others score against: it takes noise out of the truth and so lifts every
-    score. Never compare a smoothed score with a raw one.
+    Neighbours are the `k` nearest spots within `REACH` pitches: eight on a square lattice, six on a
+    hexagonal one, fewer at the border. ST-Net (He et al. 2020, doi 10.1038/s41551-020-0578-x),
+    TRIPLEX (Chung et al. 2024, CVPR) and others score against targets smoothed in this way. It
+    removes noise from the measurement and thus raises every score: never compare a smoothed score
+    with a raw one.
 
     Parameters
     ----------
@@ -87,16 +88,17 @@ def smooth_over_neighbours(
 
 
 def raster(centres: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Lay a grid of one cell a pitch over the section and find each cell's nearest spot.
+    """Lay a grid with cells of one pitch over the section and find each cell's nearest spot.
 
-    Nearest-neighbour interpolation: it serves square, hexagonal and hand-moved lattices alike.
+    Nearest-neighbour interpolation works on square and hexagonal lattices and with spots moved by
+    hand.
 
     Returns
     -------
     nearest : (rows, columns)
         Index of the nearest spot to the centre of each cell.
     covered : (rows, columns)
-        Cells whose centre has a spot within 0.75 pitch (half a cell's diagonal is 0.71).
+        Cells with a spot within 0.75 pitch of their centre (half a cell's diagonal is 0.71).
     """
     step = pitch(centres)
     if not step > 0:
@@ -111,16 +113,16 @@ def raster(centres: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.
 def map_ssim(
     measured: Matrix, predicted: Matrix, centres: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Structural similarity of each gene's measured and predicted map, (genes,).
+    """Return the structural similarity of each gene's measured and predicted map, (genes,).
 
-    Both maps are drawn on the grid of `raster`; a cell off the tissue repeats the nearest spot, so
-    that windows at the border see no false edge, and does not count in the mean. Window 7 x 7
-    spots (the largest odd one that fits a smaller section), constants of Wang et al. (2004, IEEE
-    TIP 13:600), the measured range of the gene as its data range.
+    Both maps are drawn on the grid of `raster`. A cell off the tissue repeats the nearest spot, so
+    that windows at the border contain no false edge, and is left out of the mean. The window is
+    7 x 7 spots, or the largest odd one that fits a smaller section; the constants are those of
+    Wang et al. (2004, IEEE TIP 13:600); the data range is the measured range of the gene.
 
     Returns
     -------
-    (genes,), NaN where a gene is constant in the measurement or the grid is under 3 x 3.
+    (genes,), NaN if a gene is constant in the measurement or the grid is smaller than 3 x 3.
     """
     nearest, covered = raster(centres)
     side = min(nearest.shape)

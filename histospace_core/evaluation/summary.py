@@ -1,4 +1,4 @@
-"""Average scores over seeds, sections and patients, with an interval that says what it covers."""
+"""Average scores over seeds, sections and patients, with intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,22 +16,22 @@ _NOT_SCORES = {"seed", "genes", "per_gene_pearson_ci"}
 def summarise(
     rows: Sequence[Mapping[str, Any]], *, n_resamples: int = 2000, seed: int = 0
 ) -> dict[str, Any]:
-    """Average rows of `score_section`: over seeds, then a patient's sections, then patients.
+    """Average rows of `score_section` over seeds, then over a patient's sections, then patients.
 
-    So no patient counts more for having more sections. The interval is the 95 % percentile
-    bootstrap over patients; over sections where one patient is left; over spots (of the
-    correlation only) where one section is. `resampled` and `note` say which.
+    A patient with more sections thus has no more weight. The interval is the 95 % percentile
+    bootstrap over patients; over sections if there is one patient; over spots (for the
+    correlation only) if there is one section. `resampled` and `note` state which.
 
     Parameters
     ----------
     rows
-        Every number in them is averaged, nested ones under a dotted key; a row may carry `seed`.
+        Every number in them is averaged, nested ones under a dotted key; a row may have `seed`.
 
     Returns
     -------
     {"n_patients", "n_sections", "n_seeds", "resampled": "patients" | "sections" | "spots",
     "note", "scores": {key: {"mean", "low", "high"}}, "patients": {patient: {key: mean}},
-    "sections": {section: {key: mean}}}; None where a value does not exist.
+    "sections": {section: {key: mean}}}; a value that does not exist is None.
     """
     if not rows:
         raise CohortError("There is no scored section to summarise; evaluate at least one fold.")
@@ -65,7 +65,7 @@ def summarise(
 def _bootstrap(
     table: NDArray[np.float64], n_resamples: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ends of the interval of the mean over rows, each (columns,); NaN from a single row."""
+    """Return both ends of the interval of the mean over rows, (columns,); NaN for one row."""
     n = len(table)
     if n < 2:
         return np.full(table.shape[1], np.nan), np.full(table.shape[1], np.nan)
@@ -77,14 +77,14 @@ def _bootstrap(
 def _note(resampled: str, n: int) -> str:
     if resampled == "spots":
         return (
-            "One section was held out: the interval is over its spots, knows nothing of how "
-            "sections and patients differ, and is too narrow."
+            "One section was held out: the interval is over its spots, ignores the variation "
+            "between sections and patients, and is too narrow."
         )
-    few = " So few make a rough interval." if n < _FEW else ""
+    few = " With so few, it is rough." if n < _FEW else ""
     if resampled == "sections":
         return (
-            f"One patient was held out: the interval is over its {n} sections and knows nothing of "
-            f"how patients differ.{few}"
+            f"One patient was held out: the interval is over its {n} sections and ignores the "
+            f"variation between patients.{few}"
         )
     return f"The interval is over {n} patients.{few}"
 

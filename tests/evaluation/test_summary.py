@@ -40,7 +40,7 @@ def test_seeds_then_sections_then_patients() -> None:
 def test_one_patient_resamples_sections_and_says_so() -> None:
     summary = summarise([_row(f"A{i}", i / 10) for i in range(1, 8)])
     assert summary["resampled"] == "sections"
-    assert "nothing of how patients differ" in summary["note"]
+    assert "ignores the variation between patients" in summary["note"]
     score = summary["scores"]["per_gene_pearson"]
     assert score["mean"] == pytest.approx(0.4)
     assert 0.1 < score["low"] < 0.3
