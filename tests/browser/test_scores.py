@@ -91,6 +91,6 @@ def test_a_damaged_evaluation_is_a_sentence(page, evaluation):
     run, _ = evaluation
     (run.directory / "summary.json").write_text("{")
     page.goto(f"/scores?evaluation={run.id}")
-    page.get_by_text("missing or damaged: evaluate again").wait_for()
+    page.get_by_text("missing or damaged: run the evaluation again").wait_for()
     page.get_by_role("tab", name="Leaderboard").click()
     assert page.get_by_text("Traceback").count() == 0

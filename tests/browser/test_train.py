@@ -38,11 +38,11 @@ def attach(page, name, files):
     """Bring the measurement of a slide on the Train page."""
     smooth(page)
     page.wait_for_timeout(1500)  # an expander that opens by itself is not clicked shut
-    if not page.get_by_role("combobox", name=re.compile("^Of which slide")).is_visible():
-        page.get_by_text("Bring measured expression").click()
-    which = page.get_by_role("combobox", name=re.compile("^Of which slide"))
+    if not page.get_by_role("combobox", name=re.compile("^For which slide")).is_visible():
+        page.get_by_text("Add measured expression").click()
+    which = page.get_by_role("combobox", name=re.compile("^For which slide"))
     if which.input_value() != f"{name}.png":
-        steps.choose(page, "Of which slide", f"{name}.png")
+        steps.choose(page, "For which slide", f"{name}.png")
         page.wait_for_timeout(1500)  # the fields of the slide before are gone
         smooth(page)
     for label, file in (("Counts, .h5ad", files.counts), ("Spot file", files.spots)):
@@ -81,7 +81,7 @@ def test_own_sections_become_a_model(app, page, sections):
         steps.state_pixel_size(page, 0.69)
         smooth(page)
     page.goto("/train")
-    page.get_by_text("Bring measured expression").wait_for()
+    page.get_by_text("Add measured expression").wait_for()
     for name, files in sections.items():
         attach(page, name, files)
     slides = {s.name: s for s in Catalog(f"sqlite:///{app.store}/catalog.db").slides()}
@@ -127,8 +127,8 @@ def look_at_training(app, page, run_id):
 
 
 def look_at_model(page):
-    """Its card and genes, then another model beside it."""
-    page.get_by_role("link", name="Its card and genes").click()
+    """Its model card and genes, then another model beside it."""
+    page.get_by_role("link", name="Model card and genes").click()
     page.wait_for_url("**/models?model=mine*")
     page.get_by_role("tab", name="Genes").click()
     page.get_by_text(f"{len(GENES)} of {len(GENES)} genes").wait_for()

@@ -1,1 +1,1 @@
-"""Slides, runs, models and evaluations, as lists to search."""
+"""Searchable lists of slides, runs, models and evaluations."""

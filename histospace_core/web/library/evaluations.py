@@ -1,4 +1,4 @@
-"""Finished evaluations and the leaderboard, read for a page."""
+"""Read finished evaluations and the leaderboard for display."""
 
 import json
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ import pandas as pd
 
 from histospace_core.errors import StoreError
 
-LEADERBOARD: Final = ("network", "split", "per_gene_pearson")  # columns that it must have
+LEADERBOARD: Final = ("network", "split", "per_gene_pearson")  # required columns
 
-#: Score -> its name, and what the mean profile scores: a number, or the key of its own score.
+#: Score -> its name and the mean profile's value: a number, or the key of another score.
 SCORES: Final[dict[str, tuple[str, float | str]]] = {
     "per_gene_pearson": ("per-gene r", 0.0),
     "per_gene_pearson_hvg50": ("per-gene r, 50 most variable genes (HVG50)", 0.0),
-    "per_gene_pearson_svg50": ("per-gene r, 50 most spatial genes (SVG50)", 0.0),
+    "per_gene_pearson_svg50": ("per-gene r, 50 most spatially variable genes (SVG50)", 0.0),
     "per_gene_spearman": ("per-gene Spearman", 0.0),
     "mse_ratio_to_mean": ("error ratio (below 1 is better)", 1.0),
     "rmse": ("RMSE (lower is better)", "mean_profile_rmse"),
     "ssim_hvg50": ("SSIM of the maps, HVG50", "mean_profile_ssim_hvg50"),
     "ssim_svg50": ("SSIM of the maps, SVG50", "mean_profile_ssim_svg50"),
     "variance_ratio": ("variance, predicted / measured (1 is right)", 0.0),
-    "per_spot_pearson": ("per-spot r (misleading alone)", "mean_profile_per_spot_pearson"),
+    "per_spot_pearson": ("per-spot r (misleading on its own)", "mean_profile_per_spot_pearson"),
     "smoothed.per_gene_pearson": ("per-gene r against neighbour-smoothed measurements", 0.0),
     "smoothed.mse_ratio_to_mean": ("error ratio against neighbour-smoothed measurements", 1.0),
 }
@@ -30,16 +30,16 @@ SCORES: Final[dict[str, tuple[str, float | str]]] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` left in a folder.
+    """The result of an evaluation.
 
     Attributes
     ----------
     summary : dict
         `summary.json`.
     folds : DataFrame
-        One row a held-out section and seed.
+        One row per held-out section and seed.
     genes : DataFrame
-        Per gene, section and seed: `gene`, `test`, `pearson` and what else was scored.
+        One row per gene, section and seed: `gene`, `test`, `pearson` and further scores.
     """
 
     summary: dict[str, Any]
@@ -48,7 +48,7 @@ class Evaluation:
 
     @property
     def leaks(self) -> list[str]:
-        """In which ways the held-out sections were known in training."""
+        """How information about the held-out sections reached the training."""
         return list(self.summary.get("protocol", {}).get("leaks", []))
 
     def mean(self, score: str) -> float:
@@ -57,19 +57,19 @@ class Evaluation:
         return float("nan") if value is None else float(value)
 
     def baseline(self, score: str) -> float:
-        """Return what the mean profile, without an image, reaches in one of `SCORES`."""
-        known = SCORES[score][1]
-        return self.mean(known) if isinstance(known, str) else known
+        """Return the mean profile's value of one of `SCORES`."""
+        value = SCORES[score][1]
+        return self.mean(value) if isinstance(value, str) else value
 
     @property
     def coverage(self) -> str:
-        """Say how far prediction intervals covered each held-out section; "" if it is not known."""
+        """Return the interval coverage of each held-out section as text; "" if it is unknown."""
         interval = self.summary.get("interval", {})
         reached = interval.get("measured_coverage", {})
         shares = ", ".join(f"{name} {share:.0%}" for name, share in reached.items())
         level = f"{interval.get('level', 0):.0%}"
         return (
-            f"Covered by {level} intervals fitted to the other sections: {shares}."
+            f"Coverage of {level} intervals fitted on the other sections: {shares}."
             if shares
             else ""
         )
@@ -98,7 +98,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     Raises
     ------
     StoreError
-        A file is missing or is not what `evaluate` writes.
+        A file is missing or damaged.
     """
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
@@ -110,18 +110,18 @@ def read_evaluation(folder: Path) -> Evaluation:
         evaluation.table()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise StoreError(
-            "The result of this evaluation is missing or damaged: evaluate again."
+            "The result of this evaluation is missing or damaged: run the evaluation again."
         ) from error
     return evaluation
 
 
 def read_leaderboard(file: Path) -> pd.DataFrame | None:
-    """Read the leaderboard, best first within each split; None where none was made yet.
+    """Read the leaderboard, best first within each split; return None if there is none.
 
     Raises
     ------
     StoreError
-        The file is no leaderboard.
+        The file is not a leaderboard.
     """
     if not file.exists():
         return None
@@ -133,5 +133,5 @@ def read_leaderboard(file: Path) -> pd.DataFrame | None:
         return table[[*LEADERBOARD, *(c for c in table if c not in LEADERBOARD)]]
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
-            f"'{file.name}' is no leaderboard: make it again with the benchmark's command."
+            f"'{file.name}' is not a leaderboard: create it again with the benchmark command."
         ) from error

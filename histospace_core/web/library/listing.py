@@ -1,4 +1,4 @@
-"""What slides and runs have in common as things to find again: words, search, progress."""
+"""Shared by the lists of slides and runs: search, pages, tags, notes and progress."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -18,7 +18,7 @@ RESULT_PAGES = {
     "export": "export.py",
     "evaluate": "scores.py",
 }
-"""The page on which a finished run of a kind is looked at."""
+"""Kind of run -> the page that shows its result."""
 PROGRESS_PAGES = {
     "predict": "predict.py",
     "characterise": "characterise.py",
@@ -27,16 +27,16 @@ PROGRESS_PAGES = {
     "train": "train.py",
     "evaluate": "train.py",
 }
-"""The page that shows how far a run of a kind is."""
+"""Kind of run -> the page that shows its progress."""
 MAX_SHOWN = 30
 Row = TypeVar("Row", SlideRow, RunRow)
 
 
 def search_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, list[str]]:
-    """Show the search over words and tags; the address keeps what is sought."""
+    """Show the search fields for text and tags, and sync them to the URL."""
     known = get_context().catalog.tags(table)
     text, tags = (f"{name}-{table.__tablename__}" for name in ("find", "tag"))
-    if text not in st.session_state:  # a new visit: what the address says
+    if text not in st.session_state:  # a new visit starts from the URL
         st.session_state[text] = st.query_params.get("find", "")
         st.session_state[tags] = st.query_params.get_all("tag")
     st.session_state[tags] = [tag for tag in st.session_state[tags] if tag in known]
@@ -54,14 +54,14 @@ def search_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, li
 
 
 def current_page(rows: Sequence[Row], per_page: int) -> Sequence[Row]:
-    """Return the rows of a page that the user turns to."""
+    """Let the user choose a page of the list, and return its rows."""
     pages = max(1, -(-len(rows) // per_page))
     page = st.number_input(f"Page of {pages}", 1, pages, width=140) if pages > 1 else 1
     return rows[(page - 1) * per_page : page * per_page]
 
 
 def show_tags_and_note(row: SlideRow | RunRow) -> None:
-    """Show a row's tags and note, where it has any."""
+    """Show the tags and the note of a slide or run, if it has any."""
     if row.tags:
         with st.container(horizontal=True, gap="small"):
             for tag in row.tags:
@@ -73,7 +73,7 @@ def show_tags_and_note(row: SlideRow | RunRow) -> None:
 @st.dialog("Edit")
 @guarded
 def describe(row: SlideRow | RunRow) -> None:
-    """Let the user change tags and note of a slide or a run, and a slide's name."""
+    """Let the user edit the tags and note of a slide or run, and the name of a slide."""
     if isinstance(row, RunRow):
         st.caption(plain(run_text(row)))
     catalog = get_context().catalog
@@ -85,9 +85,9 @@ def describe(row: SlideRow | RunRow) -> None:
         default=list(row.tags),
         placeholder="choose" if known else "none yet",
     )
-    # a field of its own: what is typed into the list and not entered would be lost
+    # A separate field: text typed into the list above is lost unless the user presses Enter.
     new = st.text_input(
-        "New tags, with commas between", help=f"Up to {LONGEST_TAG} characters each."
+        "New tags, separated by commas", help=f"Up to {LONGEST_TAG} characters each."
     ).split(",")
     tags = [*tags, *new]
     note = st.text_area("Note", row.note, max_chars=LONGEST_NOTE)
@@ -102,13 +102,13 @@ def describe(row: SlideRow | RunRow) -> None:
 
 
 def warn_of_personal_name(slide: SlideRow) -> None:
-    """Warn of a name that seems to tell who the patient is, and offer another."""
+    """Warn if a slide's name may identify the patient, and offer a neutral name."""
     found = None if slide.is_sample else find_identifier(slide.name)
     if found is None:
         return
     what, part = found
     st.warning(
-        f"The name seems to hold {what} ({plain(part)}): screens and exports would show it.",
+        f"The name seems to contain {what} ({plain(part)}): screens and exports would show it.",
         icon=":material/person_alert:",
     )
     neutral = f"slide {slide.sha256[:6]}{suffix(slide.name)}"
@@ -120,21 +120,21 @@ def warn_of_personal_name(slide: SlideRow) -> None:
 @st.fragment(run_every=2.0)
 @guarded
 def watch(run_ids: Sequence[str]) -> None:
-    """Show how far some runs are, every two seconds, from the catalog: a reload loses nothing.
+    """Show the progress of runs every two seconds, from the catalog: a reload loses nothing.
 
-    Runs that end meanwhile stay in the list, with a link to what they made.
+    Runs that end meanwhile stay in the list, with a link to their result.
     """
     runs = get_context().catalog.runs_by_id(run_ids)
     ended = sum(not run.is_active for run in runs)
     done = sum(run.state == State.DONE for run in runs)
     failed = f", {ended - done} stopped" if ended > done else ""
-    st.markdown(f"**Under way: {done} of {len(runs)} done{failed}**")
-    if ended == len(runs) and st.button("Show them below", icon=":material/refresh:"):
-        st.rerun()  # not by itself: a dialog may be open
+    st.markdown(f"**In progress: {done} of {len(runs)} done{failed}**")
+    if ended == len(runs) and st.button("Update the list below", icon=":material/refresh:"):
+        st.rerun()  # not automatic: it would close an open dialog
     for run in runs[:MAX_SHOWN]:
         _progress_row(run)
     if len(runs) > MAX_SHOWN:
-        st.caption(f"and {len(runs) - MAX_SHOWN} more, waiting")
+        st.caption(f"and {len(runs) - MAX_SHOWN} more are waiting")
 
 
 def _progress_row(run: RunRow) -> None:

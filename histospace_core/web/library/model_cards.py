@@ -1,4 +1,4 @@
-"""Model packages as pages show them: side by side, as a safe card, as one file to take away."""
+"""Model packages for display: overview, comparison, safe model card and zip archive."""
 
 import io
 import re
@@ -15,7 +15,7 @@ _LINKS = re.compile(r"!(?=\[)|(?<=\])(?=\()|<(?=[A-Za-z/!])")
 
 
 def overview(models: Sequence[ModelRow]) -> pd.DataFrame:
-    """Return one row a model: what it is, what it was trained on, how it does."""
+    """Return one row per model: its network, training data and scores."""
     return pd.DataFrame([_row(model) for model in models])
 
 
@@ -37,23 +37,26 @@ def _row(model: ModelRow) -> dict[str, Any]:
 
 
 def score_warning(model: ModelRow) -> str | None:
-    """Return what must be said with a model's scores, a sentence; None where nothing must."""
+    """Return the caveat about a model's scores, one sentence; None if there is none."""
     metrics = model.summary.get("metrics", {})
     ratio, by = metrics.get("mse_ratio_to_mean"), metrics.get("held_out_by")
     if ratio is None:
-        return "This model has no held-out score: how far its maps can be trusted is not known."
+        return "This model has no held-out score: the accuracy of its maps is unknown."
     if ratio >= 1:
         return (
-            "On held-out sections this model does not beat the mean profile, which needs no image: "
-            "do not read biology into its maps."
+            "On held-out sections this model does not beat the mean profile, which uses no image: "
+            "do not draw biological conclusions from its maps."
         )
     if by == "section":
-        return "Scored on other sections of its own patients: expect less on a new patient."
+        return (
+            "Scored on other sections of its training patients: expect lower scores on a new "
+            "patient."
+        )
     return None
 
 
 def same_training_data(one: ModelPackage, other: ModelPackage) -> bool:
-    """Tell whether two models were trained on the same sections of the same patients."""
+    """Return whether two models were trained on the same sections of the same patients."""
 
     def sections(package: ModelPackage) -> set[tuple[str, str]]:
         listed = package.config.get("training_sections", [])
@@ -63,10 +66,10 @@ def same_training_data(one: ModelPackage, other: ModelPackage) -> bool:
 
 
 def shared_genes(one: ModelPackage, other: ModelPackage) -> pd.DataFrame:
-    """Return the scores of the genes that both models have, by gene, one column a model and score.
+    """Return the scores of the genes that both models predict, one column per model and score.
 
     Columns `held_out_pearson_a`, `…_b`, `mse_ratio_to_mean_a`, `…_b`, `reliable_a`, `…_b` and
-    `difference`, the second model's correlation less the first's; largest first.
+    `difference`, the second model's correlation minus the first's; largest first.
     """
     scores = ["gene", "held_out_pearson", "mse_ratio_to_mean", "reliable"]
     table = one.genes[scores].merge(other.genes[scores], on="gene", suffixes=("_a", "_b"))
@@ -75,16 +78,16 @@ def shared_genes(one: ModelPackage, other: ModelPackage) -> pd.DataFrame:
 
 
 def card_markdown(package: ModelPackage) -> str:
-    """Return the card for display under the page's own headings: no picture, link or HTML in it.
+    """Return the card for display under the page's headings, without pictures, links or HTML.
 
-    A card may come from elsewhere; a picture in it would make the browser ask another machine.
+    A card may come from elsewhere, and a picture in it would make the browser contact a server.
     """
     body = re.sub(r"\A# .*\n", "", package.card)
     return _LINKS.sub(lambda found: "\\" + found[0], re.sub(r"^(#+) ", r"##\1 ", body, flags=re.M))
 
 
 def package_zip(package: ModelPackage) -> bytes:
-    """Return the package as a zip archive with one folder of its name in it."""
+    """Return the package as a zip archive of one folder that has its name."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
         for file in sorted(package.directory.iterdir()):

@@ -1,1 +1,1 @@
-"""Predict: what a run would do, before it starts."""
+"""The Predict page: a preview of the run."""

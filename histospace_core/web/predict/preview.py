@@ -1,4 +1,4 @@
-"""What a prediction would do, before it is run: tissue, tiles, rough time."""
+"""Preview of a prediction: tissue, tiles and estimated time."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
 
-#: Tiles per second assumed where no earlier run tells: a laptop's CPU, slide reading included.
+#: Tiles per second assumed without an earlier run: a laptop CPU, reading the slide included.
 ASSUMED_SPEED = 40.0
 
 
@@ -25,11 +25,11 @@ class Preview:
         Overview with the outline of the tissue.
     tissue_mm2 : float
     n_tiles : int
-        Tiles on tissue, those with ink or a fold among them.
+        Tiles on tissue, including those with ink or a fold.
     excluded : dict
         Number of tiles left out, by reason.
     notes : tuple of str
-        What the reader should know before the run, a sentence each.
+        What the user should know before the run, one sentence each.
     """
 
     picture: npt.NDArray[np.uint8]
@@ -40,12 +40,12 @@ class Preview:
 
 
 def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float | None) -> Preview:
-    """Find the tissue of a slide and plan its tiles, as the run will.
+    """Find the tissue of a slide and plan its tiles in the same way as the run.
 
     Raises
     ------
     SlideError
-        The slide cannot be read, its pixel size is not known, or it has no tissue.
+        The slide cannot be read, its pixel size is unknown, or it has no tissue.
     """
     with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
         tissue = find_tissue(opened)
@@ -56,7 +56,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
-    """Return a rough time for `n_tiles`, from the newest finished run of the same model."""
+    """Estimate the seconds for `n_tiles` from the newest finished run of the same model."""
     for run in catalog.runs(states=[State.DONE], model_name=model_name, limit=1):
         if run.total and run.seconds > 0:
             return n_tiles * run.seconds / run.total

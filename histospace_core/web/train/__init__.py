@@ -1,1 +1,1 @@
-"""Train: a cohort, its checks, and the results of training on it."""
+"""The Train page: a cohort, its checks, and the results of training on it."""

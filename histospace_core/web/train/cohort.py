@@ -1,4 +1,4 @@
-"""A cohort put together in the app: its members, its check, its table on disk."""
+"""A cohort assembled in the app: its members, its check and its table on disk."""
 
 import csv
 import hashlib
@@ -45,7 +45,7 @@ class ScoringPlan:
 
 
 def suggest_section_name(slide_name: str) -> str:
-    """Return a section name made from the name of the slide's file."""
+    """Return a section name derived from the name of the slide's file."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", slide_name.split(".")[0]).strip("-._")
     return stem[:40] or "section"
 
@@ -59,7 +59,7 @@ def as_section(slide: SlideRow, name: str, patient: str) -> Section:
 
 
 def sections_of(members: Sequence[Member]) -> list[Section]:
-    """Return the members as sections; one without counts is left out."""
+    """Return the members as sections; those without counts are left out."""
     return [as_section(m.slide, m.section, m.patient) for m in members if m.slide.counts_path]
 
 
@@ -88,26 +88,26 @@ def scoring_plan(sections: Sequence[Section]) -> ScoringPlan:
         return ScoringPlan(
             "nothing",
             0,
-            "There is one section only, so nothing can be held out: the model will have no scores, "
-            "and none of its genes will be called reliable.",
+            "There is only one section, so nothing can be held out: the model will have no scores "
+            "and no reliable genes.",
         )
     if folds[0].same_patient:
         return ScoringPlan(
             "section",
             len(folds),
-            f"There is one patient only, so each of the {len(folds)} sections is held out in turn. "
-            "The scores will be optimistic: expect less on a new patient.",
+            f"There is only one patient, so each of the {len(folds)} sections is held out in turn. "
+            "The scores will be optimistic: expect lower scores on a new patient.",
         )
     return ScoringPlan(
         "patient",
         len(folds),
-        f"Each of the {len(folds)} patients is held out in turn, with all of their sections: the "
-        "scores say how well a new patient is predicted.",
+        f"Each of the {len(folds)} patients is held out in turn, with all of their sections. The "
+        "scores show how well the model predicts a new patient.",
     )
 
 
 def write_cohort(folder: Path, sections: Sequence[Section]) -> Path:
-    """Write the cohort's table, named by its content: the same cohort again is the same file.
+    """Write the cohort table, named after its content, so that equal cohorts share a file.
 
     Returns
     -------

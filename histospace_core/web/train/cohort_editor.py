@@ -1,4 +1,4 @@
-"""Fields of the Train page: which slides are sections of which patients, and their measurements."""
+"""Fields of the Train page: sections, their patients and their measured expression."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from histospace_core.web.widgets.parts import guarded, plain
 from histospace_core.web.widgets.uploader import measured_uploader
 
 _ENTRIES = "cohort-entries"  # what the user has typed, by slide id
-_TABLE = "cohort-table"  # what the editor was opened with
+_TABLE = "cohort-table"  # the table that the editor was opened with
 _ATTACHED = "cohort-attached"  # verdict and sentence of the latest attachment
 
 
@@ -30,7 +30,7 @@ def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
     Entries survive a visit to another page.
     """
     key = f"cohort-{hash(tuple((s.id, s.mpp, s.counts_path) for s in slides))}"
-    if key not in st.session_state:  # a new visit, or other slides
+    if key not in st.session_state:  # a new visit, or the slides have changed
         st.session_state[_TABLE] = _table(slides, st.session_state.get(_ENTRIES, {}))
     edited = st.data_editor(
         st.session_state[_TABLE],
@@ -39,11 +39,13 @@ def cohort_editor(slides: Sequence[SlideRow]) -> list[Member]:
         disabled=["slide", "mpp", "measured"],
         column_config={
             "use": st.column_config.CheckboxColumn("train on", width="small"),
-            "section": st.column_config.TextColumn(max_chars=40, help="Its name in the scores."),
+            "section": st.column_config.TextColumn(
+                max_chars=40, help="The section's name in the scores."
+            ),
             "patient": st.column_config.TextColumn(
                 max_chars=40,
-                help="A pseudonym. Sections of one patient must have the same: they are held out "
-                "together, so that a model is never scored on a patient it has seen.",
+                help="A pseudonym, the same for all sections of a patient: they are held out "
+                "together, so that no model is scored on a patient it was trained on.",
             ),
             "mpp": st.column_config.NumberColumn("µm per px", format="%.4g"),
             "measured": st.column_config.TextColumn("measured expression"),
@@ -78,7 +80,7 @@ def _table(slides: Sequence[SlideRow], entries: Mapping[str, Mapping[str, Any]])
 
 
 def _text(value: object) -> str:
-    """Return the text of a cell with single spaces; an emptied cell is None."""
+    """Return the text of a cell with single spaces; the editor gives None for an empty cell."""
     return " ".join(str(value or "").split())
 
 
@@ -90,19 +92,20 @@ def attach_measurement(slides: Sequence[SlideRow]) -> None:
         _show_result(*attached)
     by_id = {slide.id: slide for slide in sorted(slides, key=lambda s: s.counts_path is not None)}
     lacking = sum(slide.counts_path is None for slide in slides)
-    state = f"{lacking} of {len(slides)} slides have none" if lacking else "every slide has its own"
-    label = f"Bring measured expression ({state})"
+    state = f"{lacking} of {len(slides)} slides have none" if lacking else "all slides have it"
+    label = f"Add measured expression ({state})"
     more_to_attach = lacking > 0 and attached is not None
     with st.expander(label, expanded=more_to_attach or lacking == len(slides)):
         slide_id = st.selectbox(
-            "Of which slide", list(by_id), format_func=lambda key: by_id[key].name
+            "For which slide", list(by_id), format_func=lambda key: by_id[key].name
         )
         slide = by_id[slide_id]
         if slide.counts_path:
-            st.caption("This slide has a measurement; a new one takes its place.")
+            st.caption("This slide already has measured expression; a new upload replaces it.")
         st.markdown(
-            "A table of counts (TSV) with its spot file; or one `.h5ad`; or a zip of a Space "
-            "Ranger folder. Raw counts, positions in full-resolution pixels of this slide."
+            "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip of a "
+            "Space Ranger folder. Counts must be raw, and positions in full-resolution pixels of "
+            "this slide."
         )
         counts = measured_uploader(f"train-counts-{slide.id}", "Counts, .h5ad or zip")
         spots = measured_uploader(
@@ -117,7 +120,7 @@ def attach_measurement(slides: Sequence[SlideRow]) -> None:
 def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | None) -> None:
     if slide.mpp is None:
         raise MeasurementError(
-            f"The pixel size of {slide.name} is not known: state it under Slides, then attach."
+            f"The pixel size of {slide.name} is unknown: enter it under Slides, then attach."
         )
     with st.spinner("Checking the spots against the tissue…"):
         file, spot_file = _file(counts), _file(spots)

@@ -1,4 +1,4 @@
-"""A training or evaluation on the page: progress, loss curves, what came out of it."""
+"""A training or evaluation run: its progress, loss curves and result."""
 
 from functools import partial
 from itertools import cycle
@@ -30,15 +30,15 @@ KIND_TITLES = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
 
 
 def training_title(run: RunRow) -> str:
-    """Return a training or evaluation in one line, as plain text."""
+    """Return the one-line title of a training or evaluation, as plain text."""
     name = run.settings.get("name") or run.model_name
     return f"{KIND_TITLES[Kind(run.kind)]} of {name} · {time_text(run.created_at)}"
 
 
 def show_training(run: RunRow) -> None:
-    """Show where a training or evaluation stands, its loss curves, and what it made."""
+    """Show the state, the loss curves and the result of a training or evaluation."""
     if run.kind not in KIND_TITLES:
-        raise JobError("This run is no training: find it under Runs.")
+        raise JobError("This run is not a training or an evaluation: find it under Runs.")
     st.markdown(f"**{plain(training_title(run))}**")
     if run.is_active:
         _live(run.id)
@@ -55,16 +55,16 @@ def show_training(run: RunRow) -> None:
 @st.fragment(run_every=2.0)
 @guarded
 def _live(run_id: str) -> None:
-    """Progress and curves; read from the catalog and the run's folder, a reload loses nothing."""
+    """Show progress and curves, read from catalog and run folder: a reload loses nothing."""
     run = get_context().catalog.run(run_id)
     if not run.is_active:
         st.rerun()
-    live_progress(run, "reading the sections", _time_left(run), "below the form of Train")
+    live_progress(run, "reading the sections", _time_left(run), "below the form on Train")
     _curves(run)
 
 
 def _time_left(run: RunRow) -> str:
-    """Say how long it will still take, once enough of a run in one piece is done to tell."""
+    """Return an estimate of the time left; "" at the very start or for a resumed run."""
     if run.started_at is None or run.attempt > 1 or not 0.03 < run.progress < 1:
         return ""
     spent = (utc_now() - run.started_at).total_seconds()
@@ -105,13 +105,13 @@ def _done(run: RunRow) -> None:
     row = get_context().catalog.model(record.model)
     link = {"model": row.name}
     model_card(row)
-    if words := score_warning(row):
-        st.warning(plain(words))
+    if warning := score_warning(row):
+        st.warning(plain(warning))
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Predict with it", type="primary", icon=":material/play_circle:"):
             st.switch_page("predict.py", query_params=link)
         package = load_package(row.folder)
         download("Model package as zip", partial(package_zip, package), row.name, suffix=".zip")
         st.page_link(
-            "models.py", label="Its card and genes", icon=":material/badge:", query_params=link
+            "models.py", label="Model card and genes", icon=":material/badge:", query_params=link
         )

@@ -61,7 +61,7 @@ def test_every_score_stands_beside_the_mean_profiles(folder):
     table = read_evaluation(folder).table().set_index("score")
     assert table.loc["per-gene r", ["network", "mean_profile"]].tolist() == pytest.approx([0.2, 0])
     assert table.loc["error ratio (below 1 is better)", "mean_profile"] == 1
-    spot = table.loc["per-spot r (misleading alone)"]
+    spot = table.loc["per-spot r (misleading on its own)"]
     assert spot[["network", "mean_profile"]].tolist() == pytest.approx([0.4, 0.35])
     assert (table["low"] <= table["network"]).all()
 
@@ -79,7 +79,7 @@ def test_every_score_stands_beside_the_mean_profiles(folder):
 )
 def test_damaged_results_are_a_sentence(folder, file, text):
     (folder / file).write_text(text)
-    with pytest.raises(StoreError, match="evaluate again"):
+    with pytest.raises(StoreError, match="run the evaluation again"):
         read_evaluation(folder)
 
 
@@ -98,5 +98,5 @@ def test_the_leaderboard_is_sorted_best_first_within_its_split(tmp_path):
     assert list(table["network"]) == ["b", "c", "a"]
     assert list(table.columns[:3]) == ["network", "split", "per_gene_pearson"]
     file.write_text("x\n1\n")
-    with pytest.raises(StoreError, match="no leaderboard"):
+    with pytest.raises(StoreError, match="not a leaderboard"):
         read_leaderboard(file)

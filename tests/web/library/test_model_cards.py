@@ -66,9 +66,9 @@ def test_a_card_shows_no_picture_link_or_html(tmp_path):
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ({}, "not known"),
+        ({}, "is unknown"),
         ({"mse_ratio_to_mean": 1.2, "held_out_by": "patient"}, "does not beat"),
-        ({"mse_ratio_to_mean": 0.9, "held_out_by": "section"}, "expect less"),
+        ({"mse_ratio_to_mean": 0.9, "held_out_by": "section"}, "expect lower scores"),
         ({"mse_ratio_to_mean": 0.9, "held_out_by": "patient"}, None),
     ],
 )

@@ -57,7 +57,7 @@ def test_no_member_is_an_error():
 @pytest.mark.parametrize(
     ("patients", "by", "n", "said"),
     [
-        ("AAB", "patient", 2, "a new patient is predicted"),
+        ("AAB", "patient", 2, "the model predicts a new patient"),
         ("AAA", "section", 3, "optimistic"),
         ("A", "nothing", 0, "no scores"),
     ],
