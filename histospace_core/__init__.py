@@ -1,7 +1,7 @@
-"""HistoSPACE: predict spatial gene expression from an H&E slide, and say how far to trust it.
+"""HistoSPACE: predict spatial gene expression from an H&E slide, with the accuracy of each gene.
 
-The names of `histospace_core.api` are here too, each loaded when it is first used: a worker, a page
-or `histospace --help` pays for none of them. `__init__.pyi` lists them.
+The names of `histospace_core.api` are available here too. Each is loaded on first use, so that
+workers, pages and `histospace --help` start quickly. `__init__.pyi` lists them.
 """
 
 import lazy_loader

@@ -1,14 +1,14 @@
 """HistoSPACE from Python: ``import histospace_core as hs``.
 
-Functions over paths, one for each verb of the command line that a notebook needs. They take what a
-person has at hand, a file name or an opened object, and return the objects of the core.
+The functions match the commands of the command line. They take paths or opened objects, and return
+the objects of the core.
 
 Examples
 --------
 >>> import histospace_core as hs
 >>> run = hs.predict("slide.svs", out="run", model="histospace-plus-her2st")
->>> run.gene("ERBB2")  # one value a tile, no other gene is read
->>> table = hs.to_anndata(run)  # for scanpy and squidpy, the slide's picture in it
+>>> run.gene("ERBB2")  # one value per tile; no other gene is read
+>>> table = hs.to_anndata(run)  # for scanpy and squidpy, with an overview of the slide
 >>> hs.export(run, "report.pdf", to="report")
 """
 
@@ -63,7 +63,7 @@ def predict(
 ) -> Prediction:
     """Predict gene expression for every tissue tile of a slide.
 
-    Called again after an interruption with the same arguments, it goes on where it stopped.
+    After an interruption, a call with the same arguments resumes where the run stopped.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ def predict(
     out : path
         Folder of the run.
     model : str, path or ModelPackage, optional
-        Name or folder of a model; the app's default where not given.
+        Name or folder of a model; by default the app's default model.
     mpp : float, optional
-        Pixel size in um per px, where the file does not state it; it is never guessed.
+        Pixel size in um per px, required if the file does not state it; it is never guessed.
     stain : {"none", "vahadane", "macenko", "reinhard"}
         Stain normalisation.
     stride_um : float, optional
-        Distance between tile centres in um; a tile's side where not given.
+        Distance between tile centres in um; by default the width of a tile.
     device : {"auto", "cpu", "cuda"}
     on_progress : callable, optional
         Called with a `Progress` for each block of tiles; may raise `Cancelled` to stop.
@@ -113,7 +113,7 @@ def predict(
 
 
 def read_run(run: str | Path) -> Prediction:
-    """Open a finished run, one of the app's or of the command line's too.
+    """Open a finished run, made by the app, the command line or `predict`.
 
     Raises
     ------
@@ -124,13 +124,13 @@ def read_run(run: str | Path) -> Prediction:
 
 
 def to_anndata(run: str | Path | Prediction, genes: Sequence[str] = ()) -> anndata.AnnData:
-    """Return tiles x genes for scanpy and squidpy: positions, the slide's picture, scores.
+    """Return a run as tiles x genes, with positions, an overview of the slide and scores.
 
     Parameters
     ----------
     run : path or Prediction
     genes : sequence of str
-        All where none is named.
+        All genes if empty.
 
     Returns
     -------
@@ -155,24 +155,24 @@ def compare(
     ----------
     run : path or Prediction
     measured : path or AnnData
-        Counts (TSV, Space Ranger folder or zip, h5ad), or what `read_measured` returned.
+        Counts (TSV, Space Ranger folder or zip, h5ad), or the result of `read_measured`.
     out : path
         New folder for `genes.csv`, `summary.json` and `spots.h5ad`; in ``RUN/comparisons/`` it
         becomes part of the run's report.
     spots : path, optional
         Spot positions that belong to a TSV of counts.
     placement : Placement, optional
-        Where the spots have to be moved to lie on the slide; the summary records it.
+        How to move the spots onto the slide; the summary records it.
 
     Returns
     -------
     Comparison
-        `summary` has every score beside the mean profile's; `genes` has one row a gene.
+        `summary` has every score beside the mean profile's; `genes` has one row per gene.
 
     Raises
     ------
     HistospaceError
-        The measurement cannot be read, or does not lie on this slide.
+        The measurement cannot be read, or its spots do not lie on this slide.
     """
     if not isinstance(measured, anndata.AnnData):
         measured = read_measured(Path(measured), None if spots is None else Path(spots))
@@ -189,7 +189,7 @@ def characterise_run(
     all_genes: bool = False,
     seed: int = 0,
 ) -> characterising.Characterisation:
-    """Find the domains of a run, what marks them, and where each signature runs.
+    """Find the tissue domains of a run, their markers, and where each signature is high.
 
     Parameters
     ----------
@@ -198,19 +198,19 @@ def characterise_run(
         New folder for the tables, GeoJSON and figures; in ``RUN/characterisations/`` it becomes
         part of the run's report.
     signatures : path, optional
-        GMT file, instead of the signatures that ship.
+        GMT file to use instead of the built-in signatures.
     annotations : path, optional
-        GeoJSON of drawn regions, to compare the domains with.
+        GeoJSON of regions to compare the domains with.
     comparison : path, optional
-        Folder of a comparison of this run, to hold what is found against the measurement.
+        Folder of a comparison of this run, to compare the results with the measurement.
     all_genes : bool
-        Use genes that are not reliable too.
+        Include unreliable genes.
     seed : int
 
     Returns
     -------
     Characterisation
-        `summary` is what ``summary.json`` holds.
+        `summary` is the content of ``summary.json``.
     """
     require_new(Path(out))
     found = characterising.characterise_run(
@@ -228,34 +228,34 @@ def characterise_run(
 def export(
     run: str | Path | Prediction, out: str | Path, *, to: str, genes: Sequence[str] = ()
 ) -> Path:
-    """Export a run: ``to`` is csv, h5ad, spatialdata, geojson, ometiff or report.
+    """Export a run to a file or folder for other programs, or as a report.
 
     Parameters
     ----------
     run : path or Prediction
     out : path
         A new file or folder; a report ends in ``.html`` or ``.pdf``.
-    to : str
+    to : {"csv", "h5ad", "spatialdata", "geojson", "ometiff", "report"}
     genes : sequence of str
-        Where none is named: all, but the best supported 12 in geojson and ometiff, 6 in a report.
+        If empty: the most reliable 12 in geojson and ometiff, 6 in a report, else all genes.
 
     Returns
     -------
     pathlib.Path
-        What was written.
+        The file or folder that was written.
     """
     export_run(_prediction(run).run_dir, to, Path(out), genes)
     return Path(out)
 
 
 def models() -> list[ModelPackage]:
-    """Return the models that are installed, those that ship and those trained here."""
+    """Return the installed models: the built-in ones and those trained here."""
     settings = get_settings()
     return list_packages([settings.models, settings.trained_dir])
 
 
 def make_sample(folder: str | Path) -> Phantom:
-    """Draw the sample: a section with known expression, on this machine, without a network.
+    """Draw the sample, a section with known expression; nothing is downloaded.
 
     Returns
     -------

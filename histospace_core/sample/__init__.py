@@ -1,4 +1,4 @@
-"""A section to try things on, drawn on this machine: a procedural phantom."""
+"""The sample: a section with known expression, drawn by a procedure (a phantom)."""
 
 from histospace_core.sample.phantom import LABEL, Phantom, make_phantom
 

@@ -1,4 +1,4 @@
-"""What lies where in a procedural section: smooth random fields, nothing learnt from tissue."""
+"""Layout of a procedural section: smooth random fields, with nothing learnt from tissue."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 REGIONS = ("tumour", "stroma", "immune", "fat")
-COARSE = 8  # level-0 pixels a pixel of the map of regions
+COARSE = 8  # level-0 px per pixel of the layout
 Field = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Histology:
-    """What lies where, at 1/COARSE of the image.
+    """Tissue and regions of the section, at 1/COARSE of the image's resolution.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Histology:
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Field:
     """Return a smooth random field (h, w) with mean 0 and standard deviation 1."""
-    step = max(1, int(scale / 3))  # smooth fields are drawn small and enlarged
+    step = max(1, int(scale / 3))  # to save time, a smooth field is drawn small and enlarged
     small = rng.standard_normal((shape[0] // step + 8, shape[1] // step + 8), dtype=np.float32)
     smooth = gaussian_filter(small, scale / step)[4:-4, 4:-4]
     image = Image.fromarray(smooth).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
@@ -41,11 +41,12 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Fie
 
 
 def sigmoid(field: Field, sharpness: float) -> Field:
+    """Return the logistic function of a scaled field; clipping prevents overflow."""
     return 1 / (1 + np.exp(-np.clip(sharpness * field, -30, 30)))
 
 
 def lay_out(rng: np.random.Generator, size: tuple[int, int]) -> Histology:
-    """Decide where tissue, tumour, lymphocytes and fat lie; the rest is stroma."""
+    """Return a random layout of tissue, tumour, immune cells and fat; the rest is stroma."""
     shape = (size[1] // COARSE, size[0] // COARSE)
     y, x = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j].astype(np.float32)
     radius = np.hypot(x * 0.97 + 0.10 * y, y * 0.99 - 0.08 * x)

@@ -1,7 +1,7 @@
-"""How a procedural section would look under H&E.
+"""Paint a procedural section as an H&E image.
 
-Nuclei are stamped at the density of each kind of tissue, collagen flows along the contours of a
-smooth field, fat is a pattern of cells, and two stains absorb light by the law of Beer and Lambert.
+Nuclei are stamped at the density of each region, collagen follows the contours of a smooth field,
+fat is a pattern of cells, and the two stains absorb light according to the Beer-Lambert law.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 
 from histospace_core.sample.histology import COARSE, Field, Histology, noise, sigmoid
 
-MARGIN = 4 * COARSE  # rows around a band, so that interpolation leaves no seam
-GRAIN = 1024  # side of the patch of fine texture, repeated without a seam
+MARGIN = 4 * COARSE  # extra rows around a band, so that interpolation leaves no seam
+GRAIN = 1024  # side of the square of fine texture, which repeats without a seam
 BAND = 256  # rows painted at a time, which bounds the memory
 
 # optical density of one unit of stain in red, green, blue
@@ -80,7 +80,7 @@ def _paint_band(
 
 
 def _strand(strands: Field, phase: Field) -> Field:
-    """Look a one-dimensional pattern up along a smooth phase: lines that flow side by side."""
+    """Sample a one-dimensional pattern along a smooth phase: lines that run in parallel."""
     whole = np.floor(phase)
     part = phase - whole
     index = whole.astype(np.int32)
@@ -89,7 +89,7 @@ def _strand(strands: Field, phase: Field) -> Field:
 
 
 def _enlarge(field: Field, rows: slice, size: tuple[int, int]) -> Field:
-    """Return the rows of a field at the scale of the image (bicubic)."""
+    """Return the rows of a field, enlarged to the image's resolution (bicubic)."""
     scale = field.shape[0] / size[1]
     top, bottom = max(0, rows.start - MARGIN), min(size[1], rows.stop + MARGIN)
     large = Image.fromarray(field).resize(
@@ -101,7 +101,7 @@ def _enlarge(field: Field, rows: slice, size: tuple[int, int]) -> Field:
 
 
 def _clefts(rng: np.random.Generator, layout: Histology) -> Field:
-    """Retraction around the nests, and lumina inside them: glass shines through."""
+    """Return gaps where glass shines through: retraction around nests, lumina and tears."""
     shape = layout.tissue.shape
     tumour = layout.regions["tumour"]
     rim = np.exp(-((tumour - 0.30) ** 2) / 0.006) * sigmoid(noise(rng, shape, 9) - 0.9, 8)
@@ -111,7 +111,7 @@ def _clefts(rng: np.random.Generator, layout: Histology) -> Field:
 
 
 def _adipocytes(rng: np.random.Generator, layout: Histology) -> Field:
-    """Eosin of fat: thin membranes around empty cells, at half the scale of the image."""
+    """Return the eosin of fat at half resolution: thin membranes around empty cells."""
     shape = (layout.size[1] // 2, layout.size[0] // 2)
     seeds = _scatter(rng, shape, 40.0, jitter=0.28)
     where = Image.fromarray(layout.regions["fat"]).resize(shape[::-1], Image.Resampling.BILINEAR)
@@ -135,7 +135,7 @@ def _scatter(
     return points + rng.normal(0, jitter * spacing, points.shape)
 
 
-# region -> spacing of nuclei, share of places taken, half axes and their spread, darkness
+# region -> spacing of nuclei in px, share of places taken, semi-axes in px, their spread, darkness
 NUCLEI: dict[str, tuple[float, float, float, float, float, float]] = {
     "tumour": (17.0, 0.93, 7.2, 5.6, 0.16, 0.80),
     "stroma": (34.0, 0.60, 8.6, 2.4, 0.22, 0.88),

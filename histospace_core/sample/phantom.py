@@ -1,4 +1,4 @@
-"""The sample that needs no network: a procedural H&E section with "measured" counts to match."""
+"""The sample that needs no download: a procedural H&E section with matching "measured" counts."""
 
 import gzip
 import json
@@ -40,11 +40,11 @@ class Phantom:
     ----------
     image : pyramidal OME-TIFF with its pixel size.
     counts, spots : legacy ST files, as `read_measured(counts, spots)` takes them.
-    mpp : um a pixel.
+    mpp : pixel size, um per px.
     truth : spots x genes, the expected counts per 10,000 that the counts were drawn from; index
         `XxY` as in `counts`.
     composition : spots x regions (tumour, stroma, immune, fat), shares of the spot's area.
-    label : to be shown wherever the sample is.
+    label : text to show wherever the sample is shown.
     """
 
     image: Path
@@ -57,10 +57,10 @@ class Phantom:
 
 
 def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
-    """Make the phantom in `folder`, or return the one that is already there.
+    """Make the phantom in `folder`, or return the one that exists there.
 
-    The same seed gives the same section. Files appear whole or not at all; a file that was
-    changed or lost is made again.
+    The same seed gives the same section. Each file appears complete or not at all; if a file was
+    changed or deleted, all are made again.
 
     Raises
     ------
@@ -74,12 +74,18 @@ def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
             with tempfile.TemporaryDirectory(prefix=".phantom-", dir=folder) as work:
                 _make(Path(work), seed)
                 (folder / MANIFEST).unlink(missing_ok=True)
-                for name in (IMAGE, COUNTS, SPOTS, TRUTH, MANIFEST):  # the manifest last
+                for name in (
+                    IMAGE,
+                    COUNTS,
+                    SPOTS,
+                    TRUTH,
+                    MANIFEST,
+                ):  # the manifest last: it vouches for the others
                     move_into_place(Path(work) / name, folder / name)
         except (OSError, pyvips.Error) as error:
             raise StoreError(
-                f"{folder.name}: the sample cannot be written ({str(error).splitlines()[0]}); make "
-                "room on the disk or choose another folder."
+                f"{folder.name}: the sample cannot be written ({str(error).splitlines()[0]}); free "
+                "some disk space or choose another folder."
             ) from error
     table = pd.read_csv(folder / TRUTH, index_col=0)
     composition = table[list(REGIONS)]
@@ -108,7 +114,7 @@ def _make(folder: Path, seed: int) -> None:
 
 
 def _place_spots(layout: Histology) -> pd.DataFrame:
-    """Return the spot file: a square grid 200 um apart, spots at least half on tissue."""
+    """Return the spot table: a square grid 200 um apart, spots at least half on tissue."""
     step = SPACING_UM / MPP
     width, height = layout.size
     y, x = np.mgrid[1 : int(height / step) + 1, 1 : int(width / step) + 1]
@@ -157,7 +163,7 @@ def _write_image(image: NDArray[np.uint8], path: Path) -> None:
 
 
 def _ome(width: int, height: int) -> str:
-    """Return the OME-XML that carries size, pixel size and label."""
+    """Return OME-XML with the size, the pixel size and the label."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'

@@ -1,4 +1,4 @@
-"""What the phantom's tissues express, and counts drawn from it."""
+"""Expression profiles of the phantom's regions, and counts drawn from them."""
 
 import numpy as np
 import pandas as pd
@@ -43,12 +43,12 @@ HOUSEKEEPING = (
     "RPS11 RPS12 RPS13 RPS14 RPS15 RPS15A RPS16 RPS18 RPS19 RPS20 RPS21 RPS23 RPS24 RPS25 "
     "RPS27 RPS27A RPS28 RPS29 RPSA"
 )
-DEPTH = {"tumour": 7_000, "stroma": 4_000, "immune": 6_000, "fat": 900}  # mean counts of a spot
+DEPTH = {"tumour": 7_000, "stroma": 4_000, "immune": 6_000, "fat": 900}  # mean counts per spot
 DISPERSION = 12.0  # shape of the gamma factor: 1/12 extra variance over Poisson
 
 
 def expression_profiles(rng: np.random.Generator) -> pd.DataFrame:
-    """Return the share of counts of each gene (rows) in each region (columns sum to 1)."""
+    """Return genes x regions: each gene's share of a region's counts; columns sum to 1."""
     rates = {}
     for gene in HOUSEKEEPING.split():
         rates[gene] = rng.lognormal(0.0, 0.8) * np.exp(rng.normal(0, 0.12, len(REGIONS)))
@@ -63,9 +63,9 @@ def expression_profiles(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def expected_expression(composition: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
-    """Return the expected share of counts, spots x genes, of spots mixed of regions.
+    """Return spots x genes: the expected share of counts in spots that mix regions.
 
-    A region gives counts in proportion to its area and to its own depth.
+    A region contributes in proportion to its area and to its depth.
     """
     weight = composition * pd.Series(DEPTH)
     weight = weight.div(weight.sum(axis=1), axis=0)
@@ -75,7 +75,8 @@ def expected_expression(composition: pd.DataFrame, profiles: pd.DataFrame) -> pd
 def draw_counts(
     rng: np.random.Generator, expected: pd.DataFrame, composition: pd.DataFrame
 ) -> NDArray[np.int64]:
-    """Draw counts (spots x genes): negative binomial around `expected`, at a depth of its own."""
+    """Draw counts (spots x genes): negative binomial around `expected`, at a random depth."""
+    # A log-mean of -0.04 (half the variance, 0.28²) keeps the mean depth.
     depth = (composition @ pd.Series(DEPTH)).to_numpy() * rng.lognormal(-0.04, 0.28, len(expected))
     mean = expected.to_numpy() * depth[:, None]
     return rng.poisson(mean * rng.gamma(DISPERSION, 1 / DISPERSION, mean.shape))
