@@ -110,7 +110,7 @@ def _start(run: RunRow, *, busy: bool) -> None:
         get_context().jobs.submit_characterisation(
             run.id, signatures=lists, comparison=folder, all_genes=all_genes
         )
-        st.query_params.pop("result", None)
+        st.query_params.pop("result", None)  # else the page stays at an older result
         st.rerun()
 
 

@@ -179,6 +179,8 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         st.info("No gene can be scored: every gene is constant in the measurement or not measured.")
         return None
     genes, key = list(scored.index), f"gene-{comparison.directory.name}"
+    # The table below this field cannot set it in the same run: Streamlit forbids that for a field
+    # that has been drawn. `_choose` leaves the gene for the next run.
     wanted = st.session_state.pop(f"wanted-{key}", None) or st.session_state.get(key)
     st.session_state[key] = wanted if wanted in genes else genes[initial_index("gene", genes)]
     finder = gene_finder(get_context().tiles.open_run(run.id).prediction)

@@ -31,7 +31,7 @@ def models() -> None:
     rows = {row.name: row for row in get_context().catalog.models()}
     if not rows:
         st.info("No models found. Models are still loading if the app has just started.")
-        st.button("Look again")
+        st.button("Check again")
         return
     _overview(list(rows.values()))
     left, right = st.columns(2)

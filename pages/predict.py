@@ -84,6 +84,7 @@ def _settings(model: ModelRow) -> tuple[str, float | None, str]:
     return stain, stride_um, device
 
 
+# `mpp` only belongs to the key of the cache: a new pixel size needs a new preview.
 @st.cache_data(show_spinner="Finding tissue…", max_entries=20)
 def _cached_preview(
     slide_id: str, mpp: float, tile_px: int, um_per_px: float, stride_um: float | None

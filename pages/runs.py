@@ -153,7 +153,10 @@ def _run_again(run: RunRow) -> None:
 @st.dialog("Delete this run?")
 @guarded
 def _confirm_delete(run: RunRow) -> None:
-    st.markdown(f"This deletes {plain(run_text(run))} with its maps, comparisons and files.")
+    st.markdown(
+        f"This permanently deletes {plain(run_text(run))} with its maps, comparisons, "
+        "characterisations and files."
+    )
     if st.button("Delete the run", type="primary"):
         get_context().catalog.delete_run(run.id)
         st.rerun()

@@ -66,7 +66,7 @@ def _evaluations() -> None:
     runs = get_context().catalog.runs(kinds=[Kind.EVALUATE], states=[State.DONE])
     if not runs:
         empty_state(
-            "No evaluation has finished yet: choose a cohort on the Train page, then “Only score”.",
+            "No evaluation has finished yet: choose a cohort on Train, then “Evaluate only”.",
             "train.py",
             "Go to Train",
         )

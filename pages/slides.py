@@ -86,7 +86,7 @@ def _import() -> None:
     with st.expander("From the import folder", icon=":material/folder_open:"):
         names = list_importable(context.settings)
         if not names:
-            st.markdown("The import folder is empty. Files placed there are listed here.")
+            st.markdown("The import folder contains no slide. Slides placed there are listed here.")
         else:
             st.caption("The files stay in place; nothing in the folder is changed.")
             chosen = st.multiselect(
@@ -98,7 +98,10 @@ def _import() -> None:
             if len(names) == MAX_LISTED:
                 st.caption(f"Only the first {MAX_LISTED:,} are listed.")
             st.button(
-                "Take in", disabled=not chosen, icon=":material/add:", on_click=_import_selected
+                "Import files",
+                disabled=not chosen,
+                icon=":material/add:",
+                on_click=_import_selected,
             )
     active = context.catalog.runs(kinds=[Kind.IMPORT], states=ACTIVE)
     if active:
@@ -111,6 +114,7 @@ def _import() -> None:
 
 
 def _import_selected() -> None:
+    """Queue the imports; a callback, because only a callback may clear the field."""
     for name in st.session_state["import"]:
         get_context().jobs.submit_import(name)
     st.session_state["import"] = []
@@ -160,7 +164,7 @@ def _predict_all(slide_ids: list[str], which: str) -> None:
 @st.dialog("Delete this slide?")
 @guarded
 def _confirm_delete(slide: SlideRow) -> None:
-    st.markdown(f"This deletes {plain(slide.name)} and its file in the store permanently.")
+    st.markdown(f"This permanently deletes {plain(slide.name)} and its file in the store.")
     if st.button("Delete the slide", type="primary"):
         get_context().catalog.delete_slide(slide.id)
         st.rerun()

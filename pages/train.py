@@ -90,6 +90,7 @@ def _check(members: Sequence[Member]) -> bool:
         st.info("No section is selected: tick at least one above.")
         return False
     read = st.session_state.get("cohort-read", [])
+    # A slide whose pixel size or measurement has changed must be read again first.
     if any(_files(member.slide) not in read for member in members):
         return False
     _facts_table(members)
@@ -137,7 +138,7 @@ def _facts_table(members: Sequence[Member]) -> None:
             "spacing": st.column_config.NumberColumn(
                 "spot distance, µm",
                 format="%.0f",
-                help="About 100 for Visium and 200 for older arrays. If it is very different, the "
+                help="About 100 for Visium and 200 for older arrays. If it differs a lot, the "
                 "pixel size is wrong.",
             ),
         },
@@ -170,7 +171,7 @@ def _start(sections: Sequence[Section]) -> None:
     with st.container(horizontal=True):
         trains = st.button("Train", type="primary", icon=":material/play_arrow:")
         scores = st.button(
-            "Only score, keep no model",
+            "Evaluate only, keep no model",
             disabled=not plan.n_folds,
             help="Runs a cross-validation, shown on the Evaluation page.",
         )

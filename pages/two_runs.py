@@ -61,8 +61,8 @@ def two_runs() -> None:
     with one:
         first = choose_row("First run", "run", twice, run_text)
     with other:
-        beside = [r for r in twice if r.slide_id == first.slide_id and r.id != first.id]
-        second = choose_row("Second run", "with", beside, run_text)
+        others = [r for r in twice if r.slide_id == first.slide_id and r.id != first.id]
+        second = choose_row("Second run", "with", others, run_text)
     sample_note(first.slide)
     pair = _pair(first.id, second.id)
     _headline(pair)
@@ -83,12 +83,12 @@ def _prediction(run_id: str) -> Prediction:
 
 def _headline(pair: RunPair) -> None:
     """Show how well the runs agree, beside the agreement with maps of other genes."""
-    r, apart = pair.genes["pearson"].median(), pair.genes["other_gene_pearson"].median()
+    r, control = pair.genes["pearson"].median(), pair.genes["other_gene_pearson"].median()
     with st.container(horizontal=True):
         metric(
             "Median r between the runs",
             f"{r:.3f}",
-            f"with another gene: {apart:.2f}",
+            f"with another gene: {control:.2f}",
             help="Correlation of a gene's map in the first run with its map in the second, over "
             "the tiles in both. The correlation with another gene's map, below it, shows how much "
             "tissue structure alone explains.",

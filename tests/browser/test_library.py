@@ -115,7 +115,7 @@ def test_a_slide_of_the_import_folder_is_tagged_and_found(app, page, catalog, wo
     page.get_by_text("From the import folder").click()
     mark(page, page.get_by_test_id("stMain"), "Files (", word)
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Take in").click()
+    page.get_by_role("button", name="Import files").click()
     for _ in range(600):  # so quick that the page may never say that it is under way
         if catalog.slides(word):
             break

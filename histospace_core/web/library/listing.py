@@ -39,6 +39,7 @@ def search_bar(table: type[SlideRow] | type[RunRow], hint: str) -> tuple[str, li
     if text not in st.session_state:  # a new visit starts from the URL
         st.session_state[text] = st.query_params.get("find", "")
         st.session_state[tags] = st.query_params.get_all("tag")
+    # Streamlit refuses a selected tag that is no longer an option.
     st.session_state[tags] = [tag for tag in st.session_state[tags] if tag in known]
     words, tagged = st.columns([3, 2]) if known else (st.container(), None)
     sought = words.text_input("Find", placeholder=hint, icon=":material/search:", key=text)

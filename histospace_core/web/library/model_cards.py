@@ -11,6 +11,7 @@ import pandas as pd
 from histospace_core.catalog import ModelRow
 from histospace_core.networks import ModelPackage
 
+# Matches the first character of a picture, of a link target and of an HTML tag.
 _LINKS = re.compile(r"!(?=\[)|(?<=\])(?=\()|<(?=[A-Za-z/!])")
 
 

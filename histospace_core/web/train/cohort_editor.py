@@ -20,7 +20,9 @@ from histospace_core.web.widgets.parts import guarded, plain
 from histospace_core.web.widgets.uploader import measured_uploader
 
 _ENTRIES = "cohort-entries"  # what the user has typed, by slide id
-_TABLE = "cohort-table"  # the table that the editor was opened with
+# The table that the editor was opened with. It must stay the same between reruns, because Streamlit
+# applies the user's edits to it anew each time.
+_TABLE = "cohort-table"
 _ATTACHED = "cohort-attached"  # verdict and sentence of the latest attachment
 
 
@@ -134,7 +136,9 @@ def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | Non
             facts = section_facts(Section(slide.name, "", slide.file, file, spot_file, mpp))
         require_sound(check_spots(slide.name, facts))
         get_context().catalog.attach_measured(slide.id, file, spot_file)
-    st.session_state.get(_ENTRIES, {}).get(slide.id, {}).pop("use", None)  # it can be used now
+    st.session_state.get(_ENTRIES, {}).get(slide.id, {}).pop(
+        "use", None
+    )  # so that the table proposes it for training
     counted = f"{slide.name}: {facts.n_spots:,} spots, {len(facts.genes):,} genes."
     alignment = facts.alignment
     st.session_state[_ATTACHED] = (alignment.verdict, f"{counted} {alignment.message}")

@@ -65,6 +65,7 @@ def _live(run_id: str) -> None:
 
 def _time_left(run: RunRow) -> str:
     """Return an estimate of the time left; "" at the very start or for a resumed run."""
+    # Below 3 % the estimate is noise; a resumed run did part of its work before `started_at`.
     if run.started_at is None or run.attempt > 1 or not 0.03 < run.progress < 1:
         return ""
     spent = (utc_now() - run.started_at).total_seconds()

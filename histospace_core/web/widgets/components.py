@@ -10,6 +10,7 @@ from streamlit import runtime
 
 from histospace_core.server.assets import STATIC, asset_url
 
+# Keyed by runtime, because a process may start several, as tests do.
 _registered: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 

@@ -44,6 +44,6 @@ def download(
         file_name(*name, suffix=suffix),
         _KINDS[suffix],
         key=key,
-        on_click="ignore",
+        on_click="ignore",  # no rerun: a download changes nothing on the page
         icon=":material/download:",
     )

@@ -33,7 +33,7 @@ def choose_model() -> ModelRow | None:
     first = _first(list(models.values()))
     if first is None:
         st.info("No models found. Models are still loading if the app has just started.")
-        st.button("Look again")
+        st.button("Check again")
         return None
     names = list(models)
     model = models[st.selectbox("Model", names, index=names.index(first.name))]

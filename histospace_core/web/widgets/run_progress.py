@@ -39,7 +39,7 @@ def live_run(
     """Show progress every second, read from the catalog, so that a reload loses nothing."""
     run = get_context().catalog.run(run_id)
     if not run.is_active:
-        st.rerun()
+        st.rerun()  # the whole page, which then shows the result
     live_progress(run, initial_text, details(run), "under Runs")
 
 

@@ -66,6 +66,6 @@ def _half(
     name: str, values: npt.NDArray[np.float32], limits: tuple[float, float]
 ) -> dict[str, Any]:
     low, high = limits
-    place = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    place = np.clip((values - low) / max(high - low, 1e-12), 0, 1)  # a constant map has no range
     colours = np.rint(place * (_COLOURS - 1)).astype(int).tolist()
     return {"name": name, "low": f"{low:.3g}", "high": f"{high:.3g}", "colours": colours}
