@@ -74,13 +74,8 @@ def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
             with tempfile.TemporaryDirectory(prefix=".phantom-", dir=folder) as work:
                 _make(Path(work), seed)
                 (folder / MANIFEST).unlink(missing_ok=True)
-                for name in (
-                    IMAGE,
-                    COUNTS,
-                    SPOTS,
-                    TRUTH,
-                    MANIFEST,
-                ):  # the manifest last: it vouches for the others
+                # The manifest moves last, because it vouches for the other files.
+                for name in (IMAGE, COUNTS, SPOTS, TRUTH, MANIFEST):
                     move_into_place(Path(work) / name, folder / name)
         except (OSError, pyvips.Error) as error:
             raise StoreError(
