@@ -46,12 +46,12 @@ def gene_map() -> None:
 def _map(run: RunRow, open_run: OpenRun) -> None:
     """Show everything that depends on the gene; choosing a gene reruns only this fragment."""
     prediction = open_run.prediction
-    picked = gene_picker(run.id, prediction)
-    gene, looks = picked.gene, current_display_settings(run.id)
-    keep_display_settings(looks)
+    choice = gene_picker(run.id, prediction)
+    gene, settings = choice.gene, current_display_settings(run.id)
+    keep_display_settings(settings)
     rows = get_context().catalog.regions(run.id)
     row = regions.selected_region(run.id, rows)
-    if picked.panels > 1:
+    if choice.panels > 1:
         figure, facts = st.container(), st.container()
     else:
         figure, facts = st.columns([3, 2], gap="medium")
@@ -59,17 +59,17 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
         deep_zoom(
             run,
             open_run,
-            (gene, *picked.beside),
-            looks,
+            (gene, *choice.beside),
+            settings,
             outlines=regions.outlines(rows, row),
             on_drawn=partial(regions.report_errors, run.id, regions.take_drawing),
-            mixed=picked.mixed,
-            signature=picked.signature,
+            mixed=choice.mixed,
+            signature=choice.signature,
         )
     with facts:
         show_gene_score(prediction.var.loc[gene], not prediction.record.domain.warning)
-        if picked.signature:
-            signature_trust(run.id, prediction, picked.signature)
+        if choice.signature:
+            signature_trust(run.id, prediction, choice.signature)
         region_panel(run, prediction, rows, row)
         if row is not None:
             _inside_and_outside(run, prediction, gene, row)
