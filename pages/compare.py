@@ -192,7 +192,7 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         run.id,
         genes,
         labels,
-        f"Gene ({len(genes):,} with a score): type a symbol or another name",
+        f"Gene, of {len(genes):,} with a score: type a symbol or an alias",
         key=key,
     )
     remember_choice("gene", gene)
