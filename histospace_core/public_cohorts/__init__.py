@@ -1,4 +1,4 @@
-"""Public cohorts: download one by name, check it, and write its cohort table."""
+"""Public cohorts: download a cohort by name, check it, and write its cohort table."""
 
 from histospace_core.public_cohorts.fetch import FetchedCohort, fetch_cohort
 from histospace_core.public_cohorts.registry import SOURCES

@@ -15,7 +15,7 @@ from histospace_core.public_cohorts.source import PublicSection
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
 
-CORRECTED = "corrected"  # folder of measurements with corrected positions
+CORRECTED = "corrected"  # folder for measurements with corrected positions
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class CheckedSection:
 
     Attributes
     ----------
-    section : as in the cohort table; its counts are a copy where positions were corrected.
+    section : the row of the cohort table; if positions were corrected, its counts are a copy.
     usable : whether the cohort table lists it.
     orientation : the one that fits, by its name in `expression.align.ORIENTATIONS`.
-    message : one sentence with the figures.
-    n_spots : spots that are used.
+    message : one sentence with the shares of spots on tissue.
+    n_spots : number of spots that are used.
     """
 
     section: PublicSection
@@ -45,9 +45,10 @@ class CheckedSection:
 def check_section(section: PublicSection, folder: Path) -> CheckedSection:
     """Compare the spots of a section with its tissue in all eight orientations.
 
-    Where another orientation clearly fits, the positions are turned; spots that lie outside the
-    image are left out. Both give a corrected copy, and what was fetched stays as it was. A section
-    that cannot be read, or that fits in no orientation, is not usable; the message says why.
+    If another orientation clearly fits better, the positions are changed to it. Spots outside the
+    image are left out. Either correction goes into a copy; the downloaded files remain unchanged.
+    A section that cannot be read, or that fits in no orientation, is not usable; its message says
+    why.
     """
     try:
         measured = read_measured(
@@ -81,10 +82,10 @@ def check_section(section: PublicSection, folder: Path) -> CheckedSection:
 
 
 def fitting_orientation(alignment: Alignment) -> str | None:
-    """Return the orientation to use; None where the spots fit in none, or in several others.
+    """Return the orientation to use, or None if the spots fit in none or in several others.
 
-    Positions stand as given unless another orientation is better by a margin than the given one
-    (that is what makes them misaligned) and than every other.
+    Positions remain as published unless another orientation is better by a margin than the
+    published one (which makes the verdict "misaligned") and than every other.
     """
     if alignment.verdict != "misaligned":
         return AS_GIVEN

@@ -1,4 +1,4 @@
-"""Fetch files into a folder: checked, resumable, nothing twice, nothing half-written."""
+"""Download files into a folder: checked, resumable, never twice, never half-written."""
 
 import hashlib
 import logging
@@ -23,27 +23,27 @@ from histospace_core.public_cohorts.resume import (
     WrongFileError,
 )
 
-PARTIAL = ".partial"  # folder of what is not yet whole
-SUMS = "SHA256SUMS"  # as `sha256sum -c` reads it
-LISTING_LIMIT = 64 * 2**20  # bytes of a file whose size nobody states
+PARTIAL = ".partial"  # folder of unfinished files
+SUMS = "SHA256SUMS"  # in the format of `sha256sum -c`
+LISTING_LIMIT = 64 * 2**20  # bytes; limit for a file of unknown size
 SPARE = 2**28  # bytes left free on the disk
 pooch.get_logger().setLevel(logging.WARNING)  # no "Downloading data from ..." on stderr
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on a server and its place in the cohort folder.
+    """A file on a server and its path in the cohort folder.
 
     Attributes
     ----------
     path : relative to the cohort folder.
-    url : where it is.
-    size : bytes, where known.
-    digest : `sha256:<hex>`, `git:<hex>` (the id of a git blob) or "" where none is known.
+    url : address of the file.
+    size : bytes, if known.
+    digest : `sha256:<hex>`, `git:<hex>` (the id of a git blob) or "" if none is known.
     headers : sent with the request.
-    refused : what to do where the server answers 401 or 403.
-    look_up : returns the file with its size and digest, asked of the server; called only where
-        the size is not known and the file is not there yet.
+    refused : what to do if the server answers 401 or 403.
+    look_up : asks the server for size and digest and returns the file with both; called only if
+        the size is unknown and the file is not in the folder yet.
     """
 
     path: str
@@ -63,17 +63,17 @@ class RemoteFile:
 def download_files(
     files: Sequence[RemoteFile], folder: Path, on_progress: OnProgress = no_progress
 ) -> list[Path]:
-    """Fetch what is not there yet; return all paths in the order of `files`.
+    """Download the files that `folder` lacks; return all paths in the order of `files`.
 
-    Each file appears in `folder` when it is whole. What a broken connection leaves lies in a
-    hidden folder beside them and is continued by the next call.
+    A file appears in `folder` only when it is complete. After a broken connection, the next call
+    resumes the unfinished file, which is kept in a hidden folder.
 
     Raises
     ------
     DownloadError
-        No network, refused, absent, or another file than the one that was asked for.
+        No network, access refused, no such file, or the server sent a different file.
     StoreError
-        Not enough room, or the folder cannot be written.
+        Not enough disk space, or the folder cannot be written.
     """
     recorded = read_sums(folder)
     with disk_errors(folder):
@@ -93,7 +93,7 @@ def exists(url: str) -> bool:
     Raises
     ------
     DownloadError
-        It cannot be reached.
+        The server cannot be reached.
     """
     try:
         return requests.head(url, allow_redirects=True, timeout=TIMEOUT_S).status_code == 200
@@ -102,7 +102,7 @@ def exists(url: str) -> bool:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """Return path -> SHA-256 of a finished cohort folder; empty where there is none."""
+    """Return path -> SHA-256 of a finished cohort folder; empty if it is not finished."""
     file = folder / SUMS
     if not file.is_file():
         return {}
@@ -111,7 +111,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def git_id(path: Path) -> str:
-    """Return the id that git gives a file's content, in hex."""
+    """Return the id, in hex, that git gives to the content of a file."""
     blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(2**20):
@@ -123,15 +123,15 @@ def _is_whole(file: RemoteFile, path: Path, recorded: str | None) -> bool:
     if not path.is_file():
         return False
     kind, _, known = file.digest.partition(":") if file.digest else ("sha256", "", recorded)
-    # files appear by renaming only, so one without any checksum is whole as well
+    # finished files are moved into place, so a file without a checksum is complete too
     return not known or (git_id(path) if kind == "git" else sha256(path)) == known
 
 
 def _look_up(file: RemoteFile) -> RemoteFile:
-    """Ask the server for the size."""
+    """Return the file with the size that the server states."""
     headers = {"Accept-Encoding": "identity", **file.headers}
     answer = requests.head(file.url, headers=headers, allow_redirects=True, timeout=TIMEOUT_S)
-    if answer.status_code in (405, 501):  # a server that only gives; what comes is counted
+    if answer.status_code in (405, 501):  # HEAD is not allowed: the size remains unknown
         return file
     if answer.status_code >= 400:
         raise refusal(file, answer.status_code)
@@ -146,8 +146,8 @@ def _require_room(files: Sequence[RemoteFile], folder: Path) -> None:
     free = shutil.disk_usage(there).free
     if needed and needed + SPARE > free:
         raise StoreError(
-            f"The cohort needs {needed / 1e9:,.1f} GB more, {free / 1e9:,.1f} GB are free in "
-            f"'{there}'; make room or choose another folder."
+            f"The cohort needs {needed / 1e9:,.1f} GB more, but {free / 1e9:,.1f} GB are free in "
+            f"'{there}'; free some space or choose another folder."
         )
 
 
@@ -166,7 +166,7 @@ def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: OnProgres
     finally:
         if (folder / PARTIAL).is_dir() and not any((folder / PARTIAL).iterdir()):
             (folder / PARTIAL).rmdir()
-        for path in made:  # a failure that fetched nothing leaves no empty folder
+        for path in made:  # do not leave empty folders after a failure
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
 
@@ -198,10 +198,10 @@ def _fetch(file: RemoteFile, folder: Path, on_progress: OnProgress) -> None:
         raise refusal(file, status) from error
     except requests.RequestException as error:
         raise _explain(error, file.url, begun=part.exists()) from error
-    except ValueError as error:  # pooch's word for another hash, and ours for another size
+    except ValueError as error:  # pooch raises it for a wrong hash, we for a wrong size
         raise DownloadError(
             f"{file.name}: the server sent another file than the pinned one (its size or checksum "
-            "differs); nothing of it was kept, try again or use another mirror."
+            "differs), so it was deleted; try again or use another mirror."
         ) from error
     finally:
         arrived.unlink(missing_ok=True)
@@ -212,23 +212,23 @@ def _part(file: RemoteFile, folder: Path) -> Path:
 
 
 def refusal(file: RemoteFile, status: int) -> DownloadError:
-    """Return the error for a server's answer other than the file."""
+    """Return the error for an HTTP status that is not success."""
     host = urlsplit(file.url).hostname
     if status in (401, 403):
         return DownloadError(f"{file.name}: {host} refuses access ({status}); {file.refused}.")
     if status in (404, 410):
         return DownloadError(
-            f"{file.name}: {host} answers {status}, it has no such file; check the name of the "
+            f"{file.name}: {host} answers {status}: there is no such file; check the name of the "
             "cohort (`histospace data list`) or the address of the mirror (--base-url)."
         )
     return DownloadError(f"{file.name}: {host} answers {status or 'with an error'}; try later.")
 
 
 def unreachable(host: str) -> DownloadError:
-    """Return the error for a server that gives no answer."""
+    """Return the error for a server that does not answer."""
     return DownloadError(
-        f"{host}: the server cannot be reached; connect to the network or give the address of a "
-        "mirror."
+        f"{host}: the server cannot be reached; connect to the network, or give the address of a "
+        "mirror (--base-url)."
     )
 
 
@@ -238,7 +238,7 @@ def _explain(error: requests.RequestException, url: str, begun: bool = False) ->
         return DownloadError(f"{host}: its certificate cannot be verified; use another mirror.")
     if begun and isinstance(error, BROKEN):
         return DownloadError(
-            f"{host}: the connection broke again and again; run the same once more, it goes on "
+            f"{host}: the connection broke repeatedly; run the same command again to continue "
             "where it stopped."
         )
     if isinstance(error, BROKEN):

@@ -1,4 +1,4 @@
-"""Fetch a public cohort by name into a folder that `read_cohort` reads."""
+"""Download a public cohort by name into a folder that `read_cohort` reads."""
 
 import csv
 import datetime
@@ -28,8 +28,8 @@ class FetchedCohort:
 
     Attributes
     ----------
-    table : its `cohort.csv`, with the sections that can be used.
-    checked : all sections, with what the alignment check says of each.
+    table : its `cohort.csv`, with the usable sections.
+    checked : all sections, with the result of the alignment check.
     """
 
     table: Path
@@ -43,21 +43,21 @@ class FetchedCohort:
 def fetch_cohort(
     name: str, folder: Path, base_url: str | None = None, on_progress: OnProgress = no_progress
 ) -> FetchedCohort:
-    """Fetch, unpack and check a public cohort; what is there already is not fetched again.
+    """Download, unpack and check a public cohort; files already in the folder are kept.
 
     Parameters
     ----------
-    name : `her2st`, `stnet`, `10x-visium:<id>`, `hest:<id>`; several ids by comma.
-    folder : new, empty, or of an earlier fetch of the same name, which is then completed.
-    base_url : address of a mirror laid out like the source.
+    name : `her2st`, `stnet`, `10x-visium:<id>`, `hest:<id>`; separate several ids by commas.
+    folder : new, empty, or of an earlier download of the same name, which is then completed.
+    base_url : address of a mirror with the same folders as the source.
     on_progress : called with the bytes done, all bytes and the file as stage; may raise to stop.
 
     Raises
     ------
     CohortError
-        No such cohort, a folder of something else, or no section that can be used.
+        No such cohort, a folder with other content, or no usable section.
     DownloadError
-        The files cannot be had.
+        The files cannot be downloaded.
     StoreError
         The folder cannot be written.
     """
@@ -84,7 +84,7 @@ def fetch_cohort(
 
 
 def _claim(folder: Path, title: str) -> None:
-    """Refuse a folder that holds something else."""
+    """Refuse a folder that holds another cohort."""
     if folder.exists() and not folder.is_dir():
         raise CohortError(f"'{folder}' is a file; choose a new folder.")
     if about := _earlier_about(folder):
@@ -121,18 +121,18 @@ def _about(title: str, source: Source, base: str, checked: list[CheckedSection])
 {source.title}
 
 - Source: {source.page}
-- Fetched from: {base} ({today})
+- Downloaded from: {base} ({today})
 - Licence: {source.licence}
 - Cite: {source.citation}
-- Checksums of all files as they came: `{SUMS}` (`sha256sum -c {SUMS}`)
+- Checksums of all downloaded files: `{SUMS}` (`sha256sum -c {SUMS}`)
 
-## Known traps
+## Known problems of the data
 
 {caveats}
 
 ## Sections
 
-Spots were compared with the tissue in all eight orientations.
+The spots of each section were compared with its tissue in all eight orientations.
 
 {"".join(map(_section, checked))}"""
 

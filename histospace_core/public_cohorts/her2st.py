@@ -1,13 +1,13 @@
 """her2st: 36 sections of 8 patients with HER2-positive breast cancer, legacy ST.
 
 Andersson et al. 2021, Nature Communications 12:6012. Sections, spot files and counts were checked
-in the public repository `almaan/her2st`, as was the frame of the label files: on section B1 the
-`pixel_x, pixel_y` of `*_labeled_coordinates.tsv` lie in a smaller image and run upwards (spot
-9x27: 1000.5, 1015.1 there; 2316.2, 7561.7 in the spot file). They are no positions in the image
-that is published, so labels are not fetched; positions come from `ST-spotfiles` only.
+in the public repository `almaan/her2st`. The label files use other coordinates: on section B1, the
+`pixel_x, pixel_y` of `*_labeled_coordinates.tsv` refer to a smaller image with y upwards (spot 9x27
+is at 1000.5, 1015.1 there and at 2316.2, 7561.7 in the spot file). They are not positions in the
+published image, so labels are not downloaded; positions come from `ST-spotfiles` only.
 
-Five sections are pinned: size and SHA-256 are those of the files this project was tested on. The
-other 31 are looked up in GitHub's listing of the repository, which states size and git id.
+Five sections are pinned to the size and SHA-256 of the files that this project was tested on. For
+the other 31, size and git id come from GitHub's listing of the repository.
 """
 
 import json
@@ -41,14 +41,14 @@ class Her2st(Source):
     )
     base_url = "https://raw.githubusercontent.com/almaan/her2st/master/data"
     caveats = (
-        "The pathologist's labels (`*_labeled_coordinates.tsv`) are not fetched: their pixel "
-        "positions lie in another frame, smaller and with y upwards. Join them by array position.",
-        "Some spots have no counts and some counted spots lie off the tissue: what is in both "
-        "files is used.",
+        "The pathologist's labels (`*_labeled_coordinates.tsv`) are not downloaded: their pixel "
+        "positions refer to a smaller image with y upwards. Join them by array position.",
+        "Some spots have no counts, and some counted spots lie off the tissue: spots in both "
+        "files are used.",
     )
 
     def check_ids(self, ids: Sequence[str]) -> None:
-        """Refuse what is no section of the study."""
+        """Refuse names that are not sections of the study."""
         for name in ids:
             if not re.fullmatch("[A-H][1-6]", name):
                 raise CohortError(f"her2st has no section '{name}'; sections are A1 to H3.")
@@ -62,7 +62,7 @@ class Her2st(Source):
         return [f for name in ids or sorted(listed) for f in _files(name, listed, base_url)]
 
     def sections(self, ids: Sequence[str], folder: Path) -> list[PublicSection]:
-        """Return the sections; the letter is the patient."""
+        """Return the sections; the letter in a name is the patient."""
         names = ids or sorted(_listed(folder / LISTING))
         return [
             PublicSection(
@@ -96,19 +96,19 @@ def fetch_section(
     base_url: str,
     on_progress: OnProgress = no_progress,
 ) -> PublicSection:
-    """Fetch one pinned section into `folder`, as a sample to try things on.
+    """Download one pinned section into `folder`.
 
     Parameters
     ----------
     section : one of `PINNED`.
-    folder : made if absent.
-    base_url : of the repository's `data/` folder, or of a mirror laid out like it.
+    folder : created if absent.
+    base_url : address of the repository's `data/` folder, or of a mirror of it.
     on_progress : called with the bytes done, all bytes and the file as stage; may raise to stop.
 
     Raises
     ------
     DownloadError
-        No network, the server does not have the file, or another file came.
+        No network, no such file, or the server sent a different file.
     StoreError
         The folder cannot be written.
     """
@@ -132,8 +132,8 @@ def _listed(listing: Path) -> dict[str, list[dict[str, Any]]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         listing.unlink(missing_ok=True)
         raise CohortError(
-            "The listing of the her2st repository is not of the expected form; fetch the pinned "
-            f"sections instead: her2st:{','.join(PINNED)}."
+            "The listing of the her2st repository has another format than expected; fetch the "
+            f"pinned sections instead: her2st:{','.join(PINNED)}."
         ) from error
     return sections
 

@@ -1,17 +1,17 @@
 """Samples of HEST-1k, by id, from the Hugging Face hub.
 
-Jaume et al. 2024, arXiv:2406.16192. The layout `st/<ID>.h5ad`, `wsis/<ID>.tif`,
+Jaume et al. 2024, arXiv:2406.16192. The paths `st/<ID>.h5ad`, `wsis/<ID>.tif`,
 `metadata/<ID>.json` and the fields of the metadata (`pixel_size_um_estimated`, `patient`,
 `dataset_title`, `license`) were checked in the repository `mahmoodlab/HEST` and in scripts that
-read them; the data are gated and were not fetched here.
+read them. The data are gated and were not downloaded for these checks.
 
-`huggingface_hub` states the commit, size and checksum of each file and finds the user's token. Our
-own downloader then fetches the files at that commit: when a connection breaks for good,
-`hf_hub_download` deletes the part that has arrived, and images of HEST have several gigabytes.
+`huggingface_hub` looks up the commit, size and checksum of each file and finds the user's token.
+Our own downloader then fetches the files at that commit, because `hf_hub_download` deletes a
+partial file when the connection breaks for good, and images of HEST have several gigabytes.
 
-Traps: positions are swapped or mirrored in some samples and outside the image in others (TENX92,
-HEST issue 40), which the alignment check of `fetch_cohort` mends; `patient` is "Patient 1" in many
-studies, so an id here holds the study too.
+Known problems: in some samples positions are swapped or mirrored, in others outside the image
+(TENX92, HEST issue 40); the alignment check of `fetch_cohort` corrects both. `patient` is
+"Patient 1" in many studies, so patient ids here include the study.
 """
 
 import json
@@ -44,7 +44,7 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def hub() -> str:
-    """Return the address of the hub, which HF_ENDPOINT may set."""
+    """Return the address of the hub; HF_ENDPOINT can change it."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
 
 
@@ -56,31 +56,33 @@ class Hest(Source):
     title = "Samples of HEST-1k"
     page = "https://huggingface.co/datasets/MahmoodLab/hest"
     licence = (
-        "unverified; its repository states CC BY-NC-SA 4.0, and each sample has the licence of "
-        "its study"
+        "unverified; its repository states CC BY-NC-SA 4.0, and each sample is under the licence "
+        "of its study"
     )
     citation = (
         "Jaume G et al. HEST-1k: a dataset for spatial transcriptomics and histology image "
         "analysis. arXiv 2024; 2406.16192."
     )
     caveats = (
-        "Positions of some samples are swapped or mirrored: each was compared with the tissue in "
-        "all eight orientations, see below.",
-        "Where the metadata name no patient, a sample counts as a patient of its own: sections of "
-        "one person may then stand on both sides of a split.",
+        "Positions of some samples are swapped or mirrored: the spots of each were compared with "
+        "its tissue in all eight orientations, see below.",
+        "A sample whose metadata name no patient counts as a separate patient: sections of one "
+        "person may then be on both sides of a split.",
     )
     needs_ids = True
 
     @property
     def base_url(self) -> str:  # type: ignore[override]
-        """Address of the data set on the hub."""
+        """Return the address of the data set on the hub."""
         return f"{hub()}/datasets/MahmoodLab/hest/resolve/main"
 
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
         """Return metadata, expression and image of each sample."""
         token = _token(base_url)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        look_up = _look_up if _HUB_ADDRESS.fullmatch(base_url) else None  # None: a plain mirror
+        look_up = (
+            _look_up if _HUB_ADDRESS.fullmatch(base_url) else None
+        )  # a plain mirror has no metadata to look up
         paths = [path.format(name) for name in ids for path in PATHS]
         return [
             RemoteFile(p, f"{base_url}/{p}", headers=headers, refused=REFUSED, look_up=look_up)
@@ -88,7 +90,7 @@ class Hest(Source):
         ]
 
     def pin(self, ids: Sequence[str], base_url: str, about: str) -> str:
-        """Return the address at one commit of the data set, so that all files belong together.
+        """Return the address of one commit of the data set, so that all files belong together.
 
         Raises
         ------
@@ -111,17 +113,17 @@ class Hest(Source):
 
 
 def _no_listing(file: RemoteFile) -> Path:
-    raise NotImplementedError  # HEST needs no listing: a sample's id gives its paths
+    raise NotImplementedError  # HEST needs no listing: the id of a sample gives its paths
 
 
 def _token(base_url: str) -> str | None:
-    """Return the user's token for the hub; it never goes to a mirror."""
+    """Return the user's token for the hub, or None for a mirror, which must not receive it."""
     return get_token() if urlsplit(base_url).netloc == urlsplit(hub()).netloc else None
 
 
 def _metadata(file: RemoteFile) -> HfFileMetadata:
     """Ask the hub for a file's size, checksum and commit."""
-    try:  # with False no token is sent; with None the library would look for one itself
+    try:  # False sends no token; with None the library would look for one
         return get_hf_file_metadata(file.url, token=_token(file.url) or False, timeout=TIMEOUT_S)
     except HfHubHTTPError as error:
         raise refusal(file, error.response.status_code) from error
@@ -132,7 +134,7 @@ def _metadata(file: RemoteFile) -> HfFileMetadata:
 def _look_up(file: RemoteFile) -> RemoteFile:
     """Return the file with the size and checksum that the hub states.
 
-    The ETag of a large file is its SHA-256, that of any other file is its git id.
+    The ETag of a large file is its SHA-256; the ETag of any other file is its git id.
     """
     metadata = _metadata(file)
     kind = {64: "sha256", 40: "git"}.get(len(metadata.etag or ""))
@@ -146,10 +148,13 @@ def _section(name: str, folder: Path) -> PublicSection:
         mpp = float(metadata["pixel_size_um_estimated"])
     except (ValueError, KeyError, TypeError) as error:
         raise CohortError(
-            f"'metadata/{name}.json' states no pixel size (pixel_size_um_estimated)."
+            f"'metadata/{name}.json' states no pixel size (pixel_size_um_estimated); "
+            "choose another sample."
         ) from error
     if not (math.isfinite(mpp) and mpp > 0):
-        raise CohortError(f"'metadata/{name}.json' states a pixel size of {mpp}.")
+        raise CohortError(
+            f"'metadata/{name}.json' states a pixel size of {mpp}; choose another sample."
+        )
     licence = _text(metadata, "license")
     return PublicSection(
         name,
@@ -157,8 +162,8 @@ def _section(name: str, folder: Path) -> PublicSection:
         f"wsis/{name}.tif",
         f"st/{name}.h5ad",
         mpp=mpp,
-        mpp_from="pixel_size_um_estimated of its metadata",
-        notes=(f"licence by its metadata: {licence}",) if licence else (),
+        mpp_from="pixel_size_um_estimated in its metadata",
+        notes=(f"licence according to its metadata: {licence}",) if licence else (),
     )
 
 

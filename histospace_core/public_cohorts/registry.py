@@ -1,4 +1,4 @@
-"""The sources of public cohorts, by the name that a user types."""
+"""The sources of public cohorts, by name."""
 
 from histospace_core.errors import CohortError
 from histospace_core.public_cohorts.her2st import Her2st
@@ -11,7 +11,7 @@ SOURCES: dict[str, Source] = {s.name: s for s in (Her2st(), StNet(), Visium(), H
 
 
 def find_source(name: str) -> tuple[Source, list[str]]:
-    """Return the source and the ids of `source` or `source:id,id`.
+    """Parse `source` or `source:id,id`; return the source and the ids.
 
     Raises
     ------

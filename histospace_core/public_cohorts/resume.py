@@ -1,4 +1,4 @@
-"""A downloader for pooch that goes on where a broken download stopped."""
+"""A downloader for pooch that resumes broken downloads."""
 
 import re
 import time
@@ -14,8 +14,8 @@ from histospace_core.progress import OnProgress, Progress
 
 CHUNK = 2**18
 TIMEOUT_S = 30
-ATTEMPTS = 4  # in a row without a new byte
-WAIT_S = 1.0  # before the second attempt; doubled before each further one
+ATTEMPTS = 4  # consecutive attempts that receive no byte
+WAIT_S = 1.0  # before the second attempt; doubled before each later one
 BUSY = {408, 429, 500, 502, 503, 504}
 BROKEN = (
     requests.ConnectionError,
@@ -26,27 +26,27 @@ BROKEN = (
 
 
 class DownloadError(HistospaceError):
-    """A file cannot be fetched, or is not the one that was asked for."""
+    """A file cannot be downloaded, or the server sent a different one."""
 
 
 class WrongFileError(ValueError):
-    """What arrives has not the size of the file that was asked for."""
+    """The download does not have the size of the requested file."""
 
 
 class Resuming:
-    """Downloads into a partial file that outlives this process, and moves it when it is whole.
+    """Download into a partial file that survives this process; move it when it is complete.
 
-    A partial file is continued with `Range` and, so that two versions of a file are never glued
-    together, `If-Range` with the validator (strong ETag, else date) that came with its beginning.
+    A partial file is continued with `Range`. `If-Range` with the validator (strong ETag, else
+    date) of its first part prevents joining parts of two versions of a file.
 
     Parameters
     ----------
-    part : the partial file; its validator is kept beside it.
-    size : bytes of the whole file, where known.
-    limit : bytes at which an answer of unknown size is cut off.
-    hashed : the whole is checked by hash afterwards, so it may be continued without a validator.
-    headers : sent with each request; `Authorization` is not sent on to another host.
-    on_progress : called with the bytes of the file that are there; may raise to stop.
+    part : the partial file; its validator is stored next to it.
+    size : bytes of the complete file, if known.
+    limit : bytes after which a response of unknown size is refused.
+    hashed : whether the complete file is checked by hash, so that no validator is needed.
+    headers : sent with each request; `Authorization` is not sent to another host.
+    on_progress : called with the bytes received so far; may raise to stop.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Resuming:
     def __call__(
         self, url: str, output_file: str, pooch: Any, check_only: bool = False
     ) -> bool | None:
-        """Download `url` to `output_file`; pooch's protocol.
+        """Download `url` to `output_file`; the signature is that of a pooch downloader.
 
         Raises
         ------
         requests.RequestException
-            Refused, absent, or no new byte in several attempts; what there is of it stays.
+            Refused, no such file, or no byte in several attempts; the partial file is kept.
         WrongFileError
-            It is longer or shorter than it should be; nothing stays.
+            The file is longer or shorter than it should be; the partial file is deleted.
         """
         idle, before = 0, self._have
         while True:
             try:
-                self._go_on(url)
+                self._continue(url)
                 break
             except (*BROKEN, requests.HTTPError, WrongFileError) as error:
                 idle = 0 if self._have > before else idle + 1
@@ -94,7 +94,7 @@ class Resuming:
         return None
 
     def discard(self) -> None:
-        """Remove what there is of the file."""
+        """Delete the partial file."""
         self.part.unlink(missing_ok=True)
         self._validator.unlink(missing_ok=True)
 
@@ -102,15 +102,15 @@ class Resuming:
     def _have(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _go_on(self, url: str) -> None:
+    def _continue(self, url: str) -> None:
         have = self._have
         if have and have == self._size:
-            return  # stopped between the last byte and the move
+            return  # an earlier process stopped between the last byte and the move
         with requests.get(
             url, headers=self._request(have), stream=True, timeout=TIMEOUT_S
         ) as answer:
             _require_tls(url, answer)
-            if answer.status_code == 416:  # the file has become shorter
+            if answer.status_code == 416:  # the file on the server is shorter now
                 self.discard()
                 raise WrongFileError("another file")
             answer.raise_for_status()
@@ -127,7 +127,7 @@ class Resuming:
         return {**continued, "If-Range": validator} if validator else continued
 
     def _require_size(self, answer: requests.Response, have: int) -> None:
-        """Refuse by what is declared, before a byte is written."""
+        """Refuse a response whose declared size is wrong, before writing any of it."""
         declared = answer.headers.get("Content-Length")
         if declared is None:
             return
@@ -151,10 +151,10 @@ class Resuming:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Tell whether another attempt may do better."""
+    """Tell whether another attempt may succeed."""
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code in BUSY
-    return True  # broken; or an error page sent as if it were the file
+    return True  # a broken connection, or an error page that was sent as the file
 
 
 def _validator(answer: requests.Response) -> str:
@@ -172,6 +172,6 @@ def _first_byte(answer: requests.Response) -> int:
 def _require_tls(url: str, answer: requests.Response) -> None:
     if urlsplit(url).scheme == "https" and urlsplit(answer.url).scheme != "https":
         raise DownloadError(
-            f"{urlsplit(url).hostname} leads on to an address without encryption "
-            f"({urlsplit(answer.url).hostname}); nothing was fetched, use another mirror."
+            f"{urlsplit(url).hostname} redirects to an address without encryption "
+            f"({urlsplit(answer.url).hostname}), so nothing was downloaded; use another mirror."
         )

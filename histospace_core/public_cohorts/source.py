@@ -1,4 +1,4 @@
-"""What every source of public cohorts has: a description, its files, its sections."""
+"""The interface of a source of public cohorts: description, files and sections."""
 
 import re
 from abc import ABC, abstractmethod
@@ -15,13 +15,13 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")
 
 @dataclass(frozen=True)
 class PublicSection:
-    """A section as it lies in the cohort folder; paths are relative to it.
+    """A section in the cohort folder; paths are relative to the folder.
 
     Attributes
     ----------
-    mpp : pixel size of the image, um/px; None where the image is to state it.
-    mpp_from : how the pixel size is known.
-    notes : what a user should know of this section.
+    mpp : pixel size of the image, um/px; None if the image file states it.
+    mpp_from : where the pixel size comes from.
+    notes : what a user should know about this section.
     """
 
     name: str
@@ -35,14 +35,14 @@ class PublicSection:
 
 
 class Source(ABC):
-    """A place that publishes cohorts; one subclass a place, one instance in the registry.
+    """A publisher of cohorts: one subclass for each, one instance in the registry.
 
     Attributes
     ----------
-    name, example : as a user types them.
+    name, example : what a user types.
     title, page, licence, citation : for `SOURCE.md`; a licence that was not checked says so.
-    base_url : where its files are; a mirror is laid out like it.
-    caveats : known traps of the data and what was done about each.
+    base_url : address of its files; a mirror has the same folders.
+    caveats : known problems of the data, and how each was handled.
     """
 
     name: str
@@ -57,42 +57,44 @@ class Source(ABC):
 
     @abstractmethod
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
-        """Return the files of the sections asked for; `fetch` is for listings."""
+        """Return the files of the sections `ids`, or of all; `fetch` downloads listings."""
 
     @abstractmethod
     def sections(self, ids: Sequence[str], folder: Path) -> list[PublicSection]:
-        """Return the sections once their files are in `folder`, unpacking what needs it."""
+        """Return the sections whose files are in `folder`; unpack archives first."""
 
     def pin(self, ids: Sequence[str], base_url: str, about: str) -> str:
-        """Return the address of one fixed version of the files, where the source has versions.
+        """Return the address of one fixed version of the files, if the source has versions.
 
-        `about` is the `SOURCE.md` of an earlier fetch into the same folder, or empty; a fetch that
-        completes it keeps its version.
+        `about` is the `SOURCE.md` of an earlier download into the same folder, or empty; a
+        download that completes it keeps its version.
         """
         return base_url
 
     def check_ids(self, ids: Sequence[str]) -> None:
-        """Refuse ids that this source cannot have.
+        """Refuse ids that this source does not accept.
 
         Raises
         ------
         CohortError
-            Missing, or not a plain name.
+            An id is missing or is not a plain name.
         """
         if self.needs_ids and not ids:
             raise CohortError(f"'{self.name}' needs the name of a data set, e.g. {self.example}.")
         for name in ids:
             if not FILE_NAME.fullmatch(name):
-                raise CohortError(f"'{name}' is no name of a data set; give e.g. {self.example}.")
+                raise CohortError(
+                    f"'{name}' is not the name of a data set; give e.g. {self.example}."
+                )
 
 
 def require_file_name(name: str, listing: str) -> str:
-    """Return a file name that a listing states, if it is one and no path.
+    """Return a file name from a listing, if it is a plain name and not a path.
 
     Raises
     ------
     CohortError
-        It would leave the cohort folder.
+        The name is a path, which could lead out of the cohort folder.
     """
     if not FILE_NAME.fullmatch(name):
         raise CohortError(f"{listing} names a file {name[:80]!r}, which is no plain file name.")

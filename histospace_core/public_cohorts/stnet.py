@@ -1,14 +1,14 @@
 """ST-Net's cohort: 68 sections of 23 patients with breast cancer, legacy ST.
 
 He et al. 2020, Nature Biomedical Engineering 4:827; Mendeley Data 29ntw7sh4r, version 5. The
-layout is that of scripts in public repositories which read it: `metadata.csv` with the columns
-`type,patient,replicate,count_matrix,histology_image,spot_coordinates,tumor_annotation`;
+files were inferred from scripts in public repositories that read them: `metadata.csv` with the
+columns `type,patient,replicate,count_matrix,histology_image,spot_coordinates,tumor_annotation`;
 `BC23287_C1_stdata.tsv.gz` (spots `XxY` x Ensembl ids), `HE_BT23287_C1.jpg`,
 `spots_BT23287_C1.csv.gz` (index `XxY`, columns X, Y: pixel column and row, under tissue only). The
-listing's form (`files[].filename`, `.size`, `.content_details.sha256_hash`, `.download_url`) is
-that of such scripts too; nothing was fetched from Mendeley itself here.
+fields of the listing (`files[].filename`, `.size`, `.content_details.sha256_hash`,
+`.download_url`) come from such scripts too; nothing was downloaded from Mendeley to check them.
 
-The prefixes BC and BT of one patient are mixed freely, so a patient's id is made from the number.
+File names of one patient mix the prefixes BC and BT, so patient ids are made from the number.
 """
 
 import csv
@@ -34,12 +34,12 @@ NUMBER = re.compile(r"B[CT](\d+)")
 
 
 def patient_id(name: str) -> str:
-    """Return the one id of a patient: `BC23287` for BT23287, BC23287 and their files' names.
+    """Return the id of a patient: `BC23287` for BT23287, BC23287 and the names of their files.
 
     Raises
     ------
     CohortError
-        There is no such number in the name.
+        The name contains no such number.
     """
     match = NUMBER.search(name)
     if match is None:
@@ -48,7 +48,7 @@ def patient_id(name: str) -> str:
 
 
 class StNet(Source):
-    """The sections of He et al. 2020, all, by patient or by section."""
+    """The sections of He et al. 2020: all, or by patient or section."""
 
     name = "stnet"
     example = "stnet or stnet:BC23287"
@@ -61,14 +61,14 @@ class StNet(Source):
     )
     base_url = "https://data.mendeley.com/public-api/datasets/29ntw7sh4r"
     caveats = (
-        "One patient's files carry BC and BT as prefixes; ids are made from the number, so that "
-        "a patient counts once.",
-        "The tumour labels (`*_Coords.tsv.gz`) are not fetched: their header is off by a column "
-        "and they hold array positions only.",
+        "File names of one patient have the prefixes BC and BT; ids are made from the number, so "
+        "that a patient counts once.",
+        "The tumour labels (`*_Coords.tsv.gz`) are not downloaded: their header is shifted by a "
+        "column, and they contain array positions only.",
     )
 
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
-        """Return image, counts and spots of each section, as the listing states them."""
+        """Return image, counts and spots of each section from the listing."""
         listing = fetch(RemoteFile(LISTING, f"{base_url}?version=5"))
         listed = _listed(listing, base_url)
         metadata = fetch(_find(listed, METADATA))
@@ -79,7 +79,7 @@ class StNet(Source):
         ]
 
     def sections(self, ids: Sequence[str], folder: Path) -> list[PublicSection]:
-        """Return the sections; the pixel size of each is measured by its spots."""
+        """Return the sections, with pixel sizes measured from their spots."""
         return [_section(row, folder) for row in _rows(folder / METADATA, ids)]
 
 
@@ -98,14 +98,14 @@ def _listed(listing: Path, base_url: str) -> dict[str, RemoteFile]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         listing.unlink(missing_ok=True)
         raise CohortError(
-            "Mendeley's listing of 29ntw7sh4r is not of the expected form; try again, or fetch "
-            f"the files by hand from {StNet.page}."
+            "Mendeley's listing of 29ntw7sh4r has another format than expected; try again, or "
+            f"download the files by hand from {StNet.page}."
         ) from error
     for file in files:
         if urlsplit(base_url).scheme == "https" and urlsplit(file.url).scheme != "https":
             raise DownloadError(
-                f"The listing gives an address without encryption for {file.name}; nothing was "
-                "fetched, use another mirror."
+                f"The listing gives an address without encryption for {file.name}, so nothing was "
+                "downloaded; use another mirror."
             )
     return {file.path: file for file in files}
 
@@ -117,13 +117,13 @@ def _find(listed: dict[str, RemoteFile], name: str) -> RemoteFile:
 
 
 def _rows(metadata: Path, ids: Sequence[str]) -> list[dict[str, str]]:
-    """Return the rows asked for, `patient` brought to one id, `section` added."""
+    """Return the rows of `ids`, or all, with unified `patient` ids and a column `section`."""
     with metadata.open(newline="", encoding="utf-8-sig") as stream:
         rows = [
             {k: (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(stream)
         ]
     if not rows or not {"patient", "replicate", *PARTS} <= set(rows[0]):
-        raise CohortError(f"'{METADATA}' of ST-Net has not the expected columns.")
+        raise CohortError(f"'{METADATA}' of ST-Net lacks expected columns; use another mirror.")
     for row in rows:
         row["patient"] = patient_id(row["patient"])
         row["section"] = require_file_name(f"{row['patient']}_{row['replicate']}", METADATA)
@@ -137,11 +137,11 @@ def _rows(metadata: Path, ids: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _section(row: dict[str, str], folder: Path) -> PublicSection:
-    strangers = [row[p] for p in PARTS if patient_id(row[p]) != row["patient"]]
-    if strangers:
+    foreign_files = [row[p] for p in PARTS if patient_id(row[p]) != row["patient"]]
+    if foreign_files:
         raise CohortError(
-            f"'{METADATA}' gives the file {strangers[0]} to patient {row['patient']}; take the "
-            "section out of it and run again."
+            f"'{METADATA}' gives the file {foreign_files[0]} to patient {row['patient']}; remove "
+            "the section from it and run the command again."
         )
     image, counts, spots = (f"{part}/{row[part]}" for part in PARTS)
     positions = read_spots(folder / spots)
@@ -155,6 +155,6 @@ def _section(row: dict[str, str], folder: Path) -> PublicSection:
         counts,
         spots,
         round(mpp, 4),
-        "measured: spots are 200 um apart on the array",
+        "measured: the spots are 200 um apart on the array",
         (f"type: {row['type']}",) if row.get("type") else (),
     )

@@ -1,12 +1,12 @@
-"""Visium data sets that 10x Genomics publishes, as Space Ranger folders with their full image.
+"""Visium data sets of 10x Genomics, as Space Ranger folders with the full-resolution image.
 
-The layout `<version>/<id>/<id>_filtered_feature_bc_matrix.h5`, `_spatial.tar.gz`, `_image.tif` (or
+The paths `<version>/<id>/<id>_filtered_feature_bc_matrix.h5`, `_spatial.tar.gz`, `_image.tif` (or
 `_tissue_image.tif` for CytAssist, whose `_image.tif` is the unaligned picture of the instrument)
-is that of addresses quoted in public tutorials and scripts.
+come from addresses in public tutorials and scripts.
 
-The pixel size is measured by the array: spots are 100 um apart. `spot_diameter_fullres` is only
-recorded beside it. A spot is 55 um wide, but what Space Ranger writes there corresponds to 65 um
-(on V1_Adult_Mouse_Brain: 89.4 px at 0.725 um/px), so 55 um would give a pixel size 15 % too small.
+The pixel size is measured from the array, whose spots are 100 um apart. `spot_diameter_fullres` is
+recorded, but not used: a spot is 55 um wide, but the value of Space Ranger corresponds to 65 um
+(V1_Adult_Mouse_Brain: 89.4 px at 0.725 um/px), so 55 um would give a pixel size 15 % too small.
 """
 
 import json
@@ -33,7 +33,7 @@ DONOR = re.compile(r"_(section|rep|replicate|slice)_?\d+$", re.IGNORECASE)
 
 
 class Visium(Source):
-    """Data sets of 10x Genomics by name; `<version>/<id>` where the version is to be fixed."""
+    """Data sets of 10x Genomics by name, or by `<version>/<id>` for one version."""
 
     name = "10x-visium"
     example = "10x-visium:V1_Adult_Mouse_Brain"
@@ -43,16 +43,16 @@ class Visium(Source):
     citation = "10x Genomics, data set as named, Space Ranger version as in the address."
     base_url = "https://cf.10xgenomics.com/samples/spatial-exp"
     caveats = (
-        "Pixel sizes are measured by the distance of the spots (100 um). The spot diameter in "
-        "scalefactors_json.json is no measure of it: it stands for 65 um in some versions, not "
-        "for the 55 um of a spot.",
-        "10x states no donors; data sets that differ only in _Section_n or _Rep_n at the end are "
-        "taken for one patient. Correct `cohort.csv` where you know better.",
+        "Pixel sizes are measured from the distance of the spots (100 um). The spot diameter in "
+        "scalefactors_json.json is not used: in some versions it corresponds to 65 um, not to the "
+        "55 um of a spot.",
+        "10x Genomics names no donors; data sets whose names differ only in _Section_n or _Rep_n "
+        "at the end count as one patient. Correct `cohort.csv` if you know the donors.",
     )
     needs_ids = True
 
     def check_ids(self, ids: Sequence[str]) -> None:
-        """Refuse what is no `<id>` or `<version>/<id>`."""
+        """Refuse ids that are not `<id>` or `<version>/<id>`."""
         super().check_ids([part for name in ids for part in name.split("/", 1)])
 
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
@@ -70,14 +70,14 @@ def _files(name: str, base_url: str) -> list[RemoteFile]:
     found = next((v for v in versions if exists(f"{_stem(base_url, v, data_set)}_{MATRIX}")), None)
     if found is None:
         raise DownloadError(
-            f"10x Genomics has no Visium data set '{name}' in this layout; copy the name from the "
-            "address of its files, e.g. 10x-visium:1.1.0/V1_Adult_Mouse_Brain."
+            f"10x Genomics has no Visium data set '{name}' at the expected address; copy the name "
+            "from the address of its files, e.g. 10x-visium:1.1.0/V1_Adult_Mouse_Brain."
         )
     stem = _stem(base_url, found, data_set)
     image = next((i for i in IMAGES if exists(f"{stem}_{i}")), None)
     if image is None:
         raise DownloadError(
-            f"10x Genomics gives no full-resolution image with '{name}'; choose another data set."
+            f"10x Genomics has no full-resolution image of '{name}'; choose another data set."
         )
     return [RemoteFile(f"{data_set}/{f}", f"{stem}_{f}") for f in (MATRIX, SPATIAL, image)]
 
@@ -102,13 +102,13 @@ def _section(data_set: str, folder: Path) -> PublicSection:
         f"{data_set}/{image}",
         data_set,
         mpp=round(mpp, 4),
-        mpp_from="measured: spots are 100 um apart on the array",
+        mpp_from="measured: the spots are 100 um apart on the array",
         notes=_diameter(home / "spatial" / SCALES, mpp),
     )
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Take the files of `spatial/` out of the archive; nothing else, and no path, is followed."""
+    """Extract the files of `spatial/`; skip links, subfolders and everything else."""
     target.mkdir(exist_ok=True)
     try:
         with tarfile.open(archive) as packed:
@@ -121,10 +121,14 @@ def _unpack(archive: Path, target: Path) -> None:
     except (tarfile.TarError, EOFError, OSError) as error:
         archive.unlink(missing_ok=True)
         raise CohortError(
-            f"'{archive.parent.name}/{archive.name}' is damaged; run again to fetch it anew."
+            f"'{archive.parent.name}/{archive.name}' is damaged and was deleted; run the command "
+            "again to download it."
         ) from error
     if not any((target / name).is_file() for name in POSITIONS):
-        raise CohortError(f"'{archive.parent.name}/{archive.name}' holds no tissue_positions.")
+        raise CohortError(
+            f"'{archive.parent.name}/{archive.name}' contains no tissue_positions; choose another "
+            "data set."
+        )
 
 
 def _diameter(scales: Path, mpp: float) -> tuple[str, ...]:
@@ -132,4 +136,4 @@ def _diameter(scales: Path, mpp: float) -> tuple[str, ...]:
         diameter = float(json.loads(scales.read_text())["spot_diameter_fullres"]) * mpp
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    return (f"{SCALES} gives spots a diameter of {diameter:.0f} um (a spot is 55 um wide).",)
+    return (f"{SCALES} states a spot diameter of {diameter:.0f} um (a spot is 55 um wide).",)

@@ -61,7 +61,9 @@ def test_a_dropped_connection_is_continued(server: Files, folder: Path, etags: b
 def test_the_next_call_goes_on_where_the_last_one_stopped(server: Files, folder: Path) -> None:
     file = put(server)
     server.drop_after[file.path] = [2 * CHUNK, 0, 0, 0, 0]
-    with pytest.raises(DownloadError, match="run the same once more, it goes on where it stopped"):
+    with pytest.raises(
+        DownloadError, match="run the same command again to continue where it stopped"
+    ):
         download_files([file], folder)
     assert not (folder / "a").exists()
     n = len(server.gets())
@@ -120,7 +122,7 @@ def test_a_busy_server_is_asked_again(server: Files, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (404, r"image\.tif: 127\.0\.0\.1 answers 404, it has no such file; check the name"),
+        (404, r"image\.tif: 127\.0\.0\.1 answers 404: there is no such file; check the name"),
         (403, r"image\.tif: 127\.0\.0\.1 refuses access \(403\); give the address of a mirror"),
     ],
 )

@@ -51,7 +51,7 @@ def test_swapped_axes_are_found_corrected_and_reported(hub: Files, folder: Path)
     about = (folder / "SOURCE.md").read_text()
     assert "Orientation that fits: x and y swapped" in about
     assert "Corrected positions: `corrected/TENX2.h5ad`" in about
-    assert "licence by its metadata: Creative Commons Attribution" in about
+    assert "licence according to its metadata: Creative Commons Attribution" in about
 
 
 def test_spots_outside_the_image_are_left_out_so_that_it_trains(hub: Files, folder: Path) -> None:
@@ -138,7 +138,7 @@ def test_all_files_are_of_one_commit_which_is_recorded(hub: Files, folder: Path)
     make_hest(hub.folder / HOME, "TENX1")
     fetch_cohort("hest:TENX1", folder)
     assert {r.path.split("/resolve/")[1].split("/")[0] for r in hub.gets()} == {COMMIT}
-    assert f"Fetched from: {hub.address}/{PINNED}" in (folder / "SOURCE.md").read_text()
+    assert f"Downloaded from: {hub.address}/{PINNED}" in (folder / "SOURCE.md").read_text()
     hub.with_all = {"X-Repo-Commit": "f" * 40}  # main has moved on
     (folder / "wsis/TENX1.tif").unlink()
     n = len(hub.log)
@@ -150,7 +150,7 @@ def test_a_broken_download_goes_on_in_the_next_call(hub: Files, folder: Path) ->
     make_hest(hub.folder / HOME, "TENX1")
     image = f"{PINNED}/wsis/TENX1.tif"
     hub.drop_after[image] = [CHUNK, 0, 0, 0, 0]
-    with pytest.raises(DownloadError, match="it goes on where it stopped"):
+    with pytest.raises(DownloadError, match="to continue where it stopped"):
         fetch_cohort("hest:TENX1", folder)
     fetch_cohort("hest:TENX1", folder)
     sent = [r for r in hub.gets() if r.path == image]

@@ -48,7 +48,7 @@ def test_two_prefixes_are_one_patient(mendeley: Files, folder: Path) -> None:
     measured = read_measured(sections[0].counts, sections[0].spots)
     assert "ERBB2" in measured.var_names
     assert measured.n_obs > 50
-    assert "measured: spots are 200 um apart" in (folder / "SOURCE.md").read_text()
+    assert "measured: the spots are 200 um apart" in (folder / "SOURCE.md").read_text()
 
     n = len(mendeley.log)
     fetch(mendeley, folder)
@@ -91,7 +91,7 @@ def test_a_listing_cannot_write_elsewhere(mendeley: Files, folder: Path) -> None
     with pytest.raises(CohortError, match="no plain file name"):
         fetch(mendeley, folder)
     listing.write_text("<html>maintenance</html>")
-    with pytest.raises(CohortError, match="not of the expected form"):
+    with pytest.raises(CohortError, match="another format than expected"):
         fetch(mendeley, folder.with_name("other"))
 
 
