@@ -1,4 +1,4 @@
-"""Training: cohorts, the published network's two stages, cross-validation."""
+"""Training: cohorts, networks and their training, cross-validation, model packages."""
 
 from histospace_core.training.build import train_from_cohort
 from histospace_core.training.cohort import Section, SectionData, load_sections, read_cohort

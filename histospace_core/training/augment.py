@@ -1,7 +1,7 @@
-"""Augmentations that do not change the truth: moved centres, symmetries, stain strength.
+"""Augmentations that do not change the expression: shifted centres, symmetries, stain strength.
 
 Data stay on the device as uint8. Random numbers come from a separate generator, so that an epoch
-is the same on one device and, in parts, on several.
+is the same whether one process computes it or several.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_BIAS = 0.5  # share of the gain's strength that acts on all pixels alike
+_BIAS = 0.5  # strength of the offset common to all pixels, relative to the gain's
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Draw:
     Attributes
     ----------
     shift : float (n, 2)
-        Move of the centre in x and y, in [-1, 1] of the margin.
+        Shift of the centre in x and y, as a fraction of the margin, in [-1, 1].
     symmetry : int
-        0 to 7: quarter turns, then mirrored ones; one for the batch.
+        0 to 3: quarter turns; 4 to 7: the same, mirrored. One for the whole batch.
     gain, bias : float (n, 3, 1, 1)
         Factor and offset of the optical density of each channel.
     """
@@ -44,7 +44,7 @@ class Draw:
 
     @classmethod
     def none(cls, n: int, symmetry: int = 0, shift: tuple[float, float] = (0.0, 0.0)) -> "Draw":
-        """Set a symmetry and a shift; leave the stain as it is."""
+        """Return an augmentation with this symmetry and shift and an unchanged stain."""
         return cls(
             torch.tensor([shift]).expand(n, 2),
             symmetry,
@@ -53,7 +53,7 @@ class Draw:
         )
 
     def part(self, rows: slice) -> "Draw":
-        """The augmentation of some of the samples."""
+        """Return the augmentation of some of the samples."""
         return Draw(self.shift[rows], self.symmetry, self.gain[rows], self.bias[rows])
 
 
@@ -67,7 +67,7 @@ def augmented(
     views
         uint8 (spots, px + 2 margin, px + 2 margin, 3), on the device.
     margins
-        Of each view, px.
+        Margin of each view, px.
     rows
         Indices of the spots, (n,).
     """

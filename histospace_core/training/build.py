@@ -61,14 +61,14 @@ def train_from_cohort(
 ) -> ModelPackage:
     """Train on every section of a cohort and pack the model with its held-out scores.
 
-    Scores come from leaving one patient out; from leaving one section out where there is one
-    patient (and the card says so); with a single section there are none and no gene is reliable.
-    An interrupted training goes on from its last checkpoint.
+    Scores come from leaving one patient out at a time, or one section if there is one patient (the
+    card then says so). A single section gives no scores and no reliable gene. An interrupted
+    training resumes from its last checkpoint.
 
     Parameters
     ----------
     out
-        The package's folder, new.
+        New folder for the package.
     data_note
         Source and licence of the training data, for the model card.
 
@@ -113,7 +113,7 @@ def train_from_cohort(
     def pack() -> ModelPackage:
         genes = score_panel(everything.panel, held)
         interval = {"level": LEVEL, "promise": "No section was held out, so there is no interval."}
-        if held:  # by section: of patients there are seldom enough
+        if held:  # by section, because there are seldom enough patients
             widths = fit_intervals(held, LEVEL, "section").of(everything.panel.genes)
             genes["interval_half_width"] = widths
             interval = interval_report(held, LEVEL)
@@ -130,9 +130,10 @@ def train_from_cohort(
 
 
 def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
-    """Held-out scores of the panel: sections averaged within a patient, then over patients.
+    """Return held-out scores of the panel, averaged within each patient, then over patients.
 
-    The interval resamples spots, within sections; a gene that no fold could score has none.
+    Intervals come from resampling the spots of each section. A gene that no fold could score has
+    no scores.
     """
     sums: dict[str, list[np.ndarray]] = {g: [] for g in panel.genes}
     patients = sorted({h.patient for h in held})
@@ -151,9 +152,10 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
 
 
 def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
-    """Pearson, interval and MSE ratio of each gene that varies in all of a patient's sections.
+    """Return r, its interval, MSE ratio and noise ceiling of each gene of a patient's sections.
 
-    Each section has the panel of its own fold, so only genes in all of these panels are scored.
+    Each section has the panel of its fold, so only genes that are in all of these panels, and vary
+    in all sections, are scored.
     """
     shared = set.intersection(*(set(h.genes) for h in held))
     genes = [g for g in held[0].genes if g in shared]
@@ -166,7 +168,9 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
     )
     interval = bootstrap_pearson(pairs)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a gene without a ceiling in any section
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # nanmean warns of genes without a ceiling in any section
         ceilings = [h.noise_ceiling()[c] for h, c in zip(held, columns, strict=True)]
         ceiling = np.nanmean(ceilings, axis=0)
     table = np.column_stack([r, interval.low, interval.high, ratio, ceiling])
@@ -174,9 +178,9 @@ def _patient_scores(held: Sequence[HeldOut]) -> dict[str, np.ndarray]:
 
 
 def _signatures(held: Sequence[HeldOut], genes: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Held-out scores of the shipped signatures that have enough reliable genes.
+    """Return held-out scores of the shipped signatures that have enough reliable genes.
 
-    A model of another species has none.
+    The signatures are of human genes, so a model of another species has none.
     """
     reliable = genes.loc[genes["reliable"], "gene"]
     scores = held_out_signatures(held, read_gmt(), set(reliable)).dropna()

@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was trained on, how far it can be trusted."""
+"""The model card: the training data of a model, its accuracy and its limits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 DATA_NOTE = (
-    "Licences and consent of the training data are the responsibility of who trained the model."
+    "The person who trained the model is responsible for licences and consent of the training data."
 )
 
 

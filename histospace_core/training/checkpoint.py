@@ -24,12 +24,12 @@ _NETWORK = "network."
 
 
 class Checkpoint:
-    """One stage's checkpoint file; `path` None keeps nothing.
+    """The checkpoint file of one training stage; with `path` None, nothing is saved.
 
     Parameters
     ----------
     key
-        Identifies data and recipe; a file with another key is ignored.
+        Identifies data and recipe; a file with a different key is ignored.
     """
 
     def __init__(self, path: Path | None, key: str) -> None:
@@ -37,7 +37,7 @@ class Checkpoint:
         self.key = key
 
     def save(self, network: nn.Module, optimiser: torch.optim.Optimizer, epoch: int) -> None:
-        """Replace the file by the state after `epoch` finished epochs."""
+        """Replace the file with the state after `epoch` finished epochs."""
         if self.path is None or not processes().first:
             return
         tensors = {_NETWORK + k: v for k, v in network.state_dict().items()}
@@ -49,7 +49,7 @@ class Checkpoint:
             save_file(on_cpu, part, metadata)
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-        """Load the state if there is one of this key; return the finished epochs, else 0."""
+        """Load the state with this key, if any; return the number of finished epochs, or 0."""
         epoch, tensors = processes().from_first(self._read)
         if not tensors:
             return 0
@@ -65,7 +65,7 @@ class Checkpoint:
         return epoch
 
     def _read(self) -> tuple[int, dict[str, Tensor]]:
-        """Return the finished epochs and the state; nothing of no, another or a damaged file."""
+        """Return epochs and state; 0 and {} if the file is absent, damaged or has another key."""
         if self.path is None or not self.path.exists():
             return 0, {}
         try:
@@ -75,24 +75,27 @@ class Checkpoint:
                     return 0, {}
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError):
-            return 0, {}  # a file cut off in mid-write: begin again
+            return 0, {}  # a damaged file costs time, but must not stop the training
         return int(metadata["epoch"]), tensors
 
     def clear(self) -> None:
-        """Remove the file once the stage's result is safe elsewhere."""
+        """Delete the file once the result of the stage is stored elsewhere."""
         if self.path is not None and processes().first:
             self.path.unlink(missing_ok=True)
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove a folder of checkpoints; those that another, stopped training left stay in it."""
+    """Delete the empty folders in a folder of checkpoints, and itself if it is empty then.
+
+    Checkpoints of another, interrupted training remain.
+    """
     for inner in sorted(folder.glob("**/"), reverse=True):
         if not any(inner.iterdir()):
             inner.rmdir()
 
 
 def training_key(recipe: Recipe, *data: NDArray[np.generic]) -> str:
-    """Return what identifies a training: its recipe and the data that it learns from."""
+    """Return the key of a training: a digest of its recipe and its training data."""
     digest = hashlib.sha256(json.dumps(recipe.to_dict(), sort_keys=True).encode())
     for array in data:
         digest.update(array.tobytes())

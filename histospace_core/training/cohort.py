@@ -1,4 +1,4 @@
-"""Cohorts: a table of sections and their patients; their tiles and counts in memory."""
+"""Cohorts: the table of sections and patients, and sections loaded into memory."""
 
 import csv
 import math
@@ -21,7 +21,7 @@ COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
 
 @dataclass(frozen=True)
 class Section:
-    """One row of a cohort table; `spots` is None where the counts carry their positions."""
+    """One row of a cohort table; `spots` is None if the file of counts contains the positions."""
 
     name: str
     patient: str
@@ -33,16 +33,16 @@ class Section:
 
 @dataclass(frozen=True, eq=False)
 class SectionData:
-    """A section in memory: what a network looks at around each spot, and the counts.
+    """A section in memory: the views around each spot, and the counts.
 
     Attributes
     ----------
     views : tuple of uint8 (spots, px + 2 margin, px + 2 margin, 3)
-        One array a view of the network, each with its margin on every side.
+        One array for each view of the network, with a margin on every side.
     measured : AnnData
         Raw counts (spots, all genes), as `read_measured` returns them.
     margins : tuple of int
-        Px of each view that are there only so that the centre can be moved in training.
+        Width of the margin of each view, px, which lets training shift the centre.
     """
 
     section: Section
@@ -82,7 +82,7 @@ def read_cohort(table: Path) -> list[Section]:
     Raises
     ------
     CohortError
-        A column, value or file is missing.
+        A column, value or file is missing or invalid.
     """
     if not table.is_file():
         raise CohortError(f"There is no cohort table '{table}'; give the path of a CSV file.")
@@ -92,14 +92,16 @@ def read_cohort(table: Path) -> list[Section]:
             columns = reader.fieldnames or []
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise CohortError(f"'{table.name}' is not a CSV table in UTF-8.") from error
+        raise CohortError(
+            f"'{table.name}' is not a CSV table in UTF-8; save it again as CSV."
+        ) from error
     absent = [c for c in COLUMNS if c not in columns and c not in {"spots", "mpp"}]
     if absent:
         raise CohortError(
-            f"'{table.name}' lacks the column {absent[0]}; it needs {','.join(COLUMNS)}."
+            f"'{table.name}' lacks the column {absent[0]}; add the columns {','.join(COLUMNS)}."
         )
     if not rows:
-        raise CohortError(f"'{table.name}' lists no section.")
+        raise CohortError(f"'{table.name}' lists no section; add at least one row.")
     return [_section(table, line, row) for line, row in enumerate(rows, start=2)]
 
 
@@ -112,14 +114,14 @@ def load_sections(
 ) -> dict[str, SectionData]:
     """Load the views and counts of several sections, by name.
 
-    Nothing is checked here: `cohort_check` comes first.
+    This function checks nothing; call `cohort_check` first.
 
     Parameters
     ----------
     views
-        What the network looks at around each spot.
+        Views that the network takes around each spot.
     margin_um
-        How far training may move a centre off its spot, um.
+        Largest shift of a centre in training, um.
     """
     return {s.name: _load(s, views, margin_um, stain) for s in sections}
 
@@ -156,7 +158,7 @@ def _section(table: Path, line: int, row: dict[str, str]) -> Section:
     name, patient = (row.get("section") or "").strip(), (row.get("patient") or "").strip()
     if not (name and patient and image and counts):
         raise CohortError(
-            f"'{table.name}' line {line}: section, patient, image, counts are needed."
+            f"'{table.name}' line {line} lacks a value; give section, patient, image and counts."
         )
     return Section(name, patient, image, counts, path("spots"), _mpp(table, line, row.get("mpp")))
 
@@ -169,5 +171,7 @@ def _mpp(table: Path, line: int, text: str | None) -> float | None:
     except ValueError:
         mpp = math.nan
     if not (math.isfinite(mpp) and mpp > 0):
-        raise CohortError(f"'{table.name}' line {line}: mpp '{text}' is no pixel size in um.")
+        raise CohortError(
+            f"'{table.name}' line {line}: mpp '{text}' is not a pixel size; give um per px."
+        )
     return mpp

@@ -1,4 +1,4 @@
-"""The one check of a cohort, used by the app, the command line and Python alike."""
+"""The check of a cohort that the app, the command line and Python share."""
 
 import re
 from collections.abc import Iterator, Sequence

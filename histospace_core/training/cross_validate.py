@@ -1,4 +1,4 @@
-"""Score a network on held-out sections, every score beside that of the mean profile."""
+"""Score a network on held-out sections, with the score of the mean profile for comparison."""
 
 import json
 import time
@@ -45,7 +45,7 @@ class FoldResult:
     train: TrainingSet
     sets: GeneSets
     held: list[HeldOut]
-    """Predictions; of several processes, only the first predicts and scores."""
+    """Predictions; empty in all processes but the first, which alone predicts and scores."""
 
 
 def evaluate_cohort(
@@ -72,12 +72,12 @@ def evaluate_cohort(
 
     Returns
     -------
-    The content of `summary.json` (design, section 4).
+    The content of `summary.json`.
 
     Raises
     ------
     CohortError
-        The cohort cannot be read or split, or one piece of tissue is on both sides.
+        The cohort cannot be read or split, or a tissue is on both sides of a fold.
     """
     method = method_named(network)
     recipe = recipe or method.recipe()
@@ -134,12 +134,12 @@ def _require_shared_genes(panel: Panel, section: SectionData) -> None:
     if not np.isin(panel.genes, section.measured.var_names).any():
         raise CohortError(
             f"Section '{section.section.name}' counts none of the {len(panel)} genes that are "
-            "frequent in the training sections; check that all use the same gene names."
+            "frequent in the training sections; check that all sections use the same gene names."
         )
 
 
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
-    """Predict a section; only the scores use its counts."""
+    """Predict a section from its pixels; its counts are kept for scoring only."""
     measured, genes = section.measured, train.panel.genes
     counted = np.isin(genes, measured.var_names)
     return HeldOut(
@@ -165,7 +165,7 @@ def _fold_rows(
     out: Path,
     on_progress: OnProgress,
 ) -> list[dict[str, Any]]:
-    """Return the rows of a fold, read from its file if the same settings made it."""
+    """Return the rows of a fold, from its file if it was computed with the same settings."""
     name = f"{'+'.join(fold.test)}-seed{recipe.seed}"
     file = out / "folds" / f"{name}.json"
     settings = {
@@ -195,7 +195,7 @@ def _fold_rows(
 
 
 def _finished(file: Path, settings: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a fold that was finished with these settings."""
+    """Return the stored rows of a fold if they were computed with these settings, else None."""
     stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
     return stored["rows"] if stored.get("settings") == settings else None
 
@@ -222,7 +222,7 @@ def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:
     genes.to_csv(out / "genes.csv", index=False, float_format="%.5g")
     write_json(out / "summary.json", summary)
-    remove_empty(out / "work")  # checkpoints, cleared when their stage ended
+    remove_empty(out / "work")  # finished stages have deleted their checkpoints
 
 
 def _protocol(
@@ -232,9 +232,11 @@ def _protocol(
     leaks = [
         name
         for name, is_on in {
-            "the reported fold picks the checkpoint": settings.get("mends", {}).get("checkpoint")
+            "the checkpoint was chosen on the held-out sections": settings.get("mends", {}).get(
+                "checkpoint"
+            )
             == "test",
-            "the gene filter sees the held-out spots": recipe.panel_from == "all",
+            "the gene filter used the held-out spots": recipe.panel_from == "all",
             "a patient is on both sides": any(f.same_patient for f in folds),
         }.items()
         if is_on
@@ -251,7 +253,7 @@ def _protocol(
 
 
 def _gene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Move the per-gene scores of all folds into one long table."""
+    """Remove the per-gene scores from the rows and return them as one long table."""
     parts = [
         pd.DataFrame(row.pop("genes")).assign(
             test=row["test"], patient=row["patient"], seed=row["seed"]

@@ -1,4 +1,4 @@
-"""Train the published network: autoencoder, then the head on the frozen encoder."""
+"""Train the published network: the autoencoder, then the head on the frozen encoder."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -42,7 +42,7 @@ _CHECKPOINT_EVERY = 10
 
 @dataclass(eq=False)
 class Trained(FittedNetwork[HistoSPACE]):
-    """A trained network with what is needed to use and to judge it."""
+    """A trained network with its domain."""
 
     domain: Domain
     n_spots: int
@@ -67,12 +67,12 @@ def fit_histospace(
     work: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> Trained:
-    """Train both stages; only the faults that `Mends` can switch on use `test`.
+    """Train both stages; `test` is used only if `Mends` switches a fault on.
 
     Parameters
     ----------
     work
-        Folder for checkpoints; None keeps none.
+        Folder for checkpoints; None saves none.
     """
     if not isinstance(recipe, HistoSPACERecipe):
         raise TypeError(f"the published network needs a HistoSPACERecipe, not {recipe!r}")
@@ -104,14 +104,14 @@ def fit_histospace(
 def gather(
     sections: Sequence[SectionData], panel: Panel, recipe: HistoSPACERecipe
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Pool the spots that are trained on: tiles (n, s, s, 3) and expression (n, G)."""
+    """Return the training spots of all sections: tiles (n, s, s, 3) and expression (n, G)."""
     tiles, values = [], []
     for section in sections:
         used = _used_spots(section, panel, recipe)
         tiles.append(section.tiles[used])
         values.append(panel.expression(section.measured, recipe.expression_unit)[used])
     if sum(map(len, tiles)) < 2:
-        raise CohortError("Fewer than two training spots can be used; there is nothing to learn.")
+        raise CohortError("Fewer than two training spots can be used; add sections.")
     return np.concatenate(tiles), np.concatenate(values)
 
 
@@ -137,7 +137,7 @@ def _split(
     pixels: Tensor,
     truth: Tensor,
 ) -> tuple[_Spots, _Spots | None]:
-    """Return the spots to train on, and those that choose the epoch where the recipe says so."""
+    """Return the spots to train on, and the spots that choose the epoch if the recipe does so."""
     everything = _Spots(pixels, truth)
     if recipe.mends.checkpoint == "last":
         return everything, None
@@ -147,7 +147,7 @@ def _split(
         return everything, _Spots(
             torch.from_numpy(tiles).to(device), torch.from_numpy(targets).to(device)
         )
-    # inner split: the last of several training sections, or a fifth of the spots of a single one
+    # inner split: the last of several training sections, or a fifth of a single one
     n = len(pixels)
     last = int(_used_spots(train[-1], panel, recipe).sum()) if len(train) > 1 else n // 5
     return _Spots(pixels[:-last], truth[:-last]), _Spots(pixels[-last:], truth[-last:])
@@ -161,12 +161,12 @@ def _fit_head(
     checkpoint: Checkpoint,
     on_progress: OnProgress,
 ) -> int:
-    """Train the head in place; return the epoch whose weights are kept (1-based)."""
+    """Train the head in place; return the number (from 1) of the epoch whose weights it has."""
     frozen = recipe.mends.freeze_batchnorm
     features = _features(network, train.pixels) if frozen else None
     optimiser = torch.optim.Adam(network.head.parameters(), lr=recipe.lr, fused=True)
     best, best_epoch, best_state = float("inf"), recipe.epochs, None
-    # a checkpoint does not hold the best weights so far, so a choice of epochs starts anew
+    # a checkpoint lacks the best weights so far, so a training that chooses an epoch starts again
     start = checkpoint.restore(network, optimiser) if held is None else 0
     processes().share(network)
     step = Step(network, optimiser)
@@ -174,7 +174,7 @@ def _fit_head(
     def loss_of(batch: Tensor, rows: slice) -> Tensor:
         spots = batch[rows].to(train.truth.device)
         inputs = _encode(network, train.pixels[spots]) if features is None else features[spots]
-        # converting to bf16 costs a CPU more than it saves in a head this small
+        # on a CPU, converting to bf16 costs more than this small head gains
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             predicted = network.decode(inputs)
         return mse_loss(predicted.float(), train.truth[spots])
@@ -202,7 +202,7 @@ def _fit_head(
 
 @torch.no_grad()
 def predict_tiles(network: HistoSPACE, pixels: Tensor, batch: int = 64) -> Tensor:
-    """Expression (n, G) of uint8 tiles (n, s, s, 3), all on the network's device."""
+    """Predict expression (n, G) of uint8 tiles (n, s, s, 3) on the network's device."""
     network.eval()
     return torch.cat([network(to_pixels(part)) for part in pixels.split(batch)])
 
@@ -213,7 +213,7 @@ def _encode(network: HistoSPACE, pixels: Tensor) -> Tensor:
 
 
 def _features(network: HistoSPACE, pixels: Tensor) -> Tensor:
-    """Encoder features of every tile, computed once: the encoder never changes (n, 128, 16, 16)."""
+    """Return features of every tile (n, 128, 16, 16), computed once: the encoder is frozen."""
     network.eval()
     return torch.cat([_encode(network, part) for part in pixels.split(64)])
 

@@ -1,4 +1,4 @@
-"""Folds of a cohort: which sections teach and which are held out."""
+"""Folds of a cohort: which sections train the network and which are held out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from histospace_core.training.cohort import Section
 class Fold:
     """Names of the training and of the held-out sections.
 
-    `same_patient` is True where a patient is on both sides: such a score says how well a patient's
-    other sections are predicted, not how well a new patient is.
+    If `same_patient` is True, a patient is on both sides: the score is then for other sections of
+    known patients, not for new patients.
     """
 
     train: tuple[str, ...]
@@ -27,7 +27,7 @@ def make_folds(
     train: Sequence[str] = (),
     test: Sequence[str] = (),
 ) -> list[Fold]:
-    """Leave one patient (or section) out, or the one fold that `train` and `test` name.
+    """Leave one patient (or section) out at a time, or make the fold that `train` and `test` name.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def make_folds(
             raise CohortError(_same_patient(sections, fold))
         return [fold]
     if by not in {"patient", "section"}:
-        raise CohortError(f"Folds are by 'patient' or by 'section', not by '{by}'.")
+        raise CohortError(f"Folds cannot be by '{by}'; choose 'patient' or 'section'.")
     groups: dict[str, list[str]] = {}
     for s in sections:
         groups.setdefault(s.patient if by == "patient" else s.name, []).append(s.name)
@@ -57,9 +57,9 @@ def make_folds(
 
 
 def default_folds(sections: Sequence[Section]) -> list[Fold]:
-    """Return the folds that a model is scored by when it is trained.
+    """Return the folds that score a model while it is trained.
 
-    One patient is left out at a time; one section where there is only one patient. A single section
+    One patient is left out at a time, or one section if there is only one patient. A single section
     gives no fold.
     """
     if len({s.patient for s in sections}) > 1:
@@ -80,11 +80,11 @@ def _named(sections: Sequence[Section], train: Sequence[str], test: Sequence[str
             raise CohortError(f"The cohort has no section '{name}'; it has {', '.join(known)}.")
     if set(train) & set(test):
         both = ", ".join(sorted(set(train) & set(test)))
-        raise CohortError(f"Section {both} is in both --train and --test; a test must be unseen.")
+        raise CohortError(f"Section {both} is in both --train and --test; name it in one of them.")
     learn = list(train) or [n for n in known if n not in test]
     held = list(test) or [n for n in known if n not in train]
     if not learn or not held:
-        raise CohortError("--train and --test leave no section for the other side.")
+        raise CohortError("--train and --test leave no section for the other side; name fewer.")
     return _fold(sections, learn, held)
 
 
@@ -94,8 +94,8 @@ def _same_patient(sections: Sequence[Section], fold: Fold) -> str:
     train = ", ".join(n for n in fold.train if patient[n] == both)
     test = ", ".join(n for n in fold.test if patient[n] == both)
     return (
-        f"The test is not unseen: patient {both} is on both sides ({train} in training, "
-        f"{test} held out); hold out whole patients, or ask for folds by section."
+        f"The test sections are not of new patients: patient {both} is on both sides ({train} in "
+        f"training, {test} held out); hold out whole patients, or choose folds by section."
     )
 
 

@@ -1,4 +1,4 @@
-"""Held-out sections with their predictions on disk, for paired tests and intervals."""
+"""Held-out sections and their predictions on disk, for paired tests and intervals."""
 
 import zipfile
 from pathlib import Path
@@ -14,10 +14,10 @@ from histospace_core.files import atomic_write, disk_errors
 def save_held_out(path: Path, held: HeldOut) -> None:
     """Write one held-out section as a compressed npz, whole or not at all.
 
-    The prediction is stored as its deviation from the mean profile in float16, whose error is then
-    5e-4 of the deviation and not of the level; the measurement as float16; counts as the smallest
-    integer that holds them. Scores change by less than 1e-3; 283 spots x 2,711 genes take some
-    2 MB.
+    The prediction is stored as its deviation from the mean profile in float16, so that the rounding
+    error is 5e-4 of the deviation, not of the value. The measurement is stored as float16, counts
+    as the smallest integer type that holds them. Scores change by less than 1e-3; 283 spots x 2,711
+    genes take about 2 MB.
     """
     arrays = {
         "section": np.array(held.section),

@@ -1,4 +1,4 @@
-"""Train HistoSPACE+: autoencoders at three scales, tuned; a frozen trunk with ridges."""
+"""Train HistoSPACE+: a tuned branch of autoencoders, and a frozen trunk with ridges."""
 
 import math
 from collections.abc import Sequence
@@ -29,21 +29,22 @@ from histospace_core.training.recipe import PLUS, PlusRecipe, Recipe
 from histospace_core.training.tuned_branch import fit_tuned
 
 SHIFT_UM = 19.3
-"""Training moves a centre by up to this in x and in y."""
+"""Largest shift of a centre in x and in y in training."""
 _PROFILES = "log10_cp1k_of_section"
-"""Programmes are found in counts that keep the spots' depth, which tells of their cells."""
+"""Unit in which programmes are found; it preserves the depth of a spot, a sign of its cells."""
 _BATCH = 128
 _STAINED = 4
-"""Copies of each training spot, each with another stain, that the domain is learned from."""
+"""Copies of each training spot, with different stains, from which the domain is learnt."""
 _STAIN = 0.25
 """Standard deviation of the gain in optical density of these copies."""
 _POSES = [(s, (math.cos(2.4 * s), math.sin(2.4 * s))) for s in range(8)]
-"""Eight poses of a tile: each has its own symmetry and its own shift of the centre."""
+"""Eight poses of a tile, each a symmetry with a shift of the centre. Steps of 2.4 rad, the golden
+angle, spread the shifts evenly."""
 
 
 @dataclass(eq=False)
 class TrainedPlus(FittedNetwork[HistoSPACEPlus]):
-    """A trained HistoSPACE+ with what is needed to use and to judge it."""
+    """A trained HistoSPACE+ with its domain."""
 
     domain: Domain
 
@@ -75,12 +76,12 @@ def fit_plus(
     work: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> TrainedPlus:
-    """Train both branches on a fold's training sections; `test` is never used.
+    """Train both branches on the training sections of a fold; `test` is never used.
 
     Parameters
     ----------
     work
-        Folder for checkpoints; None keeps none.
+        Folder for checkpoints; None saves none.
     """
     if not isinstance(recipe, PlusRecipe):
         raise TypeError(f"HistoSPACE+ needs a PlusRecipe, not {recipe!r}")
@@ -138,8 +139,8 @@ def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.
 def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domain:
     """Learn the colour and texture of the training tissue, with the stain varied.
 
-    Stain differs more between patients and laboratories than within the few training sections:
-    without the varied copies every other patient's slide would seem out of domain.
+    Stains differ more between patients and laboratories than between the few training sections.
+    Without the varied copies, the slide of every new patient would be out of domain.
     """
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
@@ -155,7 +156,10 @@ def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domai
 
 @torch.no_grad()
 def _posed_features(network: HistoSPACEPlus, section: SectionData) -> NDArray[np.float32]:
-    """Frozen features of the eight poses (spots, 8, f): the same in every fold and seed."""
+    """Return frozen features of the eight poses (spots, 8, f).
+
+    They do not depend on fold or seed, so they are computed once for each section.
+    """
     if section not in _POSED_FEATURES:
         device = network.mean_profile.device
         views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]

@@ -1,4 +1,4 @@
-"""Every network on the same folds: accuracy, size, speed, and which differences hold."""
+"""Networks on the same folds: accuracy, size, speed, and the significance of differences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -35,7 +35,7 @@ SCORES = (
     "train_seconds",
 )
 KEY = ["cohort", "split", "network", "recipe"]
-"""What a row is known by."""
+"""Columns that identify a row."""
 
 
 def make_leaderboard(
@@ -54,18 +54,18 @@ def make_leaderboard(
 ) -> pd.DataFrame:
     """Evaluate networks on the same folds; write `leaderboard.csv`, `.md` and `against.csv`.
 
-    Each network's evaluation lies in `out/<network>/<split>/`; finished folds are not computed
-    again. The tables are written anew after each network, so that a stop loses none.
+    The evaluation of each network is in `out/<network>/<split>/`; finished folds are not computed
+    again. The tables are written after each network, so that an interruption loses no result.
 
     Parameters
     ----------
     networks
-        Names, each with `@recipe` if not its default.
+        Names; append `@recipe` for a recipe other than the default.
     append
-        Keep rows of other networks and splits that `out` already has.
+        Keep the rows of other networks and splits in `out`.
     ours
-        The network that every other is compared with in `against.csv`: by default
-        `histospace-plus` if it is among the rows, else the one of the highest per-gene r.
+        The network that the others are compared with in `against.csv`; by default
+        `histospace-plus` if it has a row, else the network with the highest per-gene r.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def make_leaderboard(
     old = _read(out) if append else pd.DataFrame()
     speeds: dict[Entry, Speed] = {}
     for i, entry in enumerate(entries):
-        # first of all networks, so that missing weights are found before hours of training
+        # speed first, for all networks: it reveals missing weights before hours of training
         on_progress(Progress(i, 10 * len(entries), f"speed of {entry.network}"))
         fold = plan[0]
         speeds[entry] = measure_speed(table, fold.train, fold.test[0], entry.network, entry.recipe)
@@ -149,7 +149,7 @@ def _row(
 
 
 def _trunk(recipe: dict[str, Any]) -> list[str]:
-    """Say what an image trunk is and where its weights come from."""
+    """Describe the image trunk and the origin of its weights; empty without a trunk."""
     if "trunk" not in recipe:
         return []
     weights = "pretrained" if recipe["pretrained"] else "RANDOM weights"
@@ -159,7 +159,7 @@ def _trunk(recipe: dict[str, Any]) -> list[str]:
 def _script(
     table: Path, entry: Entry, folds: str, train: Sequence[str], test: Sequence[str], seeds: int
 ) -> str:
-    """Return the command that makes this row."""
+    """Return the command that reproduces this row."""
     parts = [f"histospace leaderboard {table.name}", f"--networks {entry.network}@{entry.recipe}"]
     parts += [f"--train {','.join(train)}"] if train else []
     parts += [f"--test {','.join(test)}"] if test else []
@@ -168,12 +168,12 @@ def _script(
 
 
 def _with(rows: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
-    """Add a row in place of the one of the same key; the best of each split first."""
+    """Add a row, replacing one with the same key, and sort the best of each split first."""
     new = pd.DataFrame([row])
     if len(rows):
         same = (rows[KEY] == new.loc[0, KEY]).all(axis=1)
         kept = rows[~same]
-        # concatenation warns of columns without any value
+        # concat warns of columns without values, so drop and restore them
         parts = [f.dropna(axis=1, how="all") for f in (kept, new) if len(f)]
         new = pd.concat(parts, ignore_index=True).reindex(columns=list(row))
     return new.sort_values(
@@ -182,7 +182,7 @@ def _with(rows: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
 
 
 def _against(out: Path, rows: pd.DataFrame, ours: str | None) -> pd.DataFrame:
-    """Compare our network with each other one of the same split."""
+    """Compare our network with each other network of the same split."""
     compared = []
     for (cohort, split), group in rows.groupby(["cohort", "split"], sort=False):
         if len(group) < 2:
@@ -210,7 +210,7 @@ def _read(out: Path) -> pd.DataFrame:
         rows = pd.read_csv(file, keep_default_na=True).fillna({"note": ""})
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"'{file.name}' in the folder '{out.name}' is damaged; leave --append out."
+            f"'{file.name}' in the folder '{out.name}' is damaged; run without --append."
         ) from error
     if not {*KEY, *SCORES, "folder"} <= set(rows):
         raise CohortError(

@@ -1,4 +1,4 @@
-"""A network together with one of its recipes, as a leaderboard lists it."""
+"""An entry of the leaderboard: a network and one of its recipes."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from histospace_core.training.registry import method_named
 
 @dataclass(frozen=True)
 class Entry:
-    """A network with one of its recipes; `name` is `network` or `network@recipe`."""
+    """A network and one of its recipes."""
 
     network: str
     recipe: str
 
     @classmethod
     def of(cls, name: str) -> "Entry":
-        """Read a name; the recipe is the network's first if none is given.
+        """Parse `network` or `network@recipe`; the default is the first recipe of the network.
 
         Raises
         ------
@@ -29,7 +29,7 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """Name of its folder, a default recipe unnamed."""
+        """Name of its folder, which omits a default recipe."""
         default = next(iter(method_named(self.network).recipes))
         name = self.network if self.recipe == default else f"{self.network}@{self.recipe}"
         return "".join(c if c.isalnum() or c in "@-_." else "-" for c in name)

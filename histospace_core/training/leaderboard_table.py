@@ -72,7 +72,7 @@ def against_lines(against: pd.DataFrame) -> list[str]:
     }
     return [
         "",
-        "## One against the others",
+        "## Differences between networks",
         "",
         *_table(against, columns),
         "",

@@ -1,7 +1,7 @@
-"""Loss curves of a training: written epoch by epoch, read by whoever watches.
+"""The losses of a training, written after each epoch and read by the Train page.
 
-They lie in the run's folder, one JSON object a line, so that a reload of the page, a restart of the
-app or a resumed run loses nothing.
+They are in the folder of the run, one JSON object per line, so that they survive a reload of the
+page, a restart of the app and an interruption of the run.
 """
 
 import json
@@ -18,16 +18,16 @@ _RECORDED = ("done", *COLUMNS)
 
 
 class LossLog:
-    """A progress callback that writes down each loss, then passes the event on.
+    """A progress callback that records each loss, then passes the event on.
 
     Parameters
     ----------
     folder
         Folder of the run.
     attempt
-        Attempt of the run: epochs that a later attempt repeats replace the earlier ones.
+        Attempt of the run; an epoch of a later attempt replaces the same epoch of an earlier one.
     on_progress
-        Callback that gets every event.
+        Callback that receives every event.
     """
 
     def __init__(self, folder: Path, attempt: int, on_progress: OnProgress) -> None:
@@ -49,8 +49,8 @@ def read_losses(folder: Path) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `COLUMNS`: `part` is the fold (or whatever else is trained in turn), `epoch`
-    counts from 1 within a part's stage. Empty where nothing has been written yet.
+    DataFrame with `COLUMNS`: `part` is the fold, or another of several trainings; `epoch` counts
+    from 1 within a stage of a part. Empty if nothing has been written yet.
     """
     file = folder / FILE
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
@@ -67,7 +67,7 @@ def read_losses(folder: Path) -> pd.DataFrame:
 
 
 def _count_epochs(points: pd.DataFrame) -> pd.Series:
-    """Number the epochs of records that do not state them; older runs left such files."""
+    """Number the epochs of records that do not state them, as in files of older versions."""
     where = [points["part"], points["stage"], points["done"]]
     latest = points["attempt"] == points["attempt"].groupby(where).transform("max")
     ordered = points[latest].sort_values("done", kind="stable")
@@ -75,7 +75,7 @@ def _count_epochs(points: pd.DataFrame) -> pd.Series:
 
 
 def _record(line: str) -> dict[str, Any] | None:
-    """Return one line's record; None for a line cut off where a process was killed."""
+    """Return the record in a line; None if its writer was killed in the middle of it."""
     try:
         return dict(json.loads(line))
     except ValueError:

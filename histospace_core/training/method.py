@@ -1,4 +1,4 @@
-"""A network as a plug-in: its views of the tissue, how it is fitted, how it predicts."""
+"""The interface of a network: its views of the tissue, its training and its prediction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ N = TypeVar("N", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """The training sections of a fold with the panel that was chosen on them."""
+    """The training sections of a fold and the panel chosen on them."""
 
     sections: tuple[SectionData, ...]
     panel: Panel
@@ -34,7 +34,7 @@ class TrainingSet:
     def of(
         cls, sections: Sequence[SectionData], recipe: Recipe, leak: Sequence[SectionData] = ()
     ) -> "TrainingSet":
-        """Choose the panel on `sections`; `leak` adds others if the recipe has that fault."""
+        """Choose the panel on `sections`, and on `leak` too if the recipe has that fault."""
         used = [*sections, *leak] if recipe.panel_from == "all" else sections
         panel = select_panel([s.measured for s in used])
         return cls(tuple(sections), panel, recipe.expression_unit)
@@ -56,7 +56,7 @@ class TrainingSet:
         return mean
 
     def view(self, i: int) -> NDArray[np.uint8]:
-        """View `i` of all spots, margin included, section after section."""
+        """Return view `i` of all spots, with its margin, section after section."""
         return np.concatenate([s.views[i] for s in self.sections])
 
 
@@ -67,13 +67,13 @@ class Fitted(Protocol):
     def n_parameters(self) -> int: ...
 
     def predict(self, section: SectionData) -> NDArray[np.float32]:
-        """Expression of the panel at each spot of a section, (spots, panel)."""
+        """Predict the expression of the panel at each spot of a section, (spots, panel)."""
         ...
 
 
 @dataclass(eq=False)
 class FittedNetwork(Generic[N]):
-    """A trained network that can be moved to a device; predictions come back to the CPU."""
+    """A trained network that can be moved to a device; it returns predictions on the CPU."""
 
     network: N
 
@@ -82,14 +82,14 @@ class FittedNetwork(Generic[N]):
         return n_parameters(self.network)
 
     def to(self, device: torch.device) -> Self:
-        """Move the network."""
+        """Move the network to a device."""
         self.network.to(device)
         return self
 
 
 @runtime_checkable
 class Packable(Fitted, Protocol):
-    """A trained network that can be shipped as a model package.
+    """A trained network that can become a model package.
 
     Attributes
     ----------
@@ -105,12 +105,12 @@ class Packable(Fitted, Protocol):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments that build the network's class anew."""
+        """Arguments that rebuild the network."""
         ...
 
 
 class Fit(Protocol):
-    """Train on a fold's training sections; only recipes with a stated fault use `test`."""
+    """Train on the training sections of a fold; only recipes with a stated fault use `test`."""
 
     def __call__(
         self,
@@ -126,7 +126,7 @@ class Fit(Protocol):
 
 @dataclass(frozen=True)
 class Method:
-    """A way to predict expression from views of the tissue.
+    """A network that can be trained: its views, its recipes and its training function.
 
     Attributes
     ----------
@@ -135,11 +135,11 @@ class Method:
     source
         Paper or protocol that it follows.
     views
-        Views of the tissue around a spot that it takes.
+        Views of the tissue around a spot.
     recipes
         Named settings, the default first.
     margin_um
-        How far training moves a centre off its spot, um.
+        Largest shift of a centre in training, um.
     """
 
     name: str
@@ -150,7 +150,7 @@ class Method:
     margin_um: float = 0.0
 
     def load(self, sections: Sequence[Section], stain: str = "none") -> dict[str, SectionData]:
-        """Load the views that this method needs, and the counts, of several sections by name."""
+        """Load the views that this method needs, and the counts; return the sections by name."""
         return load_sections(sections, self.views, margin_um=self.margin_um, stain=stain)
 
     def recipe(self, name: str | None = None) -> Recipe:
@@ -165,6 +165,6 @@ class Method:
             return next(iter(self.recipes.values()))
         if name not in self.recipes:
             raise CohortError(
-                f"'{self.name}' has no recipe '{name}'; it has {', '.join(self.recipes)}."
+                f"'{self.name}' has no recipe '{name}'; choose {', '.join(self.recipes)}."
             )
         return self.recipes[name]

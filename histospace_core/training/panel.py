@@ -1,4 +1,4 @@
-"""Which genes a network learns, from which spots, and their normalised expression."""
+"""The panel: the genes that a network learns, and their normalised expression."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Panel:
         return len(self.genes)
 
     def expression(self, measured: AnnData, how: str) -> NDArray[np.float32]:
-        """Normalised expression (spots, panel); a gene that was not counted is 0."""
+        """Return normalised expression (spots, panel); a gene that was not counted is 0."""
         known = [g for g in self.genes if g in measured.var_names]
         values = np.zeros((measured.n_obs, len(self)), np.float32)
         columns = pd.Index(self.genes).get_indexer(known)
@@ -41,23 +41,25 @@ class Panel:
         return values
 
     def counts(self, measured: AnnData) -> sparse.csr_array:
-        """Raw counts (spots, panel); a gene that was not counted is 0."""
+        """Return raw counts (spots, panel); a gene that was not counted is 0."""
         columns = pd.Index(measured.var_names).get_indexer(list(self.genes))
         padded = sparse.hstack(
             [sparse.csc_array(measured.X), sparse.csc_array((measured.n_obs, 1))], format="csc"
         )
-        return sparse.csr_array(padded[:, columns])  # -1 is the column of zeros
+        return sparse.csr_array(
+            padded[:, columns]
+        )  # index -1, a gene not counted, selects the added column of zeros
 
     def deep_spots(self, measured: AnnData) -> NDArray[np.bool_]:
-        """Whether each spot has counts of at least half of the panel, bool (spots,)."""
+        """Return bool (spots,): whether a spot has counts of at least half of the panel."""
         return (self.expression(measured, "raw") > 0).mean(1) >= 0.5
 
 
 def select_panel(sections: Sequence[AnnData]) -> Panel:
-    """Select the named genes that are non-zero in more than half of all spots together.
+    """Select the named genes that are non-zero in more than half of the pooled spots.
 
-    Unnamed genes (an Ensembl id in place of a symbol) are left out where named ones exist: a
-    section that knows only ids, such as mouse counts, keeps them.
+    Genes with an Ensembl id in place of a symbol are left out, unless no frequent gene has a
+    symbol, as in some counts of mouse genes.
     """
     genes = sorted({g for s in sections for g in s.var_names})
     index = pd.Index(genes)
@@ -74,6 +76,6 @@ def select_panel(sections: Sequence[AnnData]) -> Panel:
     if not keep.any():
         raise CohortError(
             "No gene is counted in more than half of the training spots; the counts are too "
-            "shallow to train on."
+            "shallow, so use other sections."
         )
     return Panel(tuple(index[keep]), tuple(ids[keep]))

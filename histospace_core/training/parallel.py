@@ -1,4 +1,4 @@
-"""The processes that share a training: those that `torchrun` starts, or this one alone."""
+"""The processes that share a training: those that `torchrun` started, or this one alone."""
 
 import os
 from collections.abc import Callable
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The processes that train together; without `fabric`, this one alone.
+    """The processes that train together; without `fabric`, only this one.
 
     Attributes
     ----------
     size, rank
-        How many there are, and which of them this is, from 0.
+        Number of processes, and the index of this one, from 0.
     """
 
     def __init__(self, fabric: "Fabric | None" = None) -> None:
@@ -33,36 +33,36 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that scores and writes."""
+        """Whether this process scores and writes; only the first does."""
         return self.rank == 0
 
-    def device(self, asked: str) -> torch.device:
+    def device(self, name: str) -> torch.device:
         """Return this process's device for "auto", "cpu" or "cuda".
 
         Raises
         ------
         ModelError
-            There is no such device, or "cuda" is asked for with fewer GPUs than processes.
+            There is no such device, or `name` is "cuda" and there are more processes than GPUs.
         """
-        device = pick_device(asked)
+        device = pick_device(name)
         if self._fabric is None or device.type == "cpu":
             return device
         if self._fabric.device.type == "cuda":
             return self._fabric.device
-        if asked == "cuda":
+        if name == "cuda":
             raise ModelError(
                 f"There are more processes than GPUs ({torch.cuda.device_count()}) on this "
-                "machine; start one process a GPU."
+                "machine; start one process per GPU."
             )
         return torch.device("cpu")
 
     def mine(self, work: list[T]) -> list[T]:
-        """Return this process's share of a list: neighbours, and none where there are too few."""
+        """Return consecutive items of a list for this process; none if there are too few."""
         n = len(work)
         return work[n * self.rank // self.size : n * (self.rank + 1) // self.size]
 
     def add(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Return the sums of the processes' tensors, of one type, in one message."""
+        """Sum tensors of one dtype over the processes, in one message."""
         if self._fabric is None:
             return tensors
         message = torch.cat([t.flatten() for t in tensors])
@@ -72,7 +72,7 @@ class Processes:
         return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Return in every process what `make` returns in the first, where alone it is called."""
+        """Call `make` in the first process only, and return its result in every process."""
         if self._fabric is None:
             return make()
         made = make() if self.first else None
@@ -80,7 +80,7 @@ class Processes:
         return cast(T, made)
 
     def share(self, network: nn.Module) -> None:
-        """Give every process the state of the first's network."""
+        """Copy the state of the network from the first process to every other."""
         if self._fabric is not None:
             state = self.from_first(lambda: {k: v.cpu() for k, v in network.state_dict().items()})
             network.load_state_dict(state)
@@ -88,7 +88,7 @@ class Processes:
 
 @lru_cache(1)
 def processes() -> Processes:
-    """Return the processes that `torchrun` started, joined on the first call; else this one."""
+    """Return the processes that `torchrun` started, which the first call joins, or this one."""
     if not torch.distributed.is_torchelastic_launched():
         return Processes()
     from lightning_fabric import Fabric

@@ -1,4 +1,4 @@
-"""Train the autoencoder on tiles, without any expression."""
+"""Train the autoencoder on tiles, without expression."""
 
 from functools import partial
 
@@ -23,16 +23,16 @@ def pretrain(
     on_progress: OnProgress,
     name: str = "autoencoder",
 ) -> Autoencoder:
-    """Return the autoencoder after `recipe.autoencoder_epochs` epochs of Adam on squared error.
+    """Train an autoencoder for `recipe.autoencoder_epochs` epochs with Adam on squared error.
 
     Parameters
     ----------
     tiles : uint8 (n, s, s, 3)
-        Moved to the device once.
+        Copied to the device once.
     on_progress
         Called after each epoch with its loss.
     name
-        Stage that the progress names.
+        Name of the stage in the progress.
     """
     torch.manual_seed(recipe.seed)
     network = Autoencoder(recipe.input_range).to(device)
@@ -60,9 +60,9 @@ def pretrain(
 
 
 def shuffled(n: int, batch: int, seed: int, epoch: int) -> list[torch.Tensor]:
-    """Indices 0..n-1 in batches, in an order that depends on (seed, epoch) alone.
+    """Return indices 0..n-1 in batches, in an order that depends on (seed, epoch) alone.
 
-    A last batch of one is dropped: batch normalisation cannot use it.
+    A last batch of one is dropped, because batch normalisation cannot use it.
     """
     generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     return [b for b in torch.randperm(n, generator=generator).split(batch) if len(b) > 1]

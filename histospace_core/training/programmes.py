@@ -18,7 +18,7 @@ class Decomposition:
     Attributes
     ----------
     scores : float32 (n, k)
-        Of the training spots, in units of the first programme's standard deviation.
+        Scores of the training spots, in standard deviations of the first programme.
     programmes : float32 (k, G)
         What a unit of each score adds to the mean expression.
     """
@@ -28,19 +28,19 @@ class Decomposition:
 
 
 def decompose(profiles: NDArray[np.float32], targets: NDArray[np.float32], k: int) -> Decomposition:
-    """Find the first k principal components of `profiles` and what they say of `targets`.
+    """Find the first k principal components of `profiles` and regress `targets` on them.
 
     Parameters
     ----------
     profiles : (n, any)
-        What the programmes are found in.
+        Expression in which the programmes are found.
     targets : (n, G)
-        Expression to be predicted, at the same spots.
+        Expression to predict, at the same spots.
     """
     left, singular, _ = np.linalg.svd(profiles - profiles.mean(0), full_matrices=False)
     unit = singular[0] / np.sqrt(len(profiles))
     scores = left[:, :k] * singular[:k] / unit
-    # the components are orthogonal: least squares, one by one
+    # the scores are orthogonal, so least squares splits into one division per programme
     programmes = scores.T @ (targets - targets.mean(0)) / (scores**2).sum(0)[:, None]
     return Decomposition(scores.astype(np.float32), programmes.astype(np.float32))
 
@@ -57,25 +57,24 @@ class LinearMap:
 def fit_ridges(
     views: Sequence[NDArray[np.float32]], scores: NDArray[np.float32], group: NDArray[np.intp]
 ) -> LinearMap:
-    """Mean of one ridge regression a view, each programme scaled to fit left-out sections best.
+    """Average one ridge regression per view; scale each programme to fit left-out sections best.
 
-    A regression on all views at once relies on combinations that hold for the training patients
-    only. The mean of one regression a view does so less, but shrinks too much, which the scale
-    corrects.
+    A joint regression on all views relies on combinations that hold for the training patients only.
+    The mean of separate regressions does so less, but shrinks too much, which the scale corrects.
 
     Parameters
     ----------
     views : each (n, poses, f)
-        Features of several poses of each spot. Each pose is a row of its own, which penalises
-        features that differ between poses of one spot.
+        Features of several poses of each spot. Each pose is a separate row, which penalises
+        features that differ between the poses of a spot.
     scores : (n, k)
     group : (n,)
-        Section of each spot; fifths are left out where there is a single one.
+        Section of each spot; a single section is split into fifths.
 
     Returns
     -------
     LinearMap
-        Of the views' features, one view after the other.
+        Map of the features of all views, one view after the other.
     """
     if len(np.unique(group)) == 1:
         group = np.arange(len(group)) * _FIFTHS // len(group)
@@ -95,8 +94,8 @@ def _fit_view(
 ) -> tuple[LinearMap, NDArray[np.float64]]:
     """Regress on the first 128 principal components of a view's features.
 
-    The penalty of each programme is the one with the least error on left-out sections. Returned
-    with the map: what it predicts of each spot when its section is left out, (n, k).
+    The penalty of each programme is the one with the smallest error on left-out sections. Also
+    return the predictions of each spot with its section left out, (n, k).
     """
     mean = features.mean(1)
     centre, spread = mean.mean(0), mean.std(0) + 1e-6
@@ -117,7 +116,7 @@ def _fit_view(
 
 
 def _solve(z: NDArray[np.float32], scores: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    """Weights (c, k) for each penalty, which is relative to the mean variance of a row."""
+    """Return weights (c, k) for each penalty, which is relative to the mean variance of a row."""
     rows = z.reshape(-1, z.shape[2]).astype(np.float64)
     product = rows.T @ np.repeat(scores, z.shape[1], 0)
     values, vectors = np.linalg.eigh(rows.T @ rows)

@@ -1,4 +1,4 @@
-"""The settings of a training, as one frozen value that is recorded with its results."""
+"""Recipes: the settings of a training, recorded with its results."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
@@ -9,14 +9,14 @@ from histospace_core.networks.autoencoder import InputRange
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings that every training has.
+    """Settings of every training.
 
     Attributes
     ----------
     epochs
-        Passes over the training spots; networks that are fitted in closed form have none.
+        Passes over the training spots; 0 for networks fitted in closed form.
     stain
-        Stain normalisation of every section before its views are cut.
+        Stain normalisation of every section, applied to its views.
     """
 
     epochs: int = 0
@@ -28,12 +28,12 @@ class Recipe:
 
     @property
     def all_epochs(self) -> int:
-        """Epochs of all stages: the length of the progress bar."""
+        """Epochs of all stages, the total of the progress bar."""
         return self.epochs
 
     @property
     def panel_from(self) -> Literal["train", "all"]:
-        """Which spots the gene filter uses."""
+        """Spots that the gene filter uses."""
         return "train"
 
     def with_(self, **changes: Any) -> Self:
@@ -49,7 +49,7 @@ class Recipe:
             if not hasattr(self, name):
                 raise CohortError(
                     f"The training of this network has no setting '{name.replace('_', '-')}'; "
-                    "leave it out."
+                    "remove it."
                 )
         return replace(self, **changes)
 
@@ -59,22 +59,22 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Mends:
-    """What we changed in the published training; each can be switched back to measure its effect.
+    """Corrections of the published training; each can be undone to measure its effect.
 
     Attributes
     ----------
     checkpoint
-        "last" epoch; "inner": best epoch on an inner split of the training spots; "test" (fault):
-        best epoch on the very fold that is reported.
+        "last": last epoch; "inner": best epoch on an inner split of the training spots; "test"
+        (fault): best epoch on the held-out sections whose score is reported.
     panel_from
-        Genes are filtered on the "train" spots, or (fault) on "all" spots, the held-out included.
+        Filter genes on the "train" spots, or (fault) on "all" spots, including held-out ones.
     all_spots
-        Train on every spot; False (as published) drops spots with more than half of the panel at
-        zero: shallow ones, often stroma and fat, without which unseen patients fare worse.
+        Train on every spot. False (as published) drops spots with more than half of the panel at
+        zero, often stroma and fat; without these, scores on new patients are lower.
     freeze_batchnorm
         Keep the running statistics of the frozen encoder fixed; False (fault) lets them drift.
     input_range
-        "unit" can be rebuilt by the decoder's sigmoid; "symmetric" (fault) cannot.
+        The decoder's sigmoid can reconstruct "unit", but not "symmetric" (fault).
     """
 
     checkpoint: Literal["last", "inner", "test"] = "last"
@@ -86,7 +86,7 @@ class Mends:
 
 @dataclass(frozen=True)
 class Autoencoding(Recipe):
-    """Settings of a training that begins with an autoencoder."""
+    """Settings of a training that starts with an autoencoder."""
 
     autoencoder_epochs: int = 10
     autoencoder_lr: float = 1e-3
@@ -106,8 +106,8 @@ class Autoencoding(Recipe):
 class HistoSPACERecipe(Autoencoding):
     """Settings of the published network's two trainings.
 
-    `MENDED` differs from `PUBLISHED` in the mends, and in the autoencoder's learning rate: at
-    1e-5, a few hundred steps on a small cohort leave it close to its random start.
+    `MENDED` differs from `PUBLISHED` in the mends, the stain normalisation and the autoencoder's
+    settings: at a rate of 1e-5, a few hundred steps on a small cohort hardly change its weights.
     """
 
     epochs: int = 50
@@ -129,11 +129,11 @@ class PlusRecipe(Autoencoding):
     Attributes
     ----------
     n_programmes
-        Expression programmes that the targets are projected on, which denoises them.
+        Number of programmes that the expression is projected on, which removes noise.
     lr
         Highest learning rate of the cycle (Smith & Topin 2018, arXiv:1708.07120).
     weight_decay, dropout
-        Of the tuned branch; dropout acts on its pooled features.
+        Regularisation of the tuned branch; dropout acts on its pooled features.
     colour
         Standard deviation of the random gain of each channel's optical density.
     """

@@ -1,4 +1,4 @@
-"""Every network that can be trained and evaluated, by name."""
+"""The networks that can be evaluated and trained, by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {m.name: m for m in (HISTOSPACE_PLUS, HISTOSPACE, *PEERS)}
 )
 TRAINABLE = ("histospace-plus", "histospace")
-"""Networks that a model package can hold."""
+"""Networks that can become a model package."""
 
 
 def method_named(name: str) -> Method:

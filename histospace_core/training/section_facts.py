@@ -1,4 +1,4 @@
-"""What the files of one section say about it: size, spots, genes, and how the spots lie."""
+"""Facts read from the files of a section: size, spots, genes, alignment, pitch."""
 
 import copy
 import hashlib
@@ -31,10 +31,10 @@ class SectionFacts:
     mpp : float
         Pixel size of the image, um/px.
     n_spots, n_outside : int
-        Measured spots, and those of them whose centre lies outside the image.
+        Number of measured spots, and of those whose centre is outside the image.
     genes : tuple of str
     alignment : Alignment
-        How the spots lie on the tissue.
+        Whether the spots lie on the tissue.
     pitch_um : float
         Median distance from a spot to its nearest neighbour, um: about 100 for Visium and 200 for
         legacy ST.
@@ -99,11 +99,11 @@ def _read_once(
     mpp: float | None,
     _versions: tuple[FileVersion, ...],
 ) -> SectionFacts | HistospaceError:
-    """Return the facts, or the error that reading raised; either stands while the files do."""
+    """Return the facts, or the error that reading raised; both stay valid until a file changes."""
     try:
         return _read(image, counts, spots, mpp)
     except HistospaceError as error:
-        return error.with_traceback(None)  # frames would keep pixels and counts in memory
+        return error.with_traceback(None)  # its frames would keep pixels and counts in memory
 
 
 def _read(image: Path, counts: Path, spots: Path | None, mpp: float | None) -> SectionFacts:

@@ -1,6 +1,6 @@
-"""How fast a network predicts and how much memory it needs, measured in a separate process.
+"""Speed and memory of a network's prediction, measured in a separate process.
 
-Speed and memory do not depend on what was learnt: the network is fitted for one epoch on a few
+Both do not depend on what a network has learnt. It is therefore trained for one epoch on a few
 spots, with the panel of the real training sections, and then predicts repeatedly.
 """
 
@@ -24,25 +24,25 @@ from histospace_core.training.recipe import Recipe
 from histospace_core.training.registry import method_named
 
 N_FITTED, N_PREDICTED = 24, 96
-"""Spots to fit on and to predict."""
+"""Spots to train on and to predict."""
 _REPEATS, _ENOUGH_S = 5, 60.0
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What predicting costs.
+    """Cost of a prediction.
 
     Attributes
     ----------
     gmacs_per_tile
-        Of everything that a spot's prediction takes: all views, symmetries and members.
+        Multiply-adds of the complete prediction of a spot: all views and symmetries.
     tiles_per_second_cpu, tiles_per_second_gpu
-        Spots a second, in fp32 without compilation, median of repeated passes; None where there is
-        no GPU or the network cannot be moved to it.
+        Spots per second, in fp32 without compilation, median of repeated passes; None if there is
+        no GPU or the network cannot use it.
     peak_memory_mb
-        Resident memory of the process while it predicts on the CPU, Python and torch included.
+        Resident memory of the process while it predicts on the CPU, including Python and torch.
     threads
-        Of the CPU.
+        Number of CPU threads.
     """
 
     gmacs_per_tile: float
@@ -60,7 +60,7 @@ def measure_speed(
     Raises
     ------
     HistospaceError
-        The network cannot be fitted; its own sentence.
+        The network cannot be trained.
     """
     try:
         speed: dict[str, Any] = run_in_sandbox(
@@ -69,7 +69,7 @@ def measure_speed(
     except SandboxError as error:
         raise ModelError(
             f"The speed of '{network}' could not be measured ({error.detail or error.cause}); "
-            "run it alone."
+            "evaluate it alone to see the error."
         ) from error
     return Speed(**speed)
 
@@ -77,11 +77,11 @@ def measure_speed(
 def measure(
     table: str, train: list[str], test: str, network: str, recipe: str | None
 ) -> dict[str, Any]:
-    """Fit and time a network, and return the fields of `Speed`; the child's part."""
+    """Train and time a network in the child process; return the fields of `Speed`."""
     method = method_named(network)
     settings = _one_epoch(method.recipe(recipe))
     known = {s.name: s for s in read_cohort(Path(table))}
-    # load counts alone: views of every section would count as the network's memory
+    # load counts only: the views of every section would add to the memory that is measured
     counted = load_sections([known[n] for n in train], ())
     panel = select_panel([s.measured for s in counted.values()])
     loaded = method.load([known[train[0]], known[test]])
@@ -99,7 +99,7 @@ def measure(
 
 
 def first_spots(section: SectionData, n: int) -> SectionData:
-    """Return the section's first `n` spots, as a section in memory of its own."""
+    """Return the first `n` spots of a section as a copy, so that the rest can be freed."""
     return replace(
         section,
         views=tuple(np.array(v[:n]) for v in section.views),
@@ -121,7 +121,7 @@ def _on_gpu(fitted: Fitted, section: SectionData) -> float | None:
 
 
 def _tiles_per_second(predict: Callable[[], object], n: int) -> float:
-    """Median of some passes after one that warms up; fewer of a slow network."""
+    """Return the median over passes after a warm-up; a slow network gets fewer passes."""
     predict()
     seconds: list[float] = []
     while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH_S:

@@ -1,10 +1,10 @@
 """A gradient step whose result does not depend on how many processes take it.
 
-Rounding matters here: behind batch norm the gradient of a filter is a small difference of large
-sums, and Adam turns whatever remains of it into a full step. With another number of threads, the
-first step alone can move weights apart by the size of a step. So a batch is computed in parts of a
+Rounding matters here: after batch norm, the gradient of a filter is a small difference of large
+sums, and Adam scales even a rounding error to a full step. With a different number of threads, the
+weights can differ by a whole step after the first one. A batch is therefore computed in parts of a
 fixed size, the same in every process, and the gradients of more than two parts are added in double
-precision, where the order of the sum does not change the result.
+precision, so that the order of the sum does not change the result.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from histospace_core.progress import Progress
 from histospace_core.training.parallel import processes
 
 PART = 16
-"""Largest number of rows in a part. Where batch norm learns, it normalises each part on its own
-(Hoffer et al. 2017, arXiv:1705.08741); its running statistics are the mean over the parts."""
+"""Largest number of rows in a part. Batch norm that learns normalises each part separately (Hoffer
+et al. 2017, arXiv:1705.08741); its running statistics are the mean over the parts."""
 
 
 class Step:
-    """Gradient steps on the mean loss of a batch, its parts shared among the processes.
+    """Gradient steps on the mean loss of a batch, whose parts are divided among the processes.
 
-    When a part does not fit in memory, it and all later parts are halved. The gradients stay the
-    same up to rounding, but batch norm, where it learns, then averages over half as many rows.
+    If a part does not fit in memory, this and all later parts are halved. The gradients stay the
+    same up to rounding, but batch norm that learns then normalises half as many rows.
     """
 
     def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -47,14 +47,14 @@ class Step:
         Raises
         ------
         ModelError
-            There is no memory for a single row.
+            Memory is too small for a single row.
         """
         while (loss := self._gradients(n, loss_of)) is None:
             release_memory()
             if self.part == 1:
                 raise ModelError(
-                    "There is not enough memory to train on even one spot at a time; free some, "
-                    "or train on a machine with more."
+                    "There is not enough memory to train on even one spot at a time; close other "
+                    "programs, or use a machine with more memory."
                 )
             self.part //= 2
         self.optimiser.step()
@@ -62,7 +62,7 @@ class Step:
 
     @property
     def note(self) -> str:
-        """A note for the progress, once a part did not fit in memory."""
+        """Note for the progress; empty unless a part did not fit in memory."""
         return "" if self.part == PART else f"memory is short: {self.part} spots at a time"
 
     def finished_epoch(self, stage: str, epoch: int, epochs: int, losses: list[Tensor]) -> Progress:
@@ -71,7 +71,7 @@ class Step:
         return Progress(epoch, epochs, stage, epoch=epoch, loss=loss, note=self.note)
 
     def _gradients(self, n: int, loss_of: Callable[[slice], Tensor]) -> Tensor | None:
-        """Set gradients and batch statistics; return the loss, None if memory did not suffice."""
+        """Set gradients and batch statistics; return the loss, or None if memory was too small."""
         statistics = self._statistics()
         before = [s.clone() for s in statistics]
         parts = self._parts_of(n)
@@ -113,12 +113,12 @@ class Step:
         return [slice(n * i // k, n * (i + 1) // k) for i in range(k)]
 
     def _statistics(self) -> list[Tensor]:
-        """Running statistics of the batch norms that learn."""
+        """Return the running statistics of the batch norms that learn."""
         layers = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
         return [buffer for layer in layers for buffer in layer.buffers()]
 
 
 def _set(tensors: list[Tensor], values: list[Tensor]) -> None:
-    """Copy values in place; the count of batches, an integer, rounded."""
+    """Copy values in place; round the number of batches, which is an integer."""
     for tensor, value in zip(tensors, values, strict=True):
         tensor.copy_(value if tensor.is_floating_point() else value.round())

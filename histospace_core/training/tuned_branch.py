@@ -1,4 +1,4 @@
-"""The tuned branch of HistoSPACE+: autoencoders first, then encoders and regression together."""
+"""Train the tuned branch of HistoSPACE+: autoencoders, then encoders and regression jointly."""
 
 import math
 from dataclasses import replace
@@ -20,7 +20,7 @@ from histospace_core.training.recipe import PlusRecipe
 from histospace_core.training.step import Step
 
 _BATCH = 128
-_WARM_UP = 0.3
+_WARM_UP = 0.3  # share of the steps
 
 
 def fit_tuned(
@@ -60,7 +60,7 @@ def fit_tuned(
 
 @torch.no_grad()
 def _standardise(network: HistoSPACEPlus, views: list[Tensor], margins: list[int]) -> None:
-    """Centre and scale the tuned branch's features as the autoencoders left them."""
+    """Set centre and spread of the tuned branch from the features of the pretrained encoders."""
     network.eval()
     features = torch.cat(
         [
@@ -81,7 +81,7 @@ def _tune(
     checkpoint: Checkpoint,
     on_progress: OnProgress,
 ) -> None:
-    """Train encoders and regression; batch statistics stay those of the pretraining."""
+    """Train encoders and regression; batch norm keeps the statistics of the pretraining."""
     tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
     torch.nn.init.zeros_(network.tuned.linear.weight)
     torch.nn.init.zeros_(network.tuned.linear.bias)
@@ -117,8 +117,8 @@ def _tune(
 def _loss(network: HistoSPACEPlus, features: Tensor, truth: Tensor) -> Tensor:
     """Average the squared error of the mean over the views and of each view alone.
 
-    A regression on all views at once relies on combinations that hold for the training patients
-    only; one that must predict from each view alone does so less.
+    A regression on all views relies on combinations that hold for the training patients only; one
+    that must also predict from each view alone does so less.
     """
     linear, n = network.tuned.linear, len(TUNED)
     weight = linear.weight.unflatten(1, (n, -1))
@@ -128,7 +128,7 @@ def _loss(network: HistoSPACEPlus, features: Tensor, truth: Tensor) -> Tensor:
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
-    """Set the rate of a one-cycle schedule: a cosine up over the first 30 % of steps, then to 0."""
+    """Set the one-cycle learning rate: a cosine up over the first 30 % of steps, then down to 0."""
     if done < _WARM_UP:
         share = 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM_UP)) / 2
     else:

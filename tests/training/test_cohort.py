@@ -37,9 +37,12 @@ def test_a_spreadsheets_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         (HEADER, "lists no section"),
         ("section,image\nS1,i.png\n", "lacks the column patient"),
         (HEADER + "S1,P1,absent.png,c.tsv,s.tsv,0.69\n", "line 2: there is no file 'absent.png'"),
-        (HEADER + "S1,,i.png,c.tsv,s.tsv,0.69\n", "line 2: section, patient, image, counts"),
-        (HEADER + "S1,P1,i.png,c.tsv,s.tsv,nan\n", "no pixel size"),
-        (HEADER + "S1,P1,i.png,c.tsv,s.tsv,-1\n", "no pixel size"),
+        (
+            HEADER + "S1,,i.png,c.tsv,s.tsv,0.69\n",
+            "line 2 lacks a value; give section, patient, image and counts",
+        ),
+        (HEADER + "S1,P1,i.png,c.tsv,s.tsv,nan\n", "not a pixel size"),
+        (HEADER + "S1,P1,i.png,c.tsv,s.tsv,-1\n", "not a pixel size"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:

@@ -41,7 +41,7 @@ def test_named_fold() -> None:
         ({"train": ["C2"], "test": ["C2"]}, "both --train and --test"),
         ({"test": ["D1"]}, "no section 'D1'"),
         ({"test": ["B4", "C2", "C3"]}, "leave no section"),
-        ({"by": "spot"}, "not by 'spot'"),
+        ({"by": "spot"}, "cannot be by 'spot'; choose"),
     ],
 )
 def test_impossible_folds(arguments: dict, message: str) -> None:

@@ -116,7 +116,7 @@ def test_append_keeps_other_rows_and_finished_folds(board: Path, cohort: Path) -
     ("network", "error", "message"),
     [
         ("nothing", CohortError, "Unknown network 'nothing'"),
-        ("colour@published", CohortError, "has no recipe 'published'; it has default"),
+        ("colour@published", CohortError, "has no recipe 'published'; choose default"),
         ("encoder:hf-hub:nobody/none", ModelError, "not on this machine"),
     ],
 )
