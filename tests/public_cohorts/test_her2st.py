@@ -62,7 +62,9 @@ def test_every_pin_is_that_of_the_data(shared: Path) -> None:
 @pytest.mark.shared
 def test_the_sample_of_the_app(her2st: Files, folder: Path) -> None:
     seen: list[tuple[int, int]] = []
-    section = fetch_section("C5", folder, her2st.address, lambda *now: seen.append(now))
+    section = fetch_section(
+        "C5", folder, her2st.address, lambda now: seen.append((now.done, now.total))
+    )
     assert read_measured(folder / section.counts, folder / section.spots).n_obs == 181
     assert (folder / section.image).stat().st_size == PINNED["C5"][0][1]
     assert seen[-1][0] == seen[-1][1] == sum(size for _, size, _ in PINNED["C5"])

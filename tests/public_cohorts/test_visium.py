@@ -45,7 +45,7 @@ def test_a_space_ranger_folder_with_its_pixel_size_measured(brain: Files, folder
     assert read_measured(section.counts).n_obs == 2702
     about = (folder / "SOURCE.md").read_text()
     assert "measured: the spots are 100 um apart on the array" in about
-    assert "gives spots a diameter of 65 um (a spot is 55 um wide)" in about
+    assert "states a spot diameter of 65 um (a spot is 55 um wide)" in about
     assert not list(folder.parent.rglob("escaped.txt"))
     n = len(brain.gets())
     fetch_cohort(f"10x-visium:{BRAIN}", folder, brain.address)
