@@ -22,7 +22,7 @@ class HistospaceError(Exception):
     Attributes
     ----------
     name : str
-        How the sentence calls the file: the last part of `path`, or what `shown_as` says.
+        Name of the file in the sentence: the last part of `path`, or the name from `shown_as`.
     """
 
     def __init__(self, problem: str, *, path: Path | None = None, remedy: str = "") -> None:
@@ -37,7 +37,7 @@ class HistospaceError(Exception):
 
 @contextmanager
 def shown_as(names: Mapping[Path, str]) -> Iterator[None]:
-    """Call files what their user calls them in the errors that the block raises.
+    """Use the user's names of files in the errors that the block raises.
 
     Parameters
     ----------
@@ -53,23 +53,23 @@ def shown_as(names: Mapping[Path, str]) -> Iterator[None]:
 
 
 class SlideError(HistospaceError):
-    """The file is not a slide that can be read, or is no H&E slide."""
+    """The file is not a readable slide, or not an H&E slide."""
 
 
 class PixelSizeError(SlideError):
-    """The pixel size is missing, zero, not finite, anisotropic or absurd."""
+    """The pixel size is missing, zero, not finite, implausible, or differs in x and y."""
 
 
 class TissueError(SlideError):
-    """No tissue, or too little of it can be read."""
+    """There is no tissue, or too little of it can be read."""
 
 
 class MeasurementError(HistospaceError):
-    """Measured spatial transcriptomics that cannot be used: format, counts, genes or positions."""
+    """Measured expression with an unusable format, counts, genes or positions."""
 
 
 class RegionError(HistospaceError):
-    """A drawing, or a file of drawn regions, that cannot be used."""
+    """A drawn region, or a file of regions, that cannot be used."""
 
 
 class CohortError(HistospaceError):
@@ -77,16 +77,16 @@ class CohortError(HistospaceError):
 
 
 class ModelError(HistospaceError):
-    """A model package that is missing, damaged, tampered with or of an unknown kind."""
+    """A model package that is missing, damaged, altered or of an unknown kind."""
 
 
 class StoreError(HistospaceError):
-    """A run or a prediction on disk cannot be read or written (missing, damaged, disk full)."""
+    """A stored run, prediction or other file cannot be read or written."""
 
 
 class JobError(HistospaceError):
-    """A job cannot be submitted, cancelled or resumed in its present state."""
+    """A run cannot be submitted, cancelled or resumed in its present state."""
 
 
 class Cancelled(HistospaceError):  # noqa: N818 - not an error
-    """The user asked for the work to stop; nothing is wrong."""
+    """The user stopped the work; nothing is wrong."""

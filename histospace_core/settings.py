@@ -10,12 +10,12 @@ from histospace_core.shipped import SHIPPED, default_store
 
 
 class Settings(BaseSettings):
-    """What an operator can set. Every field has a default that works on a laptop."""
+    """Settings for the operator. Every default works on a laptop."""
 
     model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
 
     store: Path = Field(
-        default_factory=default_store, description="folder of slides, runs, catalog"
+        default_factory=default_store, description="folder of slides, runs and catalog"
     )
     models: Path = Field(SHIPPED / "models", description="folder of the model packages that ship")
     default_model: str = Field(
@@ -54,17 +54,17 @@ class Settings(BaseSettings):
 
     @property
     def trained_dir(self) -> Path:
-        """Where model packages trained in this installation are kept."""
+        """Folder of the model packages trained in this installation."""
         return self.store / "models"
 
     @property
     def uploads_dir(self) -> Path:
-        """Unfinished uploads; anything here may be deleted while no upload runs."""
+        """Folder of unfinished uploads; its content may be deleted when no upload is running."""
         return self.store / "uploads"
 
     @property
     def upload_max_bytes(self) -> int:
-        """Largest accepted upload in bytes."""
+        """Size of the largest accepted upload, bytes."""
         return int(self.upload_max_gb * 1e9)
 
     @property
@@ -74,5 +74,5 @@ class Settings(BaseSettings):
 
 @lru_cache
 def get_settings() -> Settings:
-    """Return the settings of this process, read once."""
+    """Return the settings, which are read once per process."""
     return Settings()

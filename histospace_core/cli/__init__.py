@@ -1,4 +1,4 @@
-"""The command line: each verb is one function, a few lines over the core."""
+"""The command line: each command is one short function that calls the core."""
 
 from histospace_core.cli.app import app, main
 

@@ -1,6 +1,6 @@
-"""The verbs of `histospace`: each is one function, a few lines over the core.
+"""The commands of `histospace`; each is one short function that calls the core.
 
-Exit codes: 0 done, 2 bad input (one line on stderr), 1 a fault of ours.
+Exit codes: 0 success, 2 invalid input (one line on stderr), 1 an error in the program.
 """
 
 import sys
@@ -174,13 +174,13 @@ def worker(
         str, typer.Argument(help="Address, tls://host:8786; tcp:// only on this machine.")
     ],
 ) -> None:
-    """Work for a Dask scheduler elsewhere, with the certificates that the settings name."""
+    """Run a worker for a Dask scheduler, with the certificates named in the settings."""
     import os
 
     from histospace_core.jobs.cluster import worker_command
 
     command, environment = worker_command(scheduler, get_settings())
-    # in place of this process: whoever ends it ends the worker
+    # replace this process, so that a signal to it reaches the worker
     os.execve(command[0], command, environment)  # noqa: S606
 
 
@@ -215,7 +215,7 @@ def _package(model: str) -> "ModelPackage":
 
 
 def main() -> None:
-    """Run the command line; a user's error is one line on stderr and exit code 2."""
+    """Run the command line; print a user's error as one line on stderr and exit with code 2."""
     try:
         app()
     except HistospaceError as error:

@@ -13,10 +13,10 @@ def characterise(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     to: Out,
     signatures: Annotated[
-        Path | None, typer.Option(help="GMT file instead of the signatures that ship.")
+        Path | None, typer.Option(help="GMT file to use instead of the included signatures.")
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="GeoJSON of regions to compare the domains with.")
+        Path | None, typer.Option(help="GeoJSON file of regions to compare the domains with.")
     ] = None,
     comparison: Annotated[
         Path | None,

@@ -22,7 +22,7 @@ class ExportKind(StrEnum):
 
 def export(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    to: Annotated[ExportKind, typer.Option("--to", help="Form.")],
+    to: Annotated[ExportKind, typer.Option("--to", help="Format.")],
     path: Annotated[Path, typer.Option("--out", help="New file; a report ends in .html or .pdf.")],
     genes: Annotated[
         str,

@@ -14,7 +14,9 @@ def leaderboard(
     to: Annotated[Path, typer.Option("--out", help="Folder for the tables and evaluations.")],
     networks: Annotated[
         str,
-        typer.Option(help="Names by comma, NAME@RECIPE for another recipe; default: all."),
+        typer.Option(
+            help="Names, separated by commas; NAME@RECIPE for another recipe. By default all."
+        ),
     ] = "",
     folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
     train_sections: Annotated[

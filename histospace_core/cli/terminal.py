@@ -1,4 +1,4 @@
-"""Options, output and progress bar that all verbs share."""
+"""Options, output and progress bar that the commands share."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from histospace_core.progress import OnProgress, Progress
 
-# of the processes that torchrun starts, the first speaks
+# of the processes that torchrun starts, only the first prints
 _SILENT = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0"
 out = Console(quiet=_SILENT)
 Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
@@ -32,7 +32,7 @@ class Device(StrEnum):
 def progress_bar(what: str, *more: rich_progress.ProgressColumn) -> Iterator[OnProgress]:
     """Show a progress bar on stderr, so that output can be piped; yield its callback.
 
-    `more` columns stand before the time that remains.
+    The columns `more` appear before the remaining time.
     """
     text, bar, left = (
         rich_progress.TextColumn("{task.description}"),

@@ -10,7 +10,7 @@ from histospace_core.cli.terminal import Cohort, Device, Out, names, out, progre
 if TYPE_CHECKING:
     from histospace_core.training import Recipe
 
-RECIPE = "Named settings; the published network has mended (the default) and published."
+RECIPE = "Named settings; the network histospace has mended (the default) and published."
 NETWORKS = (
     "histospace-plus, histospace, mean-profile, colour, encoder:<name>, stnet, histogene, bleep or "
     "triplex."
@@ -89,7 +89,7 @@ def evaluate(
         )
     out.print(_fold_table(summary["folds"]))
     for leak in summary["protocol"]["leaks"]:
-        out.print(f"[yellow]Not an honest score for a new patient: {leak}.[/yellow]")
+        out.print(f"[yellow]These scores are too optimistic for a new patient: {leak}.[/yellow]")
 
 
 def _recipe(network: str, name: str | None) -> "Recipe":

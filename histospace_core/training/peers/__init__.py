@@ -18,6 +18,6 @@ PEERS = (
     BLEEP_METHOD,
     TRIPLEX_METHOD,
 )
-"""From the plainest to the most elaborate."""
+"""From the simplest to the most complex."""
 
 __all__ = ["PEERS", "PREFIX", "encoder_method"]

@@ -1,20 +1,20 @@
-"""BLEEP: image and expression brought into one space; prediction by looking up similar spots.
+"""BLEEP: image and expression in a common space; prediction by looking up similar spots.
 
 Source: Xie et al. 2023, NeurIPS (arXiv:2306.01859). A ResNet-50 with ImageNet weights on tiles of
-224 x 224 px and the expression profile itself, each through a projection to 256 dimensions
-(linear, GELU, linear, dropout 0.1, residual, layer norm). The contrastive loss has soft targets:
-how alike the images are and how alike the profiles are, averaged, at temperature 1. AdamW, rate
-1e-3, weight decay 1e-3, batch 512, 150 epochs, flips and quarter turns. The prediction of a tile is
-the mean expression of the 50 training spots whose expression embedding is nearest to its own.
+224 x 224 px and the expression profile itself are each projected to 256 dimensions (linear, GELU,
+linear, dropout 0.1, residual, layer norm). The contrastive loss has soft targets: the mean of the
+similarities between images and between profiles, at temperature 1. AdamW, rate 1e-3, weight decay
+1e-3, batch 512, 150 epochs, flips and quarter turns. The prediction of a tile is the mean
+expression of the 50 training spots whose expression embeddings are nearest to its image embedding.
 
-Recipes. `published` as above, where ResNet-50's ImageNet weights are on this machine; `random` the
-same from random weights; `offline`, the default, on EfficientNet-lite0 with its ImageNet weights,
-tiles averaged to 112 px, batch 128 and 40 epochs: a contrastive batch has to fit into memory, and
-150 epochs of a small cohort only sharpen what it has memorised.
+Recipes: `published` is as above and needs the ImageNet weights of ResNet-50 on this machine;
+`random` is the same from random weights; `offline`, the default, uses EfficientNet-lite0 with its
+ImageNet weights, tiles averaged to 112 px, batch 128 and 40 epochs, because a contrastive batch
+has to fit in memory, and in 150 epochs the network memorises a small cohort.
 
-Departures, all recipes: all genes of the panel and not the highly variable ones; no Harmony batch
-correction between the sections. Expression profiles kept for the look-up are not counted as
-parameters: 3.8 M with EfficientNet-lite0, 256 a gene.
+Differences from the paper, in all recipes: all genes of the panel instead of the highly variable
+ones; no Harmony batch correction between sections. The parameters, 3.8 M with EfficientNet-lite0
+and 256 per gene, do not include the expression profiles stored for the look-up.
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Projection(nn.Module):
 
 
 class BLEEP(nn.Module):
-    """An image and an expression encoder with a space in common."""
+    """An image encoder and an expression encoder with a common space."""
 
     def __init__(self, trunk: nn.Module, n_genes: int) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class BLEEP(nn.Module):
         self.of_expression = Projection(n_genes)
 
     def image(self, pixels: Tensor) -> Tensor:
-        """Embedding (n, 256) of pixels (n, 3, s, s) in [0, 1]."""
+        """Embed pixels (n, 3, s, s) in [0, 1] to (n, 256)."""
         return self.of_image(self.trunk(to_input(self.trunk, pixels)))
 
     def loss(self, pixels: Tensor, expression: Tensor) -> Tensor:
-        """Contrastive loss of tiles and the expression (n, G) under them."""
+        """Return the contrastive loss of tiles and their expression (n, G)."""
         image, profile = self.image(pixels), self.of_expression(expression)
         alike = (image @ image.T + profile @ profile.T) / 2
         target = (alike / TEMPERATURE).softmax(-1)
@@ -100,7 +100,7 @@ class BLEEP(nn.Module):
 
 @dataclass(eq=False)
 class FittedBLEEP(FittedNetwork[BLEEP]):
-    """A trained BLEEP with the training spots it looks up: embeddings (m, 256), truth (m, G)."""
+    """A trained BLEEP and its training spots for the look-up: embeddings (m, 256), truth (m, G)."""
 
     embedded: Tensor
     truth: Tensor

@@ -1,10 +1,11 @@
-"""How far colour alone goes: statistics of optical density at three scales, and a ridge.
+"""Prediction from colour alone: statistics of optical density at three scales, and a ridge.
 
-No paper: a baseline of this project. A network that does not beat it has learnt no more than how
-dark, how pink and how uneven the tissue is. For each of three views (128 px at 0.69, 1.38 and
-2.76 um/px, so 88, 177 and 353 um) and each of red, green and blue: mean, standard deviation and
-five percentiles of the optical density, and the three correlations between the channels: 72
-numbers, standardised, and a ridge whose penalty is chosen by leaving out training sections.
+This is a baseline of this project without a paper. A network that is not better has learnt only
+how dark, how pink and how uneven the tissue is. The features of each of three views (128 px at
+0.69, 1.38 and 2.76 um/px, or 88, 177 and 353 um) are the mean, standard deviation and five
+percentiles of the optical density of red, green and blue, and the three correlations between the
+channels. These 72 features are standardised; the penalty of the ridge is chosen by leaving out
+training sections.
 """
 
 from collections.abc import Sequence
@@ -42,18 +43,18 @@ class ColourRidge:
 
 
 def colour_statistics(section: SectionData) -> NDArray[np.float32]:
-    """Statistics of the optical density of each spot's views, (spots, 24 x views)."""
+    """Return statistics of the optical density of each spot's views, (spots, 24 x views)."""
     views = [without_margin(v, m) for v, m in zip(section.views, section.margins, strict=True)]
     return np.concatenate([_statistics(v) for v in views], axis=1)
 
 
 def _statistics(view: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Statistics of one view (n, s, s, 3), (n, 24)."""
+    """Return statistics (n, 24) of one view (n, s, s, 3)."""
     parts = []
     for start in range(0, len(view), _BATCH):
         pixels = view[start : start + _BATCH]
         density = _DENSITY[pixels.reshape(len(pixels), -1, 3)]
-        # added up in double precision: thousands of equal pixels drift otherwise
+        # in single precision, sums of thousands of equal pixels drift
         mean = density.mean(1, dtype=np.float64).astype(np.float32)
         sd = density.std(1, dtype=np.float64).astype(np.float32)
         z = (density - mean[:, None]) / np.maximum(sd, 1e-6)[:, None]

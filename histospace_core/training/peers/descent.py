@@ -1,4 +1,4 @@
-"""The training that all peers share: a network brings its loss and batches, the rest is here."""
+"""The training loop that the peers share; a network supplies its loss and its batches."""
 
 import hashlib
 import json
@@ -27,16 +27,16 @@ R = TypeVar("R", bound=Recipe)
 
 @dataclass(frozen=True)
 class TrunkRecipe(Recipe):
-    """Settings of a network whose trunk is a known image encoder.
+    """Settings of a network whose trunk is an image encoder.
 
     Attributes
     ----------
     trunk
-        A name that `load_encoder` knows.
+        Name of the encoder, as `load_encoder` takes it.
     pretrained
         False starts the trunk from random weights.
     input_px
-        Side that tiles are shrunk to by averaging whole pixels; the field of view stays.
+        Side, in px, to which tiles are reduced by averaging pixels; the field of view is unchanged.
     """
 
     trunk: str = OFFLINE_ENCODER
@@ -46,16 +46,16 @@ class TrunkRecipe(Recipe):
 
 @dataclass(frozen=True)
 class Training:
-    """What a network brings to its training.
+    """The parts of a training that are specific to a network.
 
     Attributes
     ----------
     loss_of
-        Loss of a batch of indices; its generator draws augmentations.
+        Returns the loss of a batch of indices; draws augmentations from the generator.
     batches
-        The batches of an epoch.
+        Returns the batches of an epoch.
     fitted
-        Called after the last epoch, with the network in evaluation mode.
+        Returns the trained network; called after the last epoch, in evaluation mode.
     """
 
     network: nn.Module
@@ -79,7 +79,7 @@ def fit_by_descent(
     recipe_type
         Kind of recipe that `prepare` takes.
     prepare
-        Builds the network and says how it learns.
+        Builds the network and returns the parts of its training.
     """
 
     def fit(
@@ -111,12 +111,12 @@ def in_batches(n: int, size: int, predict: Callable[[Tensor], Tensor]) -> NDArra
 
 
 def shrunk_tiles(train: TrainingSet, px: int) -> Tensor:
-    """Tiles (n, px, px, 3) of all training spots, uint8."""
+    """Return tiles (n, px, px, 3) of all training spots, uint8."""
     return torch.cat([shrink(s.tiles, px) for s in train.sections])
 
 
 def shrink(tiles: NDArray[np.uint8], px: int) -> Tensor:
-    """Average tiles (n, s, s, 3) over whole pixels to (n, px, px, 3), uint8."""
+    """Reduce tiles (n, s, s, 3) to (n, px, px, 3), uint8, by averaging blocks of pixels."""
     n, side = tiles.shape[:2]
     if side == px:
         return torch.from_numpy(tiles)
@@ -124,13 +124,13 @@ def shrink(tiles: NDArray[np.uint8], px: int) -> Tensor:
         raise ValueError(f"{side} px cannot be averaged to {px} px")
     factor = side // px
     blocks = torch.from_numpy(tiles).unflatten(1, (px, factor)).unflatten(3, (px, factor))
-    # in parts, because the whole in floats takes four times the memory
+    # in parts, because floats take four times the memory of uint8
     small = [part.float().mean((2, 4)).round().to(torch.uint8) for part in blocks.split(256)]
     return torch.cat(small) if n else torch.empty(0, px, px, 3, dtype=torch.uint8)
 
 
 def batch_pixels(tiles: Tensor, batch: Tensor, device: torch.device) -> Tensor:
-    """Pixels (b, 3, s, s) in [0, 1] of a batch of tiles, on the device."""
+    """Return pixels (b, 3, s, s) in [0, 1] of a batch of tiles, on the device."""
     return to_pixels(tiles[batch].to(device))
 
 
@@ -139,8 +139,8 @@ def _descend(
 ) -> None:
     """Train in place and leave the network in evaluation mode.
 
-    All that is random in an epoch depends on (seed, epoch) alone, so a training that was stopped
-    goes on from its checkpoint to the same weights.
+    Random numbers of an epoch depend on (seed, epoch) alone, so an interrupted training that
+    resumes from its checkpoint ends with the same weights.
     """
     network, optimiser = training.network, training.optimiser
     for epoch in range(checkpoint.restore(network, optimiser), recipe.epochs):
@@ -164,7 +164,7 @@ def _descend(
 
 
 def _checkpoint(name: str, train: TrainingSet, recipe: Recipe, work: Path | None) -> Checkpoint:
-    """Return the checkpoint of this training; its key tells it from any other."""
+    """Return the checkpoint of this training, with a key of its recipe and data."""
     known = {"recipe": recipe.to_dict(), "sections": [s.section.name for s in train.sections]}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     digest.update(train.targets.tobytes())

@@ -1,17 +1,18 @@
-"""Any image encoder, frozen, then principal components and a ridge: HEST-Benchmark's protocol.
+"""A frozen image encoder, principal components and a ridge: the protocol of HEST-Benchmark.
 
-Source: Jaume et al. 2024, HEST-1k (NeurIPS, arXiv:2406.16192). A view of 112 x 112 um at 224 px
-(0.5 um/px), pooled features, standardised, their first 256 principal components, a ridge. The
-encoder never learns; parameters are its own and those of the ridge.
+Source: Jaume et al. 2024, HEST-1k (NeurIPS, arXiv:2406.16192). The pooled features of a view of
+112 x 112 um at 224 px (0.5 um/px) are standardised and reduced to 256 principal components, on
+which a ridge is fitted. The encoder is not trained; its parameters and those of the ridge count.
 
-Recipes. `hest` takes the protocol's penalty, 100 / (components x genes): for 256 components and
-50 genes of tens of thousands of spots that is next to none, and here, with more genes and some
-hundred spots, the regression is free to fit noise. `chosen`, the default, takes the penalty with
-the least error on left-out training sections instead. `symmetric` does so on features averaged
-over a tile's eight symmetries, at eight times the cost.
+Recipes: `hest` uses the penalty of the protocol, 100 / (components x genes). With 256 components
+and 50 genes on tens of thousands of spots it is close to none; here, with more genes and some
+hundred spots, the regression fits noise. `chosen`, the default, uses the penalty with the smallest
+error on left-out training sections. `symmetric` does so with features averaged over the eight
+symmetries of a tile, at eight times the cost.
 
-Departures: a mean is fitted (the protocol has no intercept, which its own centred features
-would need); all genes of the panel, not 50; correlations within a section, not over a pool.
+Differences from the protocol: a mean is fitted (the protocol has no intercept, although its centred
+features need one); all genes of the panel instead of 50; correlations within a section instead of
+over pooled spots.
 """
 
 from collections.abc import Sequence
@@ -45,9 +46,9 @@ class EncoderRecipe(Recipe):
     Attributes
     ----------
     symmetries
-        Flips and quarter turns of a tile whose features are averaged: 1 to 8.
+        Number of symmetries of a tile over which features are averaged, 1 to 8.
     penalty
-        "chosen" on left-out training sections, or that of the protocol ("hest").
+        "chosen": by the error on left-out training sections; "hest": as in the protocol.
     """
 
     symmetries: int = 1
@@ -57,7 +58,7 @@ class EncoderRecipe(Recipe):
 
 @dataclass(eq=False)
 class EncoderRidge:
-    """A frozen encoder and the ridge on its features."""
+    """A frozen encoder and a ridge on its features."""
 
     encoder: nn.Module
     ridge: RidgeMap
@@ -82,7 +83,7 @@ def encode(
     symmetries: int = 1,
     on_progress: OnProgress = no_progress,
 ) -> NDArray[np.float32]:
-    """Pooled features (n, d) of tiles (n, s, s, 3), averaged over symmetries of each tile."""
+    """Return pooled features (n, d) of tiles (n, s, s, 3), averaged over symmetries."""
     device = next(encoder.parameters()).device
     features = []
     for start in range(0, len(tiles), _BATCH):
@@ -94,7 +95,7 @@ def encode(
 
 
 def fit_encoder_ridge(name: str) -> Fit:
-    """Return what fits the ridge on the features of this encoder."""
+    """Return the `Fit` that fits a ridge on the features of this encoder."""
 
     def fit(
         train: TrainingSet,
@@ -129,7 +130,7 @@ def fit_encoder_ridge(name: str) -> Fit:
 
 
 def encoder_method(name: str) -> Method:
-    """Return the method `encoder:<name>`; names are those of `networks.encoders.load_encoder`."""
+    """Return the method `encoder:<name>`, with a name that `load_encoder` takes."""
     return Method(
         name=f"{PREFIX}{name}",
         source="Jaume et al. 2024 (HEST-Benchmark), arXiv:2406.16192",

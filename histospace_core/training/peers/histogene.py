@@ -1,14 +1,14 @@
 """HisToGene: a transformer over all spots of a section at once.
 
 Source: Pang, Su & Li 2021, bioRxiv doi:10.1101/2021.11.28.470212. Each spot's patch of 112 x 112 px
-is flattened and projected to 1024 features; learned embeddings of its column and row are added;
-eight layers of attention with 16 heads over the spots of the section, a perceptron of 2048 and
-dropout 0.1; layer norm and a linear layer to the genes. Squared error, Adam of rate 1e-5, one
-section a step, 100 epochs. No pretrained weights are needed: the published recipe is the default.
-106 M parameters and 1025 a gene.
+is flattened and projected to 1024 features, and learned embeddings of its column and row are
+added. Eight layers of attention over the spots of the section follow, with 16 heads, a perceptron
+of 2048 and dropout 0.1; then layer norm and a linear layer to the genes. Squared error, Adam of
+rate 1e-5, one section per step, 100 epochs. The published recipe is the default, because it needs
+no pretrained weights. 106 M parameters and 1025 per gene.
 
-Departures: the head's bias starts at the training mean (with few sections it never gets there
-otherwise); patches are flipped and turned but their colour is not jittered.
+Differences from the paper: the bias of the head starts at the training mean, which it does not
+reach otherwise with few sections; patches are flipped and turned, but not colour-jittered.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ PATCH_PX = 112
 HEADS = 16
 DROPOUT = 0.1
 PLACES = 64
-"""Columns and rows that have an embedding at least; a larger training section brings its own."""
+"""Smallest number of columns and rows with an embedding; larger training sections increase it."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class HisToGeneRecipe(Recipe):
 
 
 class HisToGene(nn.Module):
-    """All patches of a section to their expression.
+    """Predicts the expression of all patches of a section together.
 
     Parameters
     ----------
     mean
         Mean training expression (G,), where the head starts.
     places
-        Columns and rows that have an embedding.
+        Number of columns and rows with an embedding.
     """
 
     def __init__(self, recipe: HisToGeneRecipe, mean: Tensor, places: int) -> None:
@@ -72,7 +72,7 @@ class HisToGene(nn.Module):
         self.head.bias.data.copy_(mean)
 
     def forward(self, pixels: Tensor, positions: Tensor) -> Tensor:
-        """Expression (n, G) of pixels (n, 3, 112, 112) in [0, 1] at lattice positions (n, 2)."""
+        """Predict (n, G) from pixels (n, 3, 112, 112) in [0, 1] at lattice positions (n, 2)."""
         place = positions.clamp(max=self.column.num_embeddings - 1)
         x = self.patch(pixels.flatten(1)) + self.column(place[:, 0]) + self.row(place[:, 1])
         x = x[None]
@@ -95,7 +95,7 @@ class FittedHisToGene(FittedNetwork[HisToGene]):
 def prepare_histogene(
     train: TrainingSet, recipe: HisToGeneRecipe, device: torch.device, on_progress: OnProgress
 ) -> Training:
-    """Train on one section a step."""
+    """Prepare a training with one section per step."""
     positions = [lattice_positions(s.centres).to(device) for s in train.sections]
     places = max([PLACES, *(int(p.max()) + 1 for p in positions)])
     network = HisToGene(recipe, torch.from_numpy(train.mean_profile), places).to(device)

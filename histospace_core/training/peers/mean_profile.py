@@ -1,4 +1,4 @@
-"""The baseline that knows no image: the mean training profile at every spot."""
+"""The baseline that uses no image: the mean training profile at every spot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,12 +16,12 @@ _BLOCKS = 5
 
 @dataclass(frozen=True, eq=False)
 class RidgeMap:
-    """Standardised features, their principal components if asked for, and a ridge on them.
+    """Standardisation, optional principal components, and a ridge on them.
 
     Attributes
     ----------
     penalty
-        Of the squared weights, for features as `pipeline` leaves them.
+        Penalty on the squared weights of the features that `pipeline` returns.
     """
 
     pipeline: Pipeline
@@ -31,7 +31,7 @@ class RidgeMap:
 
     @property
     def n_parameters(self) -> int:
-        """Weights, means and, of the pipeline, scales and components."""
+        """Number of weights, means, scales and components."""
         scaler, *pca = (step for _, step in self.pipeline.steps)
         fitted = [scaler.mean_, scaler.scale_, *(p.components_ for p in pca)]
         return int(self.weights.size + self.mean.size + sum(a.size for a in fitted))
@@ -50,23 +50,23 @@ def fit_ridge(
     n_components: int | None = None,
     penalty: float | None = None,
 ) -> RidgeMap:
-    """Fit on all spots, the penalty being the one with the least error on left-out sections.
+    """Fit on all spots, with the penalty that has the smallest error on left-out sections.
 
-    Each training section is left out in turn; of a single section, each fifth of its spots in the
-    order of its table, which keeps neighbours mostly together. Scaling and components are fitted
-    anew without what is left out.
+    Each training section is left out in turn. A single section is split into fifths in the order of
+    its table, which keeps most neighbours together. Scaling and components are fitted without the
+    spots that are left out.
 
     Parameters
     ----------
     features : (n, f)
     targets : (n, g)
     sizes
-        Spots of each section, in the order of the rows.
+        Number of spots of each section, in the order of the rows.
     n_components
-        Principal components to keep of the standardised features (fewer where there are fewer
+        Number of principal components of the standardised features (fewer if there are fewer
         spots); None keeps the features.
     penalty
-        Taken as it is; None chooses among `PENALTIES`.
+        Penalty to use; None chooses one of `PENALTIES`.
     """
     if penalty is None:
         errors = np.zeros(len(PENALTIES))
@@ -102,7 +102,7 @@ def _pipeline(features: NDArray[np.float32], n_components: int | None) -> Pipeli
 
 
 def _solve(x: NDArray[np.float32], deviation: NDArray[np.float32], penalty: float) -> NDArray:
-    """Weights (f, g) on centred features: the mean is the intercept."""
+    """Return weights (f, g) of centred features, whose intercept is the mean."""
     return (
         Ridge(alpha=penalty, fit_intercept=False).fit(x, deviation).coef_.reshape(-1, x.shape[1]).T
     )

@@ -1,4 +1,4 @@
-"""Where a spot sits on its section's lattice, in whole spots."""
+"""Column and row of each spot on the lattice of its section."""
 
 import numpy as np
 import torch
@@ -9,28 +9,28 @@ from torch import Tensor
 from histospace_core.evaluation.spatial import pitch
 
 _REACH = 1.3
-"""In pitches: neighbours in a column or row, not across."""
+"""Reach in pitches; it includes neighbours in a column or row, but no diagonal ones."""
 
 
 def lattice_positions(centres: NDArray[np.floating]) -> Tensor:
-    """Column and row (n, 2) of spots whose centres (n, 2) are in px, from 0.
+    """Return column and row (n, 2), from 0, of spots with centres (n, 2) in px.
 
-    The lattice's two steps are the mean steps between neighbours, so that spots moved by hand and
-    a lattice laid on askew do no harm. On a hexagonal lattice every second row lies half a column
-    off and is rounded.
+    The two steps of the lattice are the mean steps between neighbours, so that spots moved by hand
+    and a rotated lattice do no harm. On a hexagonal lattice, every second row is shifted by half a
+    column, which is rounded.
     """
     steps = _steps(centres)
     if steps is None:
         return torch.zeros(len(centres), 2, dtype=torch.int64)
     place = (centres - centres.mean(0)) @ np.linalg.inv(steps)
-    # the lattice's origin: the mean of the fractions, which are angles
+    # the origin of the lattice is a circular mean, because fractions wrap around at 1
     phase = np.angle(np.exp(2j * np.pi * place).mean(0)) / (2 * np.pi)
     whole = np.rint(place - phase).astype(np.int64)
     return torch.from_numpy(whole - whole.min(0))
 
 
 def _steps(centres: NDArray[np.floating]) -> NDArray[np.float64] | None:
-    """Mean step to the right and mean step down, (2, 2); None without any neighbours."""
+    """Return the mean step to the right and the mean step down, (2, 2); None without neighbours."""
     step = pitch(centres)
     if not np.isfinite(step) or step == 0:
         return None

@@ -1,17 +1,19 @@
-"""ST-Net: a DenseNet-121 of one tile, fine-tuned to expression.
+"""ST-Net: a DenseNet-121 that is fine-tuned to predict expression from one tile.
 
-Source: He et al. 2020, Nature Biomedical Engineering 4:827, doi:10.1038/s41551-020-0578-x. A tile
-of 224 x 224 px around each spot, ImageNet weights, the classifier replaced by a linear layer whose
-weights start at zero and whose bias starts at the training mean; squared error, SGD of rate 1e-6
-and momentum 0.9, batch 32, 50 epochs, random flips and quarter turns; the prediction is averaged
-over a tile's eight symmetries. 7.0 M parameters of the trunk and 1025 a gene.
+Source: He et al. 2020, Nature Biomedical Engineering 4:827, doi:10.1038/s41551-020-0578-x. The
+network takes a tile of 224 x 224 px around each spot and starts from ImageNet weights. A linear
+layer replaces the classifier; its weights start at zero, its bias at the training mean. Squared
+error, SGD of rate 1e-6 and momentum 0.9, batch 32, 50 epochs, random flips and quarter turns. The
+prediction is averaged over the eight symmetries of a tile. 7.0 M parameters of the trunk and 1025
+per gene.
 
-Recipes. `published` as above, where DenseNet-121's ImageNet weights are on this machine; `random`
-the same from random weights, for want of them; `offline`, the default, on EfficientNet-lite0
-(3.4 M, 1281 a gene) with its ImageNet weights, tiles averaged to 112 px.
+Recipes: `published` is as above and needs the ImageNet weights of DenseNet-121 on this machine;
+`random` is the same from random weights; `offline`, the default, uses EfficientNet-lite0 (3.4 M
+parameters, 1281 per gene) with its ImageNet weights and tiles averaged to 112 px.
 
-Departures, all recipes: all genes of the panel and not 250; expression in the unit of this project;
-the squared error is summed over the genes and averaged over the batch, which the paper leaves open.
+Differences from the paper, in all recipes: all genes of the panel instead of 250; expression in the
+unit of this project; the squared error is summed over genes and averaged over the batch, which the
+paper does not specify.
 """
 
 from dataclasses import dataclass
@@ -43,14 +45,14 @@ _BATCH = 32
 
 
 class STNet(nn.Module):
-    """Pixels (n, 3, s, s) in [0, 1] to expression (n, G).
+    """Predicts expression (n, G) from pixels (n, 3, s, s) in [0, 1].
 
     Parameters
     ----------
     trunk
-        Of `load_encoder`.
+        Encoder, as `load_encoder` returns it.
     mean
-        Mean training expression (G,), where the head starts.
+        Mean training expression (G,), the initial bias of the head.
     """
 
     def __init__(self, trunk: nn.Module, mean: Tensor) -> None:
@@ -88,7 +90,7 @@ class FittedSTNet(FittedNetwork[STNet]):
 def prepare_stnet(
     train: TrainingSet, recipe: TrunkRecipe, device: torch.device, on_progress: OnProgress
 ) -> Training:
-    """Fine-tune all layers on the training spots."""
+    """Prepare a training of all layers on the training spots."""
     trunk = load_encoder(recipe.trunk, pretrained=recipe.pretrained)
     network = STNet(trunk, torch.from_numpy(train.mean_profile)).to(device)
     tiles = shrunk_tiles(train, recipe.input_px)

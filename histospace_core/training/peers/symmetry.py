@@ -1,4 +1,4 @@
-"""The eight symmetries of a square tile: tissue has no up or down."""
+"""The eight symmetries of a square tile; tissue has no preferred orientation."""
 
 import torch
 from torch import Tensor

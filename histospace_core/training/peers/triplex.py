@@ -1,25 +1,27 @@
-"""TRIPLEX: features of a spot, of its neighbourhood and of its whole section, fused.
+"""TRIPLEX: fused features of a spot, its neighbourhood and its section.
 
-Source: Chung et al. 2024, CVPR (arXiv:2403.07592). A ResNet-18 turns the tile into 7 x 7 target
-tokens, and, frozen, 25 neighbouring tiles into neighbour tokens and every spot of the section into
-global tokens. Neighbour tokens attend to each other with a bias by relative position; global tokens
-attend to each other, a convolution over their lattice (the paper's APEG) telling them where they
-are. The fusion: a spot's global token looks at its target tokens and at its neighbour tokens, and
-the sum of both is mapped to expression. Each branch predicts too: its loss is (1 - a) of the error
-against the truth and a of that against the fusion's prediction, a = 0.3. Width 512; one fusion
-block, three global, three neighbour; Adam, rate 1e-4. Settings are those for the ST breast data.
+Source: Chung et al. 2024, CVPR (arXiv:2403.07592). A ResNet-18 encodes the tile as 7 x 7 target
+tokens; a frozen one encodes 25 neighbouring tiles as neighbour tokens and every spot of the section
+as global tokens. Neighbour tokens attend to each other with a bias by relative position. Global
+tokens attend to each other; a convolution over their lattice (APEG in the paper) encodes their
+positions. In the fusion, the global token of a spot attends to its target tokens and to its
+neighbour tokens, and the sum of both is mapped to expression. Each branch predicts expression too;
+its loss is (1 - a) times the error to the truth plus a times the error to the prediction of the
+fusion, with a = 0.3. Width 512; one fusion block, three global and three neighbour blocks; Adam,
+rate 1e-4. The settings are those for the ST breast data.
 
-Recipes. `offline`, the default: EfficientNet-lite0 with ImageNet weights as the trunk, frozen for
-all three branches, so that what it sees is computed once; 60 epochs. `finetuned`: ResNet-18 with
-ImageNet weights where they are on this machine, its target branch trained with flips and turns;
-`finetuned-offline`: the same with EfficientNet-lite0.
+Recipes: `offline`, the default, uses EfficientNet-lite0 with ImageNet weights as a frozen trunk of
+all three branches, whose features are computed once; 60 epochs. `finetuned` uses ResNet-18, whose
+ImageNet weights must be on this machine, and trains its target branch with flips and turns.
+`finetuned-offline` is the same with EfficientNet-lite0.
 
-Departures. The trunk's weights come from ImageNet and not from histology (Ciga et al. 2022 cannot
-be had offline). The 25 neighbours are one view of five tiles' width at a quarter of the resolution,
-whose map is pooled to 5 x 5: a pass of 280 x 280 px and not of 25 tiles. In `offline` no tile is
-augmented. A fixed number of epochs: the paper stops early on the fold that it reports. Expression
-is not smoothed over neighbours, neither in training nor in truth. Heads start at the training mean.
-25.8 M parameters with EfficientNet-lite0, 2052 a gene.
+Differences from the paper: the weights of the trunk come from ImageNet instead of histology (those
+of Ciga et al. 2022 are not available offline). The 25 neighbours are one view with the width of
+five tiles at a quarter of the resolution, whose map is pooled to 5 x 5: one pass of 280 x 280 px
+instead of 25 tiles. `offline` does not augment tiles. The number of epochs is fixed, whereas the
+paper stops early on the fold that it reports. Expression is not smoothed over neighbours, neither
+in training nor in scoring. Heads start at the training mean. 25.8 M parameters with
+EfficientNet-lite0 and 2052 per gene.
 """
 
 from collections.abc import Sequence
@@ -53,7 +55,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class TRIPLEXRecipe(TrunkRecipe):
-    """Settings of TRIPLEX; `finetune` trains a trunk on the target tiles."""
+    """Settings of TRIPLEX; `finetune` trains the trunk of the target branch."""
 
     input_px: int = 224
     finetune: bool = False
@@ -61,7 +63,7 @@ class TRIPLEXRecipe(TrunkRecipe):
 
 @dataclass(frozen=True, eq=False)
 class SectionTokens:
-    """A section as the frozen trunk encodes it.
+    """A section encoded by the frozen trunk.
 
     Attributes
     ----------
@@ -88,7 +90,7 @@ def encode_section(
     input_px: int,
     on_progress: OnProgress = no_progress,
 ) -> SectionTokens:
-    """Encode a section's two views with the trunk."""
+    """Encode the two views of a section with the trunk."""
     device = network.head.weight.device
     tiles = shrink(section.tiles, input_px)
     wide = torch.from_numpy(without_margin(section.views[1], section.margins[1]))
@@ -160,13 +162,13 @@ def prepare_triplex(
 
 
 def _batches(sizes: Sequence[int], recipe: Recipe, epoch: int) -> list[Tensor]:
-    """Batches of one section each: its number, then the spots."""
+    """Return batches of one section each: its index, then its spots."""
     generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + epoch)
     batches = [
         torch.cat([torch.tensor([i]), spots])
         for i, n in enumerate(sizes)
         for spots in torch.randperm(n, generator=generator).split(recipe.batch)
-        if len(spots) > 1  # batch normalisation cannot use one
+        if len(spots) > 1  # batch normalisation cannot use a single spot
     ]
     order = torch.randperm(len(batches), generator=generator).tolist()
     return [batches[i] for i in order]

@@ -1,4 +1,4 @@
-"""TRIPLEX's network: three branches of attention and their fusion. See `triplex` for the source."""
+"""The network of TRIPLEX: three attention branches and their fusion; source in `triplex`."""
 
 from copy import deepcopy
 
@@ -11,22 +11,23 @@ from histospace_core.networks.encoders import to_input
 
 WIDTH = 512
 TARGET, AROUND = 7, 5
-"""Tokens on a side of the target tile and of the neighbourhood."""
+"""Number of tokens on a side of the target tile and of the neighbourhood."""
 DISTILLED = 0.3
+"""Weight of the fusion's prediction in the loss of each branch."""
 _GLOBAL_LAYERS, _AROUND_LAYERS, _KERNEL = 3, 3, 3
 
 
 class TRIPLEX(nn.Module):
-    """Tokens of a spot, of its neighbourhood and of its section to expression (n, G).
+    """Predicts expression (n, G) from tokens of spots, neighbourhoods and the section.
 
     Parameters
     ----------
     trunk
-        A convolutional encoder of timm; frozen.
+        A convolutional encoder of timm, which stays frozen.
     mean
-        Mean training expression (G,), where the heads start.
+        Mean training expression (G,), the initial bias of the heads.
     finetune
-        Give the target branch a trunk of its own that learns.
+        Train a copy of the trunk in the target branch.
     """
 
     def __init__(self, trunk: nn.Module, mean: Tensor, finetune: bool) -> None:
@@ -51,17 +52,17 @@ class TRIPLEX(nn.Module):
         self.register_buffer("offsets", _relative_offsets(AROUND), persistent=False)
 
     def tokens(self, pixels: Tensor, side: int = TARGET, *, own: bool = False) -> Tensor:
-        """Map of the trunk (n, side^2, d) of pixels in [0, 1]; `own` takes the one that learns."""
+        """Encode pixels in [0, 1] as tokens (n, side^2, d); `own` uses the trained trunk."""
         trunk = self.own_trunk if own and self.own_trunk is not None else self.trunk
         grid = trunk.forward_features(to_input(trunk, pixels))  # type: ignore[operator]
         return adaptive_avg_pool2d(grid, side).flatten(2).transpose(1, 2)
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        """Pooled features (n, d) of the frozen trunk."""
+        """Return pooled features (n, d) of the frozen trunk."""
         return self.tokens(pixels, 1)[:, 0]
 
     def global_tokens(self, pooled: Tensor, positions: Tensor) -> Tensor:
-        """Global tokens (n, 512) of a section's pooled tiles (n, d) at lattice positions (n, 2)."""
+        """Return global tokens (n, 512) of pooled tiles (n, d) at lattice positions (n, 2)."""
         x = self.of_globe(pooled)[None]
         for i, block in enumerate(self.globe):
             x = block(x)
@@ -70,7 +71,7 @@ class TRIPLEX(nn.Module):
         return x[0]
 
     def _on_lattice(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Convolution over the lattice, read at the spots; 0 where there is no spot."""
+        """Convolve tokens over the lattice, 0 elsewhere; return them at the spots."""
         column, row = positions.T
         canvas = tokens.new_zeros(tokens.shape[1], int(row.max()) + 1, int(column.max()) + 1)
         canvas[:, row, column] = tokens.T
@@ -79,14 +80,14 @@ class TRIPLEX(nn.Module):
     def forward(
         self, target: Tensor, around: Tensor, section: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Predictions (n, G) of the fusion, then of the target, neighbour and global branch.
+        """Return predictions (n, G) of the fusion and of the target, neighbour and global branch.
 
         Parameters
         ----------
         target, around : Tensor (n, 49, d), (n, 25, d)
-            Of `tokens`.
+            From `tokens`.
         section : Tensor (n, 512)
-            Of `global_tokens`.
+            From `global_tokens`.
         """
         t, a = self.of_target(target), self.of_around(around)
         for block in self.around:
@@ -99,7 +100,7 @@ class TRIPLEX(nn.Module):
 
     @staticmethod
     def loss(predicted: tuple[Tensor, ...], truth: Tensor) -> Tensor:
-        """Error of the fusion, and of each branch against the truth and the fusion."""
+        """Return the error of the fusion plus those of each branch to truth and fusion."""
         fused, *branches = predicted
         total = mse_loss(fused, truth)
         for branch in branches:
@@ -109,7 +110,7 @@ class TRIPLEX(nn.Module):
 
 
 def _relative_offsets(side: int) -> Tensor:
-    """Number of the offset between each two places of a square (side^2, side^2)."""
+    """Return the index of the offset between any two places of a square, (side^2, side^2)."""
     place = torch.cartesian_prod(torch.arange(side), torch.arange(side))
     offset = place[:, None] - place[None] + side - 1
     return offset[..., 0] * (2 * side - 1) + offset[..., 1]
