@@ -23,7 +23,7 @@ from histospace_core.comparison.compare import Comparison, compare_run
 from histospace_core.errors import HistospaceError
 from histospace_core.exports import export_run
 from histospace_core.exports.characterisation import write_characterisation
-from histospace_core.exports.gene_choice import known_genes
+from histospace_core.exports.gene_choice import require_genes
 from histospace_core.exports.table import spatial_table
 from histospace_core.expression import Placement, read_measured
 from histospace_core.files import require_new
@@ -138,7 +138,7 @@ def to_anndata(run: str | Path | Prediction, genes: Sequence[str] = ()) -> annda
         As `histospace export --to h5ad` writes it; tiles without a prediction are left out.
     """
     prediction = _prediction(run)
-    return spatial_table(prediction, known_genes(prediction, genes) or prediction.genes)
+    return spatial_table(prediction, require_genes(prediction, genes) or prediction.genes)
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""What the map of expression says about the tissue: domains, markers, programmes."""
+"""What a map of expression shows about the tissue: domains, markers, signatures."""
 
 from histospace_core.characterise.against_rest import AgainstRest, against_rest
 from histospace_core.characterise.agreement import Agreement, agreement

@@ -1,4 +1,4 @@
-"""One drawn region against the rest of the tissue: one map described, all genes tested."""
+"""Comparison of a drawn region with the rest of the tissue: one map, then a test of all genes."""
 
 import math
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class AgainstRest:
 
 
 def inside_and_outside(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> pd.DataFrame:
-    """Describe one value per tile inside and outside a region.
+    """Summarise one value per tile inside and outside a region.
 
     Parameters
     ----------
@@ -109,19 +109,20 @@ def against_rest(
 
 
 def require_tiles(n_inside: int, n_outside: int) -> None:
-    """Refuse a region that is too small, or leaves too little, for statistics.
+    """Check that a region and the rest of the tissue are both large enough for statistics.
 
     Raises
     ------
     RegionError
+        One of them has fewer than `SMALLEST_REGION` tiles.
     """
     if n_inside < SMALLEST_REGION:
         raise RegionError(
-            f"Predicted tiles in this region: {n_inside}; statistics need {SMALLEST_REGION} or "
-            "more. Draw it larger."
+            f"This region contains {n_inside} predicted tiles, but statistics need at least "
+            f"{SMALLEST_REGION}; draw a larger region."
         )
     if n_outside < SMALLEST_REGION:
         raise RegionError(
-            f"Predicted tiles outside this region: {n_outside}; statistics need "
-            f"{SMALLEST_REGION} or more. Draw it smaller."
+            f"This region leaves {n_outside} predicted tiles outside, but statistics need at "
+            f"least {SMALLEST_REGION}; draw a smaller region."
         )

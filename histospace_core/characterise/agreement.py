@@ -1,4 +1,4 @@
-"""Agreement of domains with annotations, with a shuffled control beside every score."""
+"""Agreement of domains with annotations; every score comes with a shuffled control."""
 
 from typing import TypedDict
 
@@ -13,7 +13,7 @@ from histospace_core.errors import MeasurementError
 
 
 class Agreement(TypedDict):
-    """Scores of one comparison. The shuffled control moves the whole map, so it stays smooth."""
+    """Scores of one comparison. The control moves the whole map, which keeps it smooth."""
 
     n_tiles: int
     ari: float
@@ -42,22 +42,23 @@ def agreement(
     Parameters
     ----------
     domains : int, (n,)
-        -1 takes no part.
+        Tiles with -1 are ignored.
     annotation : (n,) of str
-        "" takes no part.
+        Tiles with "" are ignored.
     centres : (n, 2)
 
     Raises
     ------
     MeasurementError
-        Fewer than two classes among the tiles that have both.
+        The tiles that have both a domain and a class have fewer than two classes.
     """
     classes = pd.Series(np.asarray(annotation, dtype=object)).fillna("").astype(str).to_numpy()
     known = (domains >= 0) & (classes != "")
     names = sorted(set(classes[known]))
     if len(names) < 2:
         raise MeasurementError(
-            f"The annotations put {len(names)} class on the predicted tiles; agreement needs two."
+            f"The annotations assign {len(names)} class{'' if len(names) == 1 else 'es'} to the "
+            "predicted tiles, but agreement needs at least two; annotate another class."
         )
     control, areas = [], []
     for source in placements(centres, n_placements, seed):
@@ -83,7 +84,7 @@ def agreement(
 def _aurocs(
     domains: NDArray[np.integer], classes: NDArray[np.object_], names: list[str]
 ) -> dict[str, float]:
-    """AUROC of each class; NaN for a class that has no tile or all of them."""
+    """Return the AUROC of each class; NaN for a class with no tiles or with all of them."""
     size = np.bincount(domains)
     found = {}
     for name in names:

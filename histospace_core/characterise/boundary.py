@@ -1,4 +1,4 @@
-"""Tiles in regions, and expression as a function of distance to a region's edge."""
+"""Region of each tile, and expression as a function of the distance to a region's edge."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,10 @@ from histospace_core.evaluation.spatial import pitch
 
 
 def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArray[np.str_]:
-    """Return the name of the region that each tile centre lies in; the first region wins."""
+    """Return the name of the region that contains each tile centre, "" for none.
+
+    Where regions overlap, the first one counts.
+    """
     labels = np.full(len(centres), "", dtype=object)
     for region in reversed(regions):
         labels[region.contains(centres)] = region.name
@@ -19,9 +22,9 @@ def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArr
 
 
 def edge_distance(inside: NDArray[np.bool_], centres: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the distance (n,) of each tile to the edge of a region of tiles; negative inside.
+    """Return the distance (n,) of each tile to the edge of a set of tiles; negative inside.
 
-    The edge runs midway between a tile inside and one outside.
+    The edge is midway between a tile inside and its neighbour outside.
 
     Parameters
     ----------
@@ -34,7 +37,9 @@ def edge_distance(inside: NDArray[np.bool_], centres: NDArray[np.floating]) -> N
         All tiles are inside, or none.
     """
     if inside.all() or not inside.any():
-        raise MeasurementError("This region has no edge: it holds all tiles or none.")
+        raise MeasurementError(
+            "This region has no edge: it contains all tiles or none; choose another region."
+        )
     half = pitch(centres) / 2
     into = cKDTree(centres[~inside]).query(centres)[0]
     out = cKDTree(centres[inside]).query(centres)[0]
@@ -60,9 +65,10 @@ def boundary_gradient(
 
     Returns
     -------
-    DataFrame with one row per band that contains tiles: ``from_um, to_um`` (negative inside),
-    ``n_tiles``, then ``mean_<i>`` and ``sem_<i>`` of gene i. The standard error treats tiles as
-    independent and is therefore a lower bound.
+    DataFrame
+        One row per band that contains tiles: ``from_um, to_um`` (negative inside), ``n_tiles``,
+        then ``mean_<i>`` and ``sem_<i>`` of gene i. The standard error treats tiles as independent
+        and is therefore a lower bound.
     """
     steps = int(np.ceil(reach_um / width_um))
     edges = np.arange(-steps, steps + 1) * width_um

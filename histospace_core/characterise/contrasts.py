@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from histospace_core.characterise.placements import LEAST_KEPT, placements
+from histospace_core.characterise.placements import MIN_SHARE_ON_TISSUE, placements
 
 _TOGETHER = 8
 """Placements processed at once; memory grows as tiles x regions x this."""
@@ -16,7 +16,7 @@ _BLOCK = 8192
 
 
 class Side(NamedTuple):
-    """One side of a comparison: its number of tiles, and each gene's mean and variance."""
+    """One side of a comparison: the number of tiles, and the mean and variance of each gene."""
 
     size: int
     mean: NDArray[np.float64]
@@ -33,7 +33,7 @@ class Moments:
     centre: NDArray[np.float64]
 
     def of(self, regions: Sequence[int]) -> Side:
-        """Return mean and variance over the tiles of some regions together."""
+        """Return mean and variance over the tiles of these regions together."""
         chosen = list(regions)
         size = int(self.sizes[chosen].sum())
         mean = self.sums[chosen].sum(0) / max(size, 1)
@@ -47,11 +47,12 @@ def moments(
     n_regions: int,
     centre: NDArray[np.float64],
 ) -> Moments:
-    """Return the moments of every region; expression is read once, in blocks.
+    """Return the moments of every region in one pass over the expression, block by block.
 
     Parameters
     ----------
-    centred : (n, genes), expression less `centre`
+    centred : (n, genes)
+        Expression minus `centre`.
     labels : int, (n,)
         -1 for tiles to ignore.
     n_regions : int
@@ -72,7 +73,10 @@ def moments(
 def contrasts(
     labels: NDArray[np.intp], tested: Sequence[int], other: int | None
 ) -> NDArray[np.float32]:
-    """Weights (n, tested) whose product with expression is mean inside minus mean outside."""
+    """Return weights (n, tested) whose product with expression is mean inside minus mean outside.
+
+    Outside is the region `other`, or all other regions if it is None.
+    """
     number = max([*tested, other or 0, int(labels.max(initial=0))]) + 1
     size = np.bincount(labels[labels >= 0], minlength=number)
     weight = np.zeros((number + 1, len(tested)), dtype=np.float32)  # the last row is of label -1
@@ -92,14 +96,18 @@ def null_error(
     number: int,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Standard error of each difference under the placements, (tested, genes).
+    """Return the standard error of each difference under random placements.
 
-    With it comes how many placements stand behind it, (tested,): the degrees of freedom.
+    The differences that the regions explain are subtracted first; otherwise the signal of a region
+    as large as half the tissue would count as noise. A placement that overlaps the region itself
+    then has little variance left, so its weight is (1 - |r|)^2, with r its cosine with the region.
+    White noise would need 1 - r^2; the smaller weight was chosen by simulation for smooth noise.
 
-    What the regions explain is taken out first, or a region as large as half the tissue would be
-    its own noise. A placement that lies on the region itself then has little left to show: its
-    part of the null is (1 - |r|)^2, r its cosine with the region. White noise would need
-    1 - r^2; the smaller weight was chosen by simulation, for noise that is smooth.
+    Returns
+    -------
+    error : (tested, genes)
+    degrees_of_freedom : (tested,)
+        Sum of the weights of the placements.
     """
     own = contrasts(labels, tested, other)
     sides = [(own > 0).astype(np.float32), (own < 0).astype(np.float32)]
@@ -116,11 +124,13 @@ def null_error(
         lengths = _by_region((weights**2).sum(0), len(tested))
         lengths = lengths * _diagonal((weights != 0).astype(np.float32), own**2)
         cosine = _diagonal(weights, own) / np.sqrt(np.maximum(lengths, 1e-30))
-        kept = np.minimum(
+        on_tissue = np.minimum(
             _by_region((weights > 0).sum(0), len(tested)) / sides[0].sum(0),
             _by_region((weights < 0).sum(0), len(tested)) / sides[1].sum(0),
         )
-        share = np.where(kept >= LEAST_KEPT, (1 - np.minimum(np.abs(cosine), 1)) ** 2, 0)
+        valid = on_tissue >= MIN_SHARE_ON_TISSUE
+        share = np.where(valid, (1 - np.minimum(np.abs(cosine), 1)) ** 2, 0)
+        # Removing the overlap has already scaled the squares by the share; weigh only the divisor.
         squares += ((share > 0)[:, :, None] * left.astype(np.float64) ** 2).sum(0)
         counted += share.sum(0)
     counted = np.where(counted > 0, counted, np.nan)
@@ -128,12 +138,12 @@ def null_error(
 
 
 def _by_region(values: NDArray, n_regions: int) -> NDArray:
-    """Part the first axis (placements x regions) in two."""
+    """Split the first axis (placements x regions) into two axes."""
     return values.reshape(-1, n_regions, *values.shape[1:])
 
 
 def _diagonal(weights: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum of each region's weights times the region's own column, (placements, regions)."""
+    """Return the products of each region's weights with its own column, (placements, regions)."""
     n_regions = columns.shape[1]
     every = _by_region(weights.T @ columns, n_regions)
     return every[:, np.arange(n_regions), np.arange(n_regions)]

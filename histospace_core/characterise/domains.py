@@ -26,13 +26,13 @@ _ITERATIONS = 3
 
 @dataclass(frozen=True)
 class Domains:
-    """Domains of one section at several resolutions, coarse to fine.
+    """Domains of one section at several resolutions, from coarse to fine.
 
     Attributes
     ----------
     resolutions : (levels,)
     labels : int, (n, levels)
-        Domain of each tile, 0 the largest; -1 where a tile has no expression.
+        Domain of each tile, 0 for the largest domain; -1 for a tile without expression.
     stability : (levels,)
         Mean adjusted Rand index between the domains and those of random 80 % of the tiles; NaN
         at a level with a single domain.
@@ -41,8 +41,8 @@ class Domains:
         (the null of SigClust, Liu et al. 2008, doi 10.1198/016214508000000454); NaN if this
         control was not requested.
     confidence : (n, levels)
-        Share of the resamples with the tile in which it was assigned to its domain; NaN for a
-        tile that no resample contains.
+        Among the resamples that contain the tile, the share that assign it to the same domain;
+        NaN for a tile that no resample contains.
     chosen : int
         The most stable level with at least three domains if its stability is at least 0.65,
         otherwise the most stable level. Two domains are nearly always stable but seldom useful.
@@ -57,12 +57,12 @@ class Domains:
 
     @property
     def best(self) -> NDArray[np.intp]:
-        """Labels (n,) of the chosen level."""
+        """The labels (n,) of the chosen level."""
         return self.labels[:, self.chosen]
 
     @property
     def n_domains(self) -> list[int]:
-        """Number of domains at each level."""
+        """The number of domains at each level."""
         return [int(level.max()) + 1 for level in self.labels.T]
 
 
@@ -90,13 +90,13 @@ def find_domains(
     n_resamples : int
         Number of random subsets of 80 % of the tiles that are clustered to measure stability.
     control : bool
-        Whether to measure stability on noise too, which doubles the time.
+        Whether to measure stability on noise as well, which doubles the time.
     seed : int
 
     Raises
     ------
     MeasurementError
-        Fewer than 20 tiles with expression, expression that does not vary, or no positions.
+        The table has no positions, fewer than 20 tiles with expression, or no gene that varies.
     """
     if "spatial" not in table.obsm:
         raise MeasurementError("The table has no positions; put tile centres in obsm['spatial'].")
@@ -111,7 +111,7 @@ def find_domains(
     centres = np.asarray(table.obsm["spatial"], dtype=np.float64)[known]
     scores = components(expression if known.all() else expression[known])
     if scores.shape[1] == 0:
-        raise MeasurementError("No gene varies between tiles, so there are no domains to find.")
+        raise MeasurementError("No gene varies between tiles, so no domains can be found.")
     graph = joint_graph(scores, centres)
     levels = _levels(graph, resolutions, seed)
     resampled = [_resample(graph, list(levels), n, seed) for n in range(n_resamples)]
@@ -133,7 +133,7 @@ def find_domains(
 
 
 def leiden(graph: Graph, resolution: float, seed: int, iterations: int = _ITERATIONS) -> NDArray:
-    """Communities of a graph by modularity, (n,), numbered from the largest."""
+    """Return the communities (n,) of a graph by modularity, numbered from the largest."""
     ordered = sparse.csr_array(graph)
     ordered.sort_indices()
     _, community = graspologic_native.leiden_csr(
@@ -155,12 +155,12 @@ def leiden(graph: Graph, resolution: float, seed: int, iterations: int = _ITERAT
 def _levels(
     graph: Graph, resolutions: Sequence[float] | None, seed: int
 ) -> dict[float, NDArray[np.intp]]:
-    """Labels by resolution, coarse to fine."""
+    """Return labels by resolution, from coarse to fine."""
     tried: dict[float, NDArray[np.intp]] = {}
     for resolution in sorted(resolutions or SCAN):
         tried[resolution] = leiden(graph, resolution, seed)
         if not resolutions and tried[resolution].max() >= MOST:
-            break  # finer levels have more domains still
+            break  # finer levels would have even more domains
     if resolutions:
         return tried
     by_number = {int(labels.max()) + 1: r for r, labels in tried.items()}
@@ -171,7 +171,7 @@ def _levels(
 
 
 def _choose(labels: NDArray[np.intp], stability: NDArray[np.float64]) -> int:
-    """Index of the level to show first."""
+    """Return the index of the level to show first."""
     score = np.nan_to_num(stability)
     several = np.where(labels.max(0) >= 2, score, 0.0)
     return int((several if several.max() >= _STABLE else score).argmax())
@@ -180,7 +180,7 @@ def _choose(labels: NDArray[np.intp], stability: NDArray[np.float64]) -> int:
 def _stability(
     graph: Graph, resolutions: list[float], n_resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """Mean adjusted Rand index with the resamples at each resolution; NaN of a single domain."""
+    """Return the mean adjusted Rand index with the resamples; NaN for a single domain."""
     resampled = [_resample(graph, resolutions, n, seed) for n in range(n_resamples)]
     found = np.full(len(resolutions), np.nan)
     for level, resolution in enumerate(resolutions):
@@ -193,7 +193,7 @@ def _stability(
 def _resample(
     graph: Graph, resolutions: list[float], number: int, seed: int
 ) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
-    """Draw 80 % of the tiles and cluster their part of the graph at every level."""
+    """Draw 80 % of the tiles and cluster their subgraph at every level."""
     rng = np.random.default_rng([seed, number])
     n = graph.shape[0]
     drawn = np.sort(rng.choice(n, size=int(_SHARE * n), replace=False))
@@ -204,7 +204,7 @@ def _resample(
 def _agreement(
     labels: NDArray[np.intp], resampled: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Mean adjusted Rand index with the resamples, and how often each tile stays, (n,)."""
+    """Return the mean adjusted Rand index with the resamples, and each tile's confidence (n,)."""
     stayed, seen = np.zeros(len(labels)), np.zeros(len(labels))
     indices = []
     for drawn, again in resampled:

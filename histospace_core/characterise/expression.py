@@ -1,4 +1,4 @@
-"""Log-scale expression from counts or from a prediction, as every analysis here uses it."""
+"""Log-scale expression, from counts or from a prediction, for every analysis of a section."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from scipy import sparse
 
 from histospace_core.expression.normalise import normalise
 
-FOUND_IN = 0.1
+MIN_SHARE_OF_SPOTS = 0.1
 """A measured gene is used if at least this share of the spots has counts of it."""
 _BINS = 20
 
@@ -16,13 +16,13 @@ _BINS = 20
 def log_expression(table: AnnData) -> tuple[NDArray[np.floating], NDArray[np.str_]]:
     """Return expression (n, genes) on a log scale, and the names of its genes.
 
-    Raw counts, which `read_measured` marks by ``obs["total_counts"]``, become ln(CP10k + 1) of the
-    genes found in a tenth of the spots; other tables are returned unchanged.
+    Raw counts, recognised by ``obs["total_counts"]`` from `read_measured`, become ln(CP10k + 1) of
+    the genes found in at least a tenth of the spots; other tables are returned unchanged.
     """
     if not is_counts(table):
         values = table.X.toarray() if sparse.issparse(table.X) else np.asarray(table.X)
         return values, table.var_names.to_numpy(dtype=str)
-    found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= FOUND_IN
+    found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= MIN_SHARE_OF_SPOTS
     genes = table.var_names[found].to_numpy(dtype=str)
     return normalise(table[:, found], "log1p_cp10k"), genes
 
@@ -33,11 +33,11 @@ def is_counts(table: AnnData) -> bool:
 
 
 def variable_genes(expression: NDArray[np.floating], number: int = 2000) -> NDArray[np.intp]:
-    """Return the columns of the most variable genes of ln(CP10k + 1), given their means.
+    """Return the columns of the most variable genes of ln(CP10k + 1), relative to their means.
 
-    The logarithm of variance over mean of CP10k, standardised within 20 bins of the mean (Satija
-    et al. 2015, doi 10.1038/nbt.3192). By raw variance, only highly expressed genes would be
-    chosen.
+    Variability is the logarithm of variance over mean of CP10k, standardised within 20 bins of the
+    mean (Satija et al. 2015, doi 10.1038/nbt.3192). Raw variance would choose only highly expressed
+    genes.
     """
     if expression.shape[1] <= number:
         return np.arange(expression.shape[1])

@@ -1,6 +1,6 @@
-"""GeoJSON feature collections, written and read as QuPath does.
+"""GeoJSON feature collections in QuPath's form: writing and reading.
 
-Coordinates are level-0 px, origin top left, x right and y down.
+Coordinates are level-0 px from the top left corner, x to the right and y down.
 https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
@@ -63,18 +63,18 @@ def feature(
 
 
 def classified(name: str, colour: str) -> dict[str, Any]:
-    """Return a QuPath class; `colour` is ``"#rrggbb"``, or "" for QuPath's own choice."""
+    """Return a QuPath class; `colour` is ``"#rrggbb"``, or "" to let QuPath choose."""
     return {"name": name} | ({"color": list(bytes.fromhex(colour[1:]))} if colour else {})
 
 
 def squares(centres: NDArray[np.floating], side: float) -> list[list[list[float]]]:
-    """Return closed square rings (n, 5, 2) around `centres` (n, 2), level-0 px."""
+    """Return closed square rings (n, 5, 2) around `centres` (n, 2), in level-0 px."""
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * side / 2
     return np.round(centres[:, None] + corners, 2).tolist()
 
 
 def feature_collection(features: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the text of a feature collection line by line, so that any number can be written."""
+    """Yield the text of a feature collection line by line, so that memory does not grow."""
     yield f'{{"type": "FeatureCollection", "use": {json.dumps(RESEARCH_USE)}, "features": ['
     for number, written in enumerate(features):
         yield ("\n" if number == 0 else ",\n") + json.dumps(written)
@@ -90,7 +90,7 @@ class Annotations:
     regions : tuple of Region
         Polygons of one class are one region.
     notes : tuple of str
-        One sentence for each kind of thing that was left out or repaired.
+        One sentence for each kind of object that was left out or repaired.
     """
 
     regions: tuple[Region, ...]
@@ -103,6 +103,7 @@ def read_regions(path: Path) -> list[Region]:
     Raises
     ------
     RegionError
+        The file is too large, cannot be read, or `read_annotations` refuses it.
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -117,8 +118,8 @@ def read_annotations(
 ) -> Annotations:
     """Read the annotations of a GeoJSON file.
 
-    Polygons of one name become one region. The name is that of the QuPath classification, else
-    ``name``, else "region". A polygon that crosses itself is repaired (`valid_polygons`).
+    Polygons with the same name become one region. The name is that of the QuPath class, otherwise
+    ``name``, otherwise "region". A polygon that crosses itself is repaired (`valid_polygons`).
     Detections, points and lines are left out.
 
     Parameters
@@ -128,21 +129,21 @@ def read_annotations(
     file : str
         Its name, for messages.
     size : (float, float), optional
-        Width and height of the slide, level-0 px. A region that reaches beyond them was drawn on
+        Width and height of the slide, level-0 px. A region that extends beyond them was drawn on
         another slide and is refused.
 
     Raises
     ------
     RegionError
-        The file is not GeoJSON, has no polygon, has an empty polygon or one of an unknown kind, or
+        The file is not GeoJSON, has no polygon, has an empty polygon or an unknown geometry, or
         belongs to another slide.
     """
     if not data.strip():
-        raise RegionError(f"{file}: is empty; export the annotations from QuPath anew.")
+        raise RegionError(f"{file}: is empty; export the annotations from QuPath again.")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise RegionError(f"{file}: is no GeoJSON; export it from QuPath anew.") from error
+        raise RegionError(f"{file}: is not GeoJSON; export it from QuPath again.") from error
     found: dict[str, list[shapely.Polygon]] = {}
     colours: dict[str, str] = {}
     seen: Counter[str] = Counter()
@@ -162,13 +163,13 @@ def read_annotations(
                 colours.setdefault(name, _colour(properties))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise RegionError(
-            f"{file}: a polygon has no proper coordinates; export it from QuPath anew."
+            f"{file}: a polygon has invalid coordinates; export it from QuPath again."
         ) from error
     regions = [Region(name, tuple(p), colours[name]) for name, p in found.items()]
     if not regions:
         detections = f" (only {seen['detections']:,} detections)" if seen["detections"] else ""
         raise RegionError(
-            f"{file}: has no polygon{detections}; draw a closed annotation and export it."
+            f"{file}: contains no polygon{detections}; draw a closed annotation and export it."
         )
     if size is not None:
         for region in regions:
@@ -192,7 +193,7 @@ def _name(properties: dict[str, Any]) -> str:
 
 
 def _colour(properties: dict[str, Any]) -> str:
-    """Return the colour of a class or an object; older versions pack it into one number."""
+    """Return the colour of a class or an object; older QuPath packs it into one number."""
     for holder in (properties.get("classification") or {}, properties):
         colour = holder.get("color")
         if isinstance(holder.get("colorRGB"), int):
@@ -208,24 +209,24 @@ def _polygons(
     """Yield the polygons of a geometry, repaired where they are invalid."""
     if geometry["type"] not in ("Polygon", "MultiPolygon"):
         raise RegionError(
-            f"{where} is of the unknown kind '{str(geometry['type'])[:40]}'; "
-            "draw it as a polygon and export it anew."
+            f"{where} has the unknown geometry '{str(geometry['type'])[:40]}'; "
+            "draw it as a polygon and export it again."
         )
     coordinates = geometry["coordinates"]
     polygons = [coordinates] if geometry["type"] == "Polygon" else coordinates
     if not polygons or not all(polygon and all(polygon) for polygon in polygons):
-        raise RegionError(f"{where} has an empty polygon; delete it or draw it anew.")
+        raise RegionError(f"{where} has an empty polygon; delete it or draw it again.")
     for rings in polygons:
         seen["coordinates"] += sum(map(len, rings))
         if seen["coordinates"] > _MOST_POINTS:
             raise RegionError(
                 f"{where.partition(':')[0]}: has more than a million points; "
-                "simplify the shapes in QuPath and export them anew."
+                "simplify the shapes in QuPath and export them again."
             )
         polygon = polygon_of(rings)
         parts = valid_polygons(polygon)
         if not parts:
-            raise RegionError(f"{where} has an empty polygon; delete it or draw it anew.")
+            raise RegionError(f"{where} has an empty polygon; delete it or draw it again.")
         seen["repaired"] += not polygon.is_valid
         yield from parts
 
@@ -235,7 +236,7 @@ def _require_on_slide(region: Region, file: str, size: tuple[float, float]) -> N
     reach = _BEYOND * max(size)
     if min(x0, y0) < -reach or x1 > size[0] + reach or y1 > size[1] + reach:
         raise RegionError(
-            f"{file}: '{region.name}' reaches to x {x1:,.0f}, y {y1:,.0f} px, but this slide is "
+            f"{file}: '{region.name}' extends to x {x1:,.0f}, y {y1:,.0f} px, but this slide is "
             f"{size[0]:,.0f} × {size[1]:,.0f} px: it was drawn on another slide, or exported at "
             "another resolution."
         )
@@ -245,6 +246,8 @@ def _notes(seen: Counter[str]) -> Iterator[str]:
     if seen["repaired"]:
         yield f"Polygons repaired because they crossed themselves: {seen['repaired']:,}."
     if seen["detections"]:
-        yield f"Detections left out, since only annotations become regions: {seen['detections']:,}."
+        yield (
+            f"Detections left out, because only annotations become regions: {seen['detections']:,}."
+        )
     if seen["points"]:
-        yield f"Points and lines left out, since they enclose nothing: {seen['points']:,}."
+        yield f"Points and lines left out, because they have no area: {seen['points']:,}."

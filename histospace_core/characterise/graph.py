@@ -1,4 +1,4 @@
-"""Tiles as a graph: neighbours on the slide and neighbours in expression."""
+"""Graphs of tiles: neighbours on the slide and neighbours in expression."""
 
 from typing import TypeAlias
 
@@ -10,24 +10,26 @@ from scipy.spatial import cKDTree
 from histospace_core.evaluation.spatial import REACH, pitch
 
 Graph: TypeAlias = sparse.csr_array
-"""Symmetric weights between tiles, (n, n), its diagonal empty."""
+"""Symmetric weights between tiles, (n, n), with an empty diagonal."""
 
 _BLOCK = 8192
 _EXACT = 20_000
-"""Up to this many tiles the nearest in expression are exact. Beyond, each may be up to twice as
-far as the true one, which changes a graph of many such edges little."""
+"""Up to this many tiles, the nearest neighbours in expression are exact. Above it, each may be up
+to twice as far away as the true one, which changes a graph of many such edges little."""
 
 
 def spatial_neighbours(centres: NDArray[np.floating]) -> Graph:
-    """Join each tile with those within `REACH` pitches: 8 on a square lattice, 6 on a hexagonal.
+    """Join each tile to those within `REACH` pitches: 8 on a square lattice, 6 on a hexagonal one.
 
     Parameters
     ----------
-    centres : (n, 2), in any unit of length
+    centres : (n, 2)
+        In any unit of length.
 
     Returns
     -------
-    (n, n), weights 1; a tile without a neighbour has an empty row.
+    Graph
+        Weights of 1; a tile without a neighbour has an empty row.
     """
     n = len(centres)
     if n < 2:
@@ -38,15 +40,19 @@ def spatial_neighbours(centres: NDArray[np.floating]) -> Graph:
 
 
 def components(expression: NDArray[np.floating], n_components: int = 30) -> NDArray[np.float64]:
-    """Principal components of tiles, from the covariance of the genes.
+    """Return the principal components of tiles, from the covariance of the genes.
 
     Parameters
     ----------
-    expression : (n, genes), on a logarithmic scale, without missing values
+    expression : (n, genes)
+        On a logarithmic scale, without missing values.
+    n_components : int
+        Largest number of components to return.
 
     Returns
     -------
-    (n, k), k at most `n_components`; components without variance are left out.
+    (n, k)
+        Components without variance are left out.
     """
     n = len(expression)
     n_genes = expression.shape[1]
@@ -65,10 +71,10 @@ def components(expression: NDArray[np.floating], n_components: int = 30) -> NDAr
 
 
 def weigh_by_similarity(scores: NDArray[np.float64], neighbours: Graph) -> Graph:
-    """Weigh spatial neighbours by their similarity, so that edges across a border weigh little.
+    """Weight spatial neighbours by similarity, so that edges across a border have low weights.
 
-    The weight is exp(-d^2 / m), d the distance in component space and m the median d^2 over all
-    neighbours: the range kernel of the bilateral filter (Tomasi & Manduchi 1998, ICCV).
+    The weight is exp(-d^2 / m), where d is the distance in component space and m the median d^2
+    over all neighbours: the range kernel of the bilateral filter (Tomasi & Manduchi 1998, ICCV).
     """
     pairs = neighbours.tocoo()
     squared = ((scores[pairs.row] - scores[pairs.col]) ** 2).sum(1)
@@ -82,16 +88,17 @@ def joint_graph(
 ) -> Graph:
     """Join tiles with similar expression and tiles that are neighbours on the slide.
 
-    The sum of three graphs: the nearest in expression; at half the weight, the nearest in
-    expression after each tile is averaged with its similar spatial neighbours, which removes
-    noise and keeps borders; and the spatial neighbours themselves, weighted by similarity.
+    The result is the sum of three graphs: nearest neighbours in expression; at half the weight,
+    nearest neighbours in expression after each tile was averaged with its similar spatial
+    neighbours, which removes noise and preserves borders; and the spatial neighbours themselves,
+    weighted by similarity.
 
     Parameters
     ----------
     scores : (n, components)
     centres : (n, 2)
     n_neighbours : int
-        Of each tile in expression.
+        Neighbours of each tile in expression.
     """
     neighbours = spatial_neighbours(centres)
     own = sparse.eye_array(len(scores), format="csr")
@@ -108,10 +115,11 @@ def joint_graph(
 
 
 def expression_neighbours(scores: NDArray[np.float64], k: int) -> Graph:
-    """Join each tile with its `k` nearest in expression; its weights sum to about 1.
+    """Join each tile to its `k` nearest in expression; the weights of a tile sum to about 1.
 
     The weights are those of UMAP (McInnes, Healy & Melville 2018, arXiv 1802.03426): exp(-(d -
-    d_1) / s), s such that a tile's weights sum to log2(k + 1), and a + b - ab of both directions.
+    d_1) / s), with s such that the weights of a tile sum to log2(k + 1); the two directions a and
+    b are combined as a + b - ab.
     """
     n = len(scores)
     k = min(k, n - 1)
@@ -122,7 +130,7 @@ def expression_neighbours(scores: NDArray[np.float64], k: int) -> Graph:
     beyond = np.where(other.reshape(near.shape), distance, np.inf)
     beyond -= beyond.min(1, keepdims=True)
     low, high = np.zeros((n, 1)), np.full((n, 1), 1e3 * max(float(scores.std()), 1e-12))
-    for _ in range(40):
+    for _ in range(40):  # bisection for s; 40 halvings are exact to double precision
         width = (low + high) / 2
         wide = np.exp(-beyond / width).sum(1, keepdims=True) > np.log2(k + 1)
         low, high = np.where(wide, low, width), np.where(wide, width, high)

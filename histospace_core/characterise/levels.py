@@ -1,4 +1,4 @@
-"""The domains of one resolution: names, markers, and how far to trust each."""
+"""The domains of one resolution: their names, markers and reliability."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,8 @@ from histospace_core.characterise.signatures import SignatureScores
 from histospace_core.errors import MeasurementError
 
 CLEAR_EFFECT = 0.5
-"""Smallest least effect, in standard deviations, of a gene that is listed as a marker: Cohen's
-(1988) medium effect."""
+"""A gene with at least this least effect, in standard deviations, is a clear marker. It is a
+medium effect after Cohen (1988)."""
 MOSTLY_OUT_OF_DOMAIN = 0.5
 """A domain has low trust if more than this share of its tiles is out of the model's domain."""
 LOW_CONFIDENCE = 0.5
@@ -33,13 +33,13 @@ class Level:
     Attributes
     ----------
     names : list of str
-        ``"D1: Stroma"``, after the signature that stands out most, or ``"D1"`` if none does.
+        ``"D1: Stroma"``, after the signature with the largest difference, or ``"D1"``.
     markers : DataFrame or None
         ``Markers.table`` without p- and q-values, which are not valid for domains found on the
         same genes. With a comparison, also the columns of ``AgainstMeasured.markers``. None if
         fewer than two domains are large enough.
     measured : dict or None
-        How well the measurement agrees with this level, as in ``summary.json``.
+        Agreement of the measurement with this level, as in ``summary.json``.
     """
 
     names: list[str]
@@ -78,8 +78,13 @@ def describe_level(
     table : AnnData
         Tiles x genes, as for `find_domains`.
     labels : int, (n,)
+        Domain of each tile; -1 for none.
     scored : SignatureScores
     measured : Measured or None
+        The measurement to compare with, if there is a comparison.
+    all_genes : bool
+        Test all genes for markers, not only the reliable ones.
+    seed : int
     """
     names = domain_names(labels, scored)
     if (np.bincount(labels[labels >= 0]) >= SMALLEST_REGION).sum() < 2:
@@ -101,9 +106,10 @@ def describe_level(
 
 
 def domain_names(labels: NDArray[np.intp], scored: SignatureScores) -> list[str]:
-    """Suggest a name for each domain: its number and the signature that stands out most in it.
+    """Suggest a name for each domain: its number and the signature with the largest difference.
 
-    A signature is not used if the interval of its held-out score includes zero.
+    The difference is that of mean scores inside and outside the domain. A signature is not used if
+    the interval of its held-out score includes zero.
     """
     known = np.isfinite(scored.scores).any(0)
     if "held_out_ci_low" in scored.table:
@@ -140,7 +146,7 @@ def domain_facts(
         if outside > MOSTLY_OUT_OF_DOMAIN:
             doubts.append("unlike the training tissue")
         if sure < LOW_CONFIDENCE:
-            doubts.append("does not last when tiles are left out")
+            doubts.append("unstable when tiles are left out")
         facts.append(
             {
                 "domain": name,

@@ -28,7 +28,7 @@ class Markers:
         unit of expression, with its 95 % interval; `effect_size` divides it by the standard
         deviation within the two sides (Cohen's d); `least_effect` is the end of its interval
         nearer to zero, or 0 if the interval contains zero. The genes of a region are sorted by
-        it, largest first. q-values are Benjamini-Hochberg over all rows.
+        `least_effect`, largest first. q-values are Benjamini-Hochberg over all rows.
     n_genes, n_tested : int
         Genes with expression, and those that were tested.
     left_out : tuple of str
@@ -56,12 +56,13 @@ def find_markers(
     in pure noise. Here the same difference is computed for random placements of the regions
     (`placements`) on the residuals that the regions do not explain. Its root mean square is the
     standard error, which gives the interval and, by Student's t with as many degrees of freedom as
-    there were placements, the p-value. On simulated noise this test kept its level, which permuted
-    blocks and phase-randomised surrogates did not always do (`benchmarks/markers.py`).
+    there were placements, the p-value. On simulated noise this test kept its nominal level;
+    permuted blocks and phase-randomised surrogates did not always do so
+    (`benchmarks/markers.py`).
 
     The p-values are not valid if the regions are domains found on the same genes: on noise with
     few sources of variation, like that of predicted maps, most genes became significant. Use the
-    effect sizes then.
+    effect sizes instead.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def find_markers(
     regions : (n,) of str or int
         Region of each tile; tiles with "", -1 or a missing value are ignored.
     versus : str, optional
-        Region to compare the others with.
+        Region to compare the others with, instead of the rest of the tissue.
     reliable_only : bool
         Test only genes with ``var["reliable"]``, where the table has that column.
     n_placements : int
@@ -124,10 +125,12 @@ def find_markers(
 
 
 def _labels(regions: ArrayLike, n: int) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
-    """Names of the regions and the index of each tile's, -1 for none."""
+    """Return the names of the regions, and the index (n,) of each tile's region, -1 for none."""
     column = pd.Series(np.asarray(regions))
     if len(column) != n:
-        raise MeasurementError(f"There are {len(column)} region labels for {n} tiles.")
+        raise MeasurementError(
+            f"There are {len(column)} region labels for {n} tiles; give one label per tile."
+        )
     none = column.isna() | column.isin(["", -1, "-1"])
     codes, names = pd.factorize(column.astype("string").where(~none), sort=True)
     return np.asarray(names, dtype=str), codes.astype(np.intp)
@@ -137,7 +140,9 @@ def _other(versus: str | None, names: NDArray[np.str_], small: NDArray[np.bool_]
     if versus is None:
         return None
     if versus not in names[~small]:
-        raise MeasurementError(f"No region '{versus}' of at least {SMALLEST_REGION} tiles.")
+        raise MeasurementError(
+            f"There is no region '{versus}' of at least {SMALLEST_REGION} tiles; choose another."
+        )
     return int(np.flatnonzero(names == versus)[0])
 
 

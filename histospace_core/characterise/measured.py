@@ -31,8 +31,9 @@ class AgainstMeasured:
     Attributes
     ----------
     agreement : Agreement
-        Between the predicted domains and about as many domains of the measurement.
+        Of the predicted domains with a similar number of domains found in the measurement.
     n_measured_domains : int
+        Number of those domains.
     effects : list of dict
         One per predicted domain: ``region, n_spots, pearson`` (over the genes, between predicted
         effect size and measured difference in standard deviations), ``pearson_shuffled_mean,
@@ -81,15 +82,15 @@ def against_measured(
     n_placements: int = 199,
     seed: int = 0,
 ) -> AgainstMeasured:
-    """Compare predicted domains and their markers with what was measured.
+    """Compare predicted domains and their markers with the measurement.
 
     Parameters
     ----------
     spots : AnnData
         ``Comparison.spots``: layers ``measured`` and ``predicted``, ``obsm["spatial"]``.
     found : Domains
-        Domains of the measurement (`measured_domains`), of which the level with the most similar
-        number of domains is compared.
+        Domains of the measurement (`measured_domains`); the level with the most similar number of
+        domains is used.
     labels : int, (spots,)
         Predicted domain of each spot (`labels_at_spots`).
     effects : DataFrame
@@ -137,8 +138,9 @@ def signatures_at_spots(
 
     Returns
     -------
-    DataFrame with one row per signature: ``signature, section_pearson, section_p_value`` (for the
-    effective number of spots); NaN if either score is missing.
+    DataFrame
+        One row per signature: ``signature, section_pearson, section_p_value`` (for the effective
+        number of spots); NaN if either score is missing.
     """
     predicted = _table(spots, "predicted")
     tables = _table(spots, "measured"), predicted[:, predicted.var_names.isin(list(used))]

@@ -1,4 +1,4 @@
-"""Random placements of a label map on its tissue: the null of every test of regions here."""
+"""Random placements of a label map on its tissue: the null model of every test of regions."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,30 @@ from numpy.typing import NDArray
 
 from histospace_core.evaluation.spatial import pitch, raster
 
-LEAST_KEPT = 0.5
-"""A placement counts for a region if it keeps at least this share of its tiles on the tissue."""
+MIN_SHARE_ON_TISSUE = 0.5
+"""A placement counts for a region if at least this share of the region's tiles is on tissue."""
 
 
 def placements(
     centres: NDArray[np.floating], number: int, seed: int = 0
 ) -> Iterator[NDArray[np.intp]]:
-    """Turn, mirror and shift the section at random, wrapped around its bounding box.
+    """Rotate, mirror and shift a label map at random, wrapped around its bounding box.
 
-    A map of labels that is moved in this way keeps its shapes and its autocorrelation, while
-    expression stays where it is, so that any link between the two is due to chance. This is the
-    random-shift test of spatial statistics (Lotwick & Silverman 1982, J. R. Stat. Soc. B 44:406),
-    with rotations and reflections, for tissue of any outline.
+    The moved map keeps its shapes and its autocorrelation, while expression stays in place, so any
+    association between the two is due to chance. This is the random-shift test of spatial
+    statistics (Lotwick & Silverman 1982, J. R. Stat. Soc. B 44:406), extended by rotations and
+    reflections, for tissue of any outline.
 
     Parameters
     ----------
     centres : (n, 2)
     number : int
-        How many to yield. A placement with less than half of the tiles on tissue is drawn again.
+        Placements to yield. One with less than half of the tiles on tissue is drawn again.
 
     Yields
     ------
-    (n,) index of the tile whose label is moved onto each tile, -1 where there is none.
+    int, (n,)
+        Index of the tile whose label moves onto each tile; -1 for none.
     """
     rng = np.random.default_rng(seed)
     nearest, covered = raster(centres)
@@ -40,6 +41,7 @@ def placements(
     middle = (size - 1) / 2
     cells = (centres - low) / step
     found = 0
+    # Bounded: on a thin or scattered section, too few placements keep half of the tiles on tissue.
     for _ in range(100 * number):
         if found == number:
             return
@@ -49,6 +51,6 @@ def placements(
         moved = (cells - middle) @ turn.T + middle + rng.uniform(0, 1, 2) * size
         column, row = np.rint(moved).astype(np.intp).T % size[:, None]
         source = grid[row, column]
-        if (source >= 0).mean() >= LEAST_KEPT:
+        if (source >= 0).mean() >= MIN_SHARE_ON_TISSUE:
             found += 1
             yield source

@@ -1,4 +1,4 @@
-"""A region: an area of the slide with a name, drawn by a person."""
+"""A region: a named area of a slide, drawn by a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _SMALLEST_AREA = 1.0
 
 @dataclass(frozen=True)
 class Region:
-    """A named area in level-0 px: the union of its polygons, edges included.
+    """A named area in level-0 px: the union of its polygons, including their edges.
 
     Attributes
     ----------
     name : str
     polygons : tuple of shapely.Polygon
-        Valid polygons, which may overlap. They are stored as they were drawn, so that a region
-        that is exported and imported again is unchanged.
+        Valid polygons, which may overlap. They are stored as they were drawn, so that export and
+        import leave a region unchanged.
     colour : str
-        ``"#rrggbb"``, or "" where none was chosen.
+        ``"#rrggbb"``, or "" if none was chosen.
     """
 
     name: str
@@ -36,19 +36,19 @@ class Region:
 
     @classmethod
     def drawn(cls, name: str, points: ArrayLike, colour: str = "") -> Self:
-        """Make a region from one line drawn around it, repaired where the line crosses itself.
+        """Make a region from its drawn outline, repaired where the line crosses itself.
 
         Raises
         ------
         RegionError
-            The line encloses nothing.
+            The points are invalid, or the line encloses no area.
         """
         try:
             polygons = valid_polygons(polygon_of([points]))
         except (ValueError, TypeError, IndexError) as error:
-            raise RegionError("This drawing has no proper points; draw it again.") from error
+            raise RegionError("This drawing has invalid points; draw it again.") from error
         if not polygons:
-            raise RegionError("This drawing encloses nothing; draw around an area.")
+            raise RegionError("This drawing has no area; draw a line around one.")
         return cls(name, polygons, colour)
 
     @classmethod
@@ -61,7 +61,7 @@ class Region:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """GeoJSON geometry: a Polygon, or a MultiPolygon where there are several."""
+        """GeoJSON geometry: a Polygon, or a MultiPolygon if there are several."""
         coordinates = [
             [shapely.get_coordinates(r).tolist() for r in (polygon.exterior, *polygon.interiors)]
             for polygon in self.polygons
@@ -83,24 +83,24 @@ class Region:
         return self.area.bounds
 
     def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Whether each point (n, 2) lies inside or on the edge; a hole is outside."""
+        """Return whether each point (n, 2) lies inside or on the edge; a hole is outside."""
         return shapely.intersects_xy(self.area, *points.T)
 
     def signed_distance(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Distance (n,) of each point to the edge, in the unit of the points; negative inside."""
+        """Return the distance (n,) of each point to the edge, in the points' unit; inside < 0."""
         distance = shapely.distance(shapely.points(points), self.area.boundary)
         return np.where(self.contains(points), -distance, distance)
 
 
 def polygon_of(rings: Sequence[ArrayLike]) -> Polygon:
-    """Return the polygon of an outer ring and its holes; an empty one where a ring has no area.
+    """Return the polygon of an outer ring and its holes; it is empty if a ring has no area.
 
-    A ring need not be closed, and may have points twice in a row or a third coordinate.
+    A ring need not be closed, and may repeat a point or have a third coordinate.
 
     Raises
     ------
     ValueError
-        A ring is no list of points, or they are not finite.
+        A ring is not a list of points, or a coordinate is not finite.
     """
     closed = [_closed(ring) for ring in rings]
     if any(len(ring) < 4 for ring in closed):
@@ -118,14 +118,14 @@ def _closed(points: ArrayLike) -> NDArray[np.float64]:
 
 
 def valid_polygons(polygon: Polygon) -> tuple[Polygon, ...]:
-    """Return the area of a polygon as valid polygons; none where it encloses nothing.
+    """Return the area of a polygon as valid polygons; none if it has no area.
 
     A valid polygon is returned unchanged. Otherwise the non-zero winding rule decides what is
-    inside: a loop at the end of a lasso is filled, both halves of a figure of eight stay.
+    inside: a loop at the end of a lasso is filled, and a figure of eight keeps both halves.
     """
     if polygon.is_valid:
         return (polygon,) if polygon.area else ()
-    # Ring by ring: a hole outside the outer ring would otherwise be added as an area of its own.
+    # Ring by ring: otherwise a hole outside the outer ring would be added as area.
     outer, *holes = (_repaired(Polygon(ring)) for ring in (polygon.exterior, *polygon.interiors))
     parts = shapely.get_parts(outer - shapely.union_all(holes))
     return tuple(part for part in parts if part.area >= _SMALLEST_AREA)

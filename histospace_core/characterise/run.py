@@ -1,4 +1,4 @@
-"""Characterise a finished run: domains, markers, signatures, and how far to trust each."""
+"""Characterise a finished run: domains, markers and signatures, each with its reliability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,10 +48,10 @@ class Characterisation:
     levels : list of Level
         One per resolution of `domains`.
     signatures : SignatureScores
-        Its table includes each score's correlation on held-out patients and, with a comparison,
+        The table includes each score's correlation on held-out patients and, with a comparison,
         on this section.
-    drawn : DataFrame or None
-        ``Markers.table`` of the annotated regions, with their q-values.
+    region_markers : DataFrame or None
+        ``Markers.table`` of the annotated regions, with q-values.
     out_of_domain : bool, (n,)
         Tiles that lie outside the model's domain.
     summary : dict
@@ -62,7 +62,7 @@ class Characterisation:
     domains: Domains
     levels: list[Level]
     signatures: SignatureScores
-    drawn: pd.DataFrame | None
+    region_markers: pd.DataFrame | None
     out_of_domain: NDArray[np.bool_]
     summary: dict[str, Any]
 
@@ -94,13 +94,13 @@ def characterise_run(
     run_dir : pathlib.Path
         Folder of a finished run.
     signatures : pathlib.Path, optional
-        GMT file; by default the signatures that ship.
+        GMT file; by default the signatures that come with the program.
     annotations : pathlib.Path, optional
         GeoJSON of regions drawn by a person, to compare the domains with.
     comparison : pathlib.Path, optional
         Folder that `compare_run` wrote for this run; adds the measured counterpart of each result.
     all_genes : bool
-        Use all genes instead of the reliable ones; the summary then contains a warning.
+        Use all genes, not only the reliable ones; the summary then contains a warning.
     seed : int
     on_progress : callable, optional
         Called with the `Progress` before each step.
@@ -108,7 +108,7 @@ def characterise_run(
     Raises
     ------
     StoreError
-        The folder holds no finished run.
+        The folder does not contain a finished run.
     MeasurementError
         A file cannot be used, or the run has too few tiles or genes.
     """
@@ -121,8 +121,8 @@ def characterise_run(
     reliable = table.var["reliable"].to_numpy(bool)
     if not all_genes and reliable.sum() < 2:
         raise MeasurementError(
-            f"{reliable.sum()} genes of this model are reliable, too few to characterise tissue "
-            "with; use all genes (--all-genes) at your own risk."
+            f"{reliable.sum()} genes of this model are reliable, too few to characterise tissue; "
+            "use all genes (--all-genes) at your own risk."
         )
     used = np.ones(table.n_vars, bool) if all_genes else reliable
     control = table.n_obs <= MOST_CONTROLLED
@@ -148,12 +148,16 @@ def characterise_run(
         )
     out_of_domain = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUT_OF_DOMAIN_SCORE
     summary = _summary(prediction, domains, levels, scored, out_of_domain, used, compared)
-    drawn = None
+    region_markers = None
     if regions is not None:
         annotated = region_labels(regions, prediction.centres)
         summary["agreement"] = agreement(domains.best, annotated, prediction.centres, seed=seed)
-        drawn = find_markers(table, annotated, reliable_only=not all_genes, seed=seed).table
-    return Characterisation(prediction, domains, levels, scored, drawn, out_of_domain, summary)
+        region_markers = find_markers(
+            table, annotated, reliable_only=not all_genes, seed=seed
+        ).table
+    return Characterisation(
+        prediction, domains, levels, scored, region_markers, out_of_domain, summary
+    )
 
 
 def _comparison(folder: Path, prediction: Prediction) -> Comparison:
@@ -163,7 +167,7 @@ def _comparison(folder: Path, prediction: Prediction) -> Comparison:
     theirs = found.summary.get("slide"), found.summary.get("model")
     if theirs != (record.slide.name, record.model.name):
         raise MeasurementError(
-            f"'{folder.name}' compares another slide or model; compare this run first."
+            f"'{folder.name}' is a comparison of another slide or model; compare this run first."
         )
     return found
 
@@ -176,11 +180,11 @@ def _skill(
     *,
     shipped: bool,
 ) -> pd.DataFrame:
-    """Return how well each signature was predicted on held-out patients and on this section."""
+    """Return how well each signature is predicted, on held-out patients and on this section."""
     names = pd.DataFrame({"signature": [s.name for s in lists]})
-    kept = prediction.record.model.signatures
-    if shipped and kept:
-        scores = pd.DataFrame.from_dict(kept, orient="index").drop(columns="n_used")
+    held_out = prediction.record.model.signatures
+    if shipped and held_out:  # packages have scores of the shipped lists only
+        scores = pd.DataFrame.from_dict(held_out, orient="index").drop(columns="n_used")
         scores = scores.rename(columns={"ci_low": "held_out_ci_low", "ci_high": "held_out_ci_high"})
         names = names.merge(scores, left_on="signature", right_index=True, how="left")
     if compared:
@@ -192,9 +196,9 @@ def _with_skill_notes(table: pd.DataFrame) -> pd.DataFrame:
     """Add a note to each signature whose held-out score is no better than that of random lists."""
     if "held_out_pearson" not in table:
         return table
-    common = table["held_out_pearson"] <= table["random_p95"]
+    unspecific = table["held_out_pearson"] <= table["random_p95"]
     notes = table["note"].str.cat(["no better than random lists"] * len(table), sep="; ")
-    return table.assign(note=table["note"].where(~common, notes.str.removeprefix("; ")))
+    return table.assign(note=table["note"].where(~unspecific, notes.str.removeprefix("; ")))
 
 
 def _summary(

@@ -19,7 +19,7 @@ from histospace_core.inference import Prediction
 
 @dataclass(frozen=True)
 class SignatureMap:
-    """A signature on a run.
+    """The map of a signature on a run.
 
     Attributes
     ----------
@@ -35,24 +35,24 @@ class SignatureMap:
 
     @property
     def scored(self) -> bool:
-        """Whether enough genes could be used; otherwise ``facts["note"]`` says why not."""
+        """Whether enough genes could be used; otherwise ``facts["note"]`` gives the reason."""
         return bool(np.isfinite(self.values).any())
 
 
 def signature_map(prediction: Prediction, signature: Signature) -> SignatureMap:
     """Score every tile of a run by one signature, as `score_signatures` does."""
     species = guess_species(prediction.genes)
-    wanted = set(current_symbols(signature.genes, species))
-    known = [
+    listed = set(current_symbols(signature.genes, species))
+    predicted = [
         gene
         for gene, symbol in zip(
             prediction.genes, current_symbols(prediction.genes, species), strict=True
         )
-        if symbol in wanted
+        if symbol in listed
     ]
-    columns = [prediction.gene(gene) for gene in known]
+    columns = [prediction.gene(gene) for gene in predicted]
     matrix = np.column_stack(columns) if columns else np.empty((prediction.n_tiles, 0), np.float32)
-    var = prediction.var.loc[known]
+    var = prediction.var.loc[predicted]
     scored = score_signatures(AnnData(matrix, var=var), [signature])
     return SignatureMap(scored.scores[:, 0].astype(np.float32), scored.table.iloc[0])
 
@@ -66,5 +66,6 @@ def held_out_skill(prediction: Prediction, signature: Signature) -> dict[str, fl
         The keys are `signature_skill.COLUMNS` without the first. None if the model package has no
         score for exactly this list; packages contain scores only for the shipped lists.
     """
-    kept = prediction.record.model.signatures
-    return kept.get(signature.name) if signature in read_gmt() else None
+    scores = prediction.record.model.signatures
+    # The whole list is compared, since an uploaded list may have the name of a shipped one.
+    return scores.get(signature.name) if signature in read_gmt() else None

@@ -1,4 +1,4 @@
-"""How well signature scores are predicted on held-out patients."""
+"""Correlation of predicted with measured signature scores on held-out patients."""
 
 from collections.abc import Collection, Sequence
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def held_out_signatures(
-    held: Sequence[HeldOut],
+    held_out: Sequence[HeldOut],
     signatures: Sequence[Signature],
     reliable: Collection[str],
     *,
@@ -34,29 +34,31 @@ def held_out_signatures(
     """Correlate predicted with measured scores of signatures over held-out spots.
 
     The predicted score is the mean z-score of the list's reliable genes, as in `score_signatures`.
-    The measured score uses all its genes in the panel, so that the model does not choose the
-    truth. Random lists of as many reliable genes are scored against the same truth, since in
-    tissue with few sources of variation any list correlates with it. Scores are averaged over a
-    patient's sections, then over patients; a patient whose fold has too few of the genes is left
-    out.
+    The measured score uses all genes of the list that were measured, so that it does not depend on
+    the model. Random lists of the same number of reliable genes are correlated with the same
+    measured score, because in tissue with few sources of variation any list correlates with it.
+    Scores are averaged over a patient's sections, then over patients; a patient whose fold has too
+    few of the genes is left out.
 
     Parameters
     ----------
-    held : sequence of HeldOut
-        Sections that the model which predicted them had not seen.
+    held_out : sequence of HeldOut
+        Sections, each predicted by a model that was not trained on it.
     signatures : sequence of Signature
     reliable : collection of str
         Genes that pass the reliability rule.
     seed : int
-        Of the random lists.
+        Seed of the random lists.
 
     Returns
     -------
-    DataFrame with one row per signature and columns `COLUMNS`. A signature with fewer than three
-    reliable genes has NaN scores and `n_used` 0. The interval comes from resampled spots and does
-    not include the variation between patients.
+    DataFrame
+        One row per signature with the columns `COLUMNS`. A signature with fewer than three reliable
+        genes has NaN scores and `n_used` 0. The interval comes from resampled spots and does not
+        include the variation between patients.
     """
-    patients = [[s for s in held if s.patient == p] for p in sorted({s.patient for s in held})]
+    names = sorted({section.patient for section in held_out})
+    patients = [[section for section in held_out if section.patient == name] for name in names]
     panels = [(_common_genes(sections), sections) for sections in patients]
     scored = [
         (genes, np.isin(genes, list(reliable)), [_standardised(s, genes) for s in sections])
@@ -66,9 +68,9 @@ def held_out_signatures(
     for number, signature in enumerate(signatures):
         rng = np.random.default_rng([seed, number])
         scores = [_patient(signature, *patient, rng) for patient in scored]
-        known = np.array([score for score in scores if score is not None]).reshape(-1, 6)
-        found = known[:, 1:].mean(0) if len(known) else np.full(5, np.nan)
-        rows.append((signature.name, int(known[:, 0].max(initial=0)), *found))
+        valid = np.array([score for score in scores if score is not None]).reshape(-1, 6)
+        mean = valid[:, 1:].mean(0) if len(valid) else np.full(5, np.nan)
+        rows.append((signature.name, int(valid[:, 0].max(initial=0)), *mean))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -76,10 +78,10 @@ Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Measured and predicted z-scores of a section, (spots, genes) each."""
 
 
-def _common_genes(held: Sequence[HeldOut]) -> NDArray[np.str_]:
-    """Return the genes that all panels share, in the order of the first; folds differ in panels."""
-    shared = set.intersection(*(set(section.genes) for section in held))
-    return np.array([gene for gene in held[0].genes if gene in shared], dtype=str)
+def _common_genes(sections: Sequence[HeldOut]) -> NDArray[np.str_]:
+    """Return the genes that all sections have, in the order of the first; folds choose genes."""
+    shared = set.intersection(*(set(section.genes) for section in sections))
+    return np.array([gene for gene in sections[0].genes if gene in shared], dtype=str)
 
 
 def _standardised(section: HeldOut, genes: NDArray[np.str_]) -> Scores:
@@ -96,34 +98,35 @@ def _standardised(section: HeldOut, genes: NDArray[np.str_]) -> Scores:
 def _patient(
     signature: Signature,
     genes: NDArray[np.str_],
-    trusted: NDArray[np.bool_],
+    reliable: NDArray[np.bool_],
     sections: Sequence[Scores],
     rng: np.random.Generator,
 ) -> NDArray[np.float64] | None:
-    """Return a patient's scores in the order of `COLUMNS`, from `n_used` on.
+    """Return a patient's scores in the order of `COLUMNS`, beginning with `n_used`.
 
-    None if fewer than three genes can be used.
+    The result is None if fewer than three genes can be used.
     """
     species = guess_species(list(genes))
-    wanted = current_symbols(signature.genes, species)
-    listed = np.isin(current_symbols(genes, species), wanted)
-    used = np.flatnonzero(listed & trusted)
+    symbols = current_symbols(signature.genes, species)
+    listed = np.isin(current_symbols(genes, species), symbols)
+    used = np.flatnonzero(listed & reliable)
     if len(used) < FEWEST_GENES:
         return None
-    drawn = np.zeros((len(genes), N_RANDOM))
-    for column in drawn.T:
-        column[rng.choice(np.flatnonzero(trusted), len(used), replace=False)] = 1 / len(used)
-    truth = [measured[:, listed].mean(1, keepdims=True) for measured, _ in sections]
-    own: list[tuple[Matrix, Matrix]] = [
-        (true, predicted[:, used].mean(1, keepdims=True))
-        for true, (_, predicted) in zip(truth, sections, strict=True)
+    # Averaging over a random list is a product with its weights: all lists are scored at once.
+    weights = np.zeros((len(genes), N_RANDOM))
+    for column in weights.T:
+        column[rng.choice(np.flatnonzero(reliable), len(used), replace=False)] = 1 / len(used)
+    measured_scores = [measured[:, listed].mean(1, keepdims=True) for measured, _ in sections]
+    pairs: list[tuple[Matrix, Matrix]] = [
+        (score, predicted[:, used].mean(1, keepdims=True))
+        for score, (_, predicted) in zip(measured_scores, sections, strict=True)
     ]
-    r = np.mean([per_gene_pearson(*pair)[0] for pair in own])
-    interval = bootstrap_pearson(own)
+    r = np.mean([per_gene_pearson(*pair)[0] for pair in pairs])
+    interval = bootstrap_pearson(pairs)
     random = np.mean(
         [
-            per_gene_pearson(np.repeat(true, N_RANDOM, axis=1), predicted @ drawn)
-            for true, (_, predicted) in zip(truth, sections, strict=True)
+            per_gene_pearson(np.repeat(score, N_RANDOM, axis=1), predicted @ weights)
+            for score, (_, predicted) in zip(measured_scores, sections, strict=True)
         ],
         axis=0,
     )

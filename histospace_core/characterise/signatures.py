@@ -1,4 +1,4 @@
-"""Signatures: lists of genes whose mean says where a tissue or a programme is."""
+"""Signatures: published lists of genes, scored by their mean expression."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,11 +18,12 @@ from histospace_core.shipped import SHIPPED
 HUMAN_GMT = SHIPPED / "data" / "signatures" / "human.gmt"
 LARGEST_FILE = 16 * 2**20
 FEWEST_GENES = 3
+"""A signature with fewer usable genes is not scored."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """A named list of genes and where it comes from."""
+    """A named list of genes and its source."""
 
     name: str
     source: str
@@ -31,20 +32,21 @@ class Signature:
 
 @dataclass(frozen=True)
 class SignatureScores:
-    """Scores of tiles.
+    """Scores of tiles by signatures.
 
     Attributes
     ----------
     scores : float, (n, signatures)
-        Mean z-score of the genes; NaN where a tile has no expression.
+        Mean z-score of the genes; NaN for a tile without expression.
     half_width : float, (n, signatures)
-        Of the 95 % interval of that mean over the genes of the list (Student's t): how far its
-        genes agree in a tile. Genes are not independent, nor is this the error of prediction.
+        Half the 95 % interval of that mean over the genes of the list (Student's t). It shows how
+        well the genes agree in a tile. Genes are not independent, so it is not the error of the
+        prediction.
     table : pandas.DataFrame
-        One row a signature: ``signature, n_genes, n_known, n_used, share_used, share_reliable,
-        mean_gene_pearson, genes_used, source, note``. Of the `n_genes` listed, the table has
-        `n_known`; `share_reliable` of those are reliable; `mean_gene_pearson` averages the
-        held-out correlations of the `n_used` genes, NaN for what is not predicted.
+        One row per signature: ``signature, n_genes, n_known, n_used, share_used, share_reliable,
+        mean_gene_pearson, genes_used, source, note``. Of the `n_genes` listed, `n_known` are in the
+        table of tiles; `share_reliable` of those are reliable; `mean_gene_pearson` is the mean
+        held-out correlation of the `n_used` genes, NaN for measured expression.
     """
 
     scores: NDArray[np.float64]
@@ -53,12 +55,12 @@ class SignatureScores:
 
 
 def read_gmt(path: Path = HUMAN_GMT) -> list[Signature]:
-    """Read signatures from a GMT file: a line each of name, source and genes, parted by tabs.
+    """Read signatures from a GMT file: one per line, with name, source and genes between tabs.
 
     Raises
     ------
     MeasurementError
-        The file cannot be read, is no GMT, or names a signature twice.
+        The file cannot be read, is not GMT, or has two signatures with the same name.
     """
     try:
         with path.open("rb") as file:
@@ -69,26 +71,26 @@ def read_gmt(path: Path = HUMAN_GMT) -> list[Signature]:
 
 
 def parse_gmt(file: str, content: bytes) -> list[Signature]:
-    """Return the signatures that a GMT file holds.
+    """Return the signatures in a GMT file.
 
     Parameters
     ----------
-    file
-        What the user calls the file, for errors.
-    content
+    file : str
+        Name of the file, for error messages.
+    content : bytes
         UTF-8, with or without a byte order mark.
 
     Raises
     ------
     MeasurementError
-        The file is too large, is no GMT, or names a signature twice.
+        The file is too large, is not GMT, or has two signatures with the same name.
     """
     if len(content) > LARGEST_FILE:
-        raise MeasurementError(f"{file}: larger than 16 MB, so no list of signatures.")
+        raise MeasurementError(f"{file}: larger than 16 MB; choose a GMT file of signatures.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MeasurementError(f"{file}: is no text file, so no GMT.") from error
+        raise MeasurementError(f"{file}: not a text file; save the signatures as GMT.") from error
     signatures: dict[str, Signature] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -97,13 +99,15 @@ def parse_gmt(file: str, content: bytes) -> list[Signature]:
         genes = tuple(dict.fromkeys(cell for cell in cells[2:] if cell))
         if not cells[0] or not genes:
             raise MeasurementError(
-                f"{file}, line {number}: expected a name, a source and genes, parted by tabs."
+                f"{file}, line {number}: expected a name, a source and genes, separated by tabs."
             )
         if cells[0] in signatures:
-            raise MeasurementError(f"{file}, line {number}: '{cells[0]}' is there twice.")
+            raise MeasurementError(
+                f"{file}, line {number}: two signatures are named '{cells[0]}'; rename one."
+            )
         signatures[cells[0]] = Signature(cells[0], cells[1], genes)
     if not signatures:
-        raise MeasurementError(f"{file}: holds no signature.")
+        raise MeasurementError(f"{file}: contains no signature; choose another file.")
     return list(signatures.values())
 
 
@@ -112,9 +116,9 @@ def score_signatures(
 ) -> SignatureScores:
     """Score tiles by the mean z-score of each signature's genes over the section.
 
-    A score compares tiles of one section; it is no amount, and does not compare sections. A
-    signature with fewer than three usable genes is not scored. Former symbols are found by the
-    gene reference.
+    A score compares tiles of one section. It is not an amount, and scores of different sections
+    cannot be compared. A signature with fewer than three usable genes is not scored. Former gene
+    symbols are recognised.
 
     Parameters
     ----------
@@ -148,7 +152,7 @@ def score_signatures(
             width = stats.t.ppf(0.975, len(used) - 1) / np.sqrt(len(used))
             half_width[:, number] = width * z.std(1, ddof=1)
             if len(used) < len(signature.genes) / 2:
-                note = "rests on less than half of its genes"
+                note = "based on less than half of its genes"
         else:
             note = (
                 f"not scored: {len(used)} of {len(signature.genes)} genes can be used "
@@ -172,14 +176,14 @@ def score_signatures(
 
 
 def _column(table: AnnData, genes: NDArray[np.str_], name: str) -> NDArray[np.float64]:
-    """Of each gene, a column of `var`; NaN where the table has none."""
+    """Return a column of `var` for these genes; NaN if the table does not have it."""
     if name not in table.var:
         return np.full(len(genes), np.nan)
     return table.var.loc[genes, name].to_numpy(np.float64)
 
 
 def current_symbols(names: Iterable[str], species: str) -> list[str]:
-    """Return today's gene symbols; a name that the reference does not know stays as it is."""
+    """Return current gene symbols; a name that is not in the gene reference stays unchanged."""
     names = [str(name) for name in names]
     found = reconcile_genes(names, species)["gene"]
     return [new or old for old, new in zip(names, found, strict=True)]

@@ -1,4 +1,4 @@
-"""Predictions in forms that other programs read."""
+"""Export of predictions to formats that other programs read."""
 
 from histospace_core.exports.csv import file_name, genes_csv, map_csv, spots_csv
 from histospace_core.exports.geojson import write_geojson

@@ -1,4 +1,4 @@
-"""An export as one file with a name that says what it is, as a browser downloads it."""
+"""An export as one file with a descriptive name, for download by a browser."""
 
 import shutil
 import tempfile
@@ -20,7 +20,7 @@ def export_file(
     suffix: str,
     genes: Sequence[str] = (),
 ) -> Path:
-    """Export a run into `folder` and return the file; a store of many files becomes a ZIP.
+    """Export a run into `folder` and return the file; a format of many files becomes a ZIP.
 
     Parameters
     ----------
@@ -29,26 +29,27 @@ def export_file(
     kind : str
         One of `FORMS`.
     folder : pathlib.Path
-        Where the file goes; made if absent.
+        Folder for the file; it is created if it does not exist.
     name : str
-        What the slide is called; the file is named after it.
+        Name of the slide; the file is named after it.
     suffix : str
-        One of the form's.
+        One of the suffixes of this kind.
     genes : sequence of str
-        As `export_run` takes them.
+        Genes to export, as for `export_run`.
 
     Returns
     -------
     pathlib.Path
-        The file; where an earlier attempt has left it whole, that one.
+        The file; if an earlier call has finished it, that file unchanged.
 
     Raises
     ------
     StoreError
-        As `export_run`.
+        The combination of kind and suffix is unknown, or `export_run` fails.
     """
     if kind not in FORMS or suffix not in FORMS[kind].suffixes:
-        raise StoreError(f"There is no form '{kind}' with the ending '{suffix}'.")
+        forms = ", ".join(f"{form} ({' '.join(FORMS[form].suffixes)})" for form in FORMS)
+        raise StoreError(f"Unknown form '{kind}' with extension '{suffix}'; choose one of {forms}.")
     stem = safe_name(Path(name).stem.removesuffix(".ome"))[:80]
     packed = suffix == ".zarr"
     file = folder / f"{stem}-{kind}{suffix}{'.zip' if packed else ''}"

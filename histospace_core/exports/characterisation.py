@@ -1,4 +1,4 @@
-"""A characterised run as files: tables, GeoJSON for QuPath, figures, summary."""
+"""A characterisation as files: tables, GeoJSON for QuPath, figures and a summary."""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def write_characterisation(found: Characterisation, out: Path) -> None:
     Raises
     ------
     StoreError
-        The folder exists already or cannot be written; then nothing is left behind.
+        The folder already exists or cannot be written; nothing is left behind.
     """
     with create(out) as part:
         part.mkdir()
@@ -68,16 +68,16 @@ def _write(found: Characterisation, folder: Path) -> None:
         (folder / "levels" / f"markers_{found.domains.resolutions[i]:g}.csv").write_bytes(data)
         if i == chosen:
             (folder / "markers.csv").write_bytes(data)
-    if found.drawn is not None:
-        drawn = found.drawn.assign(unit=unit, use=RESEARCH_USE)
-        (folder / "regions.csv").write_bytes(to_csv(drawn))
+    if found.region_markers is not None:
+        markers = found.region_markers.assign(unit=unit, use=RESEARCH_USE)
+        (folder / "regions.csv").write_bytes(to_csv(markers))
     (folder / "summary.json").write_text(json.dumps(json_ready(found.summary), indent=2), "utf-8")
     (folder / "domains.geojson").write_text(domains_geojson(found), "utf-8")
     _draw(found, folder, unit)
 
 
 def _readable(markers: pd.DataFrame, described: list[dict[str, Any]], unit: str) -> pd.DataFrame:
-    """Return markers with the names and the trust of their domains."""
+    """Return markers with the name and the trust of each domain."""
     number = markers["region"].astype(int)
     return markers.assign(
         region=[described[i]["domain"] for i in number],
@@ -122,12 +122,12 @@ def _draw(found: Characterisation, folder: Path, unit: str) -> None:
 
 
 def with_trust_mark(name: str, trust: str) -> str:
-    """Return a domain's name, with a warning sign where it has low trust."""
+    """Return a domain's name, with a warning sign if the domain has low trust."""
     return f"{name} ⚠" if trust else name
 
 
 def signature_label(row: "pd.Series[Any]") -> str:
-    """Return a signature's name with how many of its genes were used and its held-out r."""
+    """Return a signature's name, the number of its genes that were used, and its held-out r."""
     held = row.get("held_out_pearson")
     skill = "" if held is None or pd.isna(held) else f", held-out r {held:.2f}"
     return f"{row['signature']} ({row['n_used']} of {row['n_genes']} genes{skill})"
@@ -135,7 +135,7 @@ def signature_label(row: "pd.Series[Any]") -> str:
 
 @dataclass(frozen=True)
 class StoredCharacterisation:
-    """A characterised run on disk, whose tables are read on first use.
+    """A characterisation on disk; its tables are read on first use.
 
     Attributes
     ----------
@@ -149,21 +149,21 @@ class StoredCharacterisation:
 
     @cached_property
     def domains(self) -> pd.DataFrame:
-        """``domains.csv``: a row a tile."""
+        """``domains.csv``: one row per tile."""
         return pd.read_csv(self.folder / "domains.csv", keep_default_na=False, na_values=[""])
 
     @cached_property
     def signatures(self) -> pd.DataFrame:
-        """``signatures.csv``: a row a tile."""
+        """``signatures.csv``: one row per tile."""
         return pd.read_csv(self.folder / "signatures.csv")
 
     def labels(self, level: int) -> npt.NDArray[np.intp]:
-        """Domain (n,) of each tile at a level, -1 for none."""
+        """Return the domain (n,) of each tile at a level; -1 for none."""
         resolution = self.summary["levels"][level]["resolution"]
         return self.domains[f"level_{resolution:g}"].to_numpy(np.intp)
 
     def markers(self, level: int) -> pd.DataFrame:
-        """Markers of a level, their regions the numbers of its domains, as text."""
+        """Return the markers of a level; the column `region` has the domain's number as text."""
         facts = self.summary["levels"][level]
         file = self.folder / "levels" / f"markers_{facts['resolution']:g}.csv"
         table = pd.read_csv(file, dtype={"region": str, "gene": str}, keep_default_na=False,
@@ -173,12 +173,12 @@ class StoredCharacterisation:
 
 
 def open_characterisation(folder: Path) -> StoredCharacterisation:
-    """Open what `write_characterisation` wrote.
+    """Open a folder that `write_characterisation` wrote.
 
     Raises
     ------
     StoreError
-        The folder holds none, or a damaged one.
+        The characterisation is missing or damaged.
     """
     try:
         return StoredCharacterisation(
@@ -186,12 +186,13 @@ def open_characterisation(folder: Path) -> StoredCharacterisation:
         )
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"The characterisation '{folder.name}' is missing or damaged; characterise again."
+            f"The characterisation '{folder.name}' is missing or damaged; characterise the run "
+            "again."
         ) from error
 
 
 def json_ready(value: Any) -> Any:
-    """Return `value` as JSON can hold it: NaN becomes null, NumPy numbers become Python's."""
+    """Return `value` for JSON: NaN becomes null, and NumPy numbers become Python numbers."""
     if isinstance(value, dict):
         return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
-"""Tables as CSV that pandas, R and spreadsheets read alike and that contain no formula.
+"""CSV tables that pandas, R and spreadsheets read in the same way, and that contain no formulas.
 
-Form: RFC 4180 (comma, CRLF, quotes where needed), UTF-8 without a byte-order mark, header in the
-first line and no comment lines, since those break readers. The facts that belong to the numbers
-(run, model, unit, "research use only") are therefore columns of every row.
+The format is RFC 4180 (comma, CRLF, quotes where needed) in UTF-8 without a byte-order mark. The
+header is the first line; there are no comment lines, because many programs cannot read them. The
+model, the slide, the unit and "research use only" are therefore columns of every row.
 
 Text that a spreadsheet would read as a formula (it begins with ``= + - @``, TAB, CR or LF) gets a
 leading apostrophe; numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
@@ -23,14 +23,14 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def escape_formula(text: object) -> object:
-    """Return `text` so that no spreadsheet evaluates it; other values are returned unchanged."""
+    """Return text in a form that no spreadsheet evaluates; other values are returned unchanged."""
     if isinstance(text, str) and text.startswith(_FORMULA):
         return "'" + text
     return text
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Write a table without its index, with formulas escaped in text cells and column names.
+    """Return a table as CSV without its index; formulas in cells and column names are escaped.
 
     Numbers get the fewest digits that restore the same float32 or float64.
     """
@@ -48,7 +48,7 @@ def map_csv(
     genes: Sequence[str],
     selection: npt.NDArray[np.intp] | Sequence[int] | None = None,
 ) -> bytes:
-    """Write predicted expression, one row per tile.
+    """Return predicted expression as CSV, one row per tile.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def map_csv(
     genes : sequence of str
         One column each, in the unit that the column ``unit`` names.
     selection : sequence of int, optional
-        Tiles to write; all of them where not given.
+        Indices of the tiles to write; all tiles by default.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def map_csv(
     Raises
     ------
     StoreError
-        When the model does not predict one of the genes.
+        The model does not predict one of the genes.
     """
     rows = np.arange(prediction.n_tiles) if selection is None else np.asarray(selection, np.intp)
     centres, record = prediction.centres[rows], prediction.record
@@ -94,7 +94,7 @@ def map_csv(
 
 
 def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
-    """Write one gene of a comparison, one row per matched spot.
+    """Return one gene of a comparison as CSV, one row per matched spot.
 
     Parameters
     ----------
@@ -125,16 +125,16 @@ def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
 
 
 def genes_csv(genes: pd.DataFrame) -> bytes:
-    """Write a table of genes (the scores of a model or of a comparison), one row per gene."""
+    """Return a table of genes (the scores of a model or of a comparison) as CSV."""
     table = genes if "gene" in genes.columns else genes.rename_axis("gene").reset_index()
     return to_csv(table.assign(use=RESEARCH_USE))
 
 
 def safe_name(*parts: str) -> str:
-    """Return `parts` as one name of letters, digits, ``_ . -``, safe on every system."""
+    """Join `parts` to a name of letters, digits and ``_ . -``, which is valid on every system."""
     return "-".join(re.sub(r"[^\w.]+", "_", part).strip("_.") or "x" for part in parts)
 
 
 def file_name(*parts: str, suffix: str = ".csv") -> str:
-    """Return a file name made of `parts`, safe on every system."""
+    """Join `parts` to a file name that is valid on every system."""
     return safe_name(*parts) + suffix

@@ -1,4 +1,4 @@
-"""Which genes an export takes when its user names none."""
+"""The genes of an export: those that the user names, or the best ones."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from histospace_core.inference import Prediction
 
 
 def best_genes(prediction: Prediction, n: int) -> list[str]:
-    """Return the `n` genes that held-out patients support best: reliable ones first, then by r."""
+    """Return the `n` genes with the best held-out scores: reliable ones first, then by r."""
     order = ["reliable", "held_out_pearson"]
     ranked = prediction.var.sort_values(order, ascending=False, na_position="last", kind="stable")
     return [str(gene) for gene in ranked.index[:n]]
 
 
-def known_genes(prediction: Prediction, genes: Sequence[str]) -> list[str]:
-    """Return `genes`, each once, in their order.
+def require_genes(prediction: Prediction, genes: Sequence[str]) -> list[str]:
+    """Check that a run has these genes; return them in the same order, without duplicates.
 
     Raises
     ------

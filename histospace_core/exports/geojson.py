@@ -22,14 +22,14 @@ DOMAIN_SCORE: Final = "HistoSPACE domain score"
 def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
     """Write one square per tile, at its true size, with the value of each gene.
 
-    Tiles are detections, since QuPath's measurement maps colour detections only.
+    Tiles are detections, because QuPath's measurement maps colour only detections.
 
     Parameters
     ----------
     prediction : Prediction
         An opened run.
     genes : sequence of str
-        Become measurements of their names.
+        Measurements of each tile, named after the genes.
     out : pathlib.Path
         A new file.
 
@@ -43,7 +43,7 @@ def write_geojson(prediction: Prediction, genes: Sequence[str], out: Path) -> No
 
 
 def _tiles(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield one feature per tile; a missing value is left out, since JSON has no NaN."""
+    """Yield one feature per tile; missing values are left out, because JSON has no NaN."""
     values = {gene: prediction.gene(gene) for gene in genes}
     values[DOMAIN_SCORE] = prediction.obs["domain_score"].to_numpy()
     out_of_domain = values[DOMAIN_SCORE] > OUT_OF_DOMAIN_SCORE

@@ -1,4 +1,4 @@
-"""A prediction as one .h5ad file, for scanpy, squidpy and whatever reads AnnData."""
+"""A prediction as one .h5ad file, for scanpy, squidpy and other programs that read AnnData."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +9,21 @@ from histospace_core.inference import Prediction
 
 
 def write_h5ad(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
-    """Write what `spatial_table` returns.
+    """Write the table that `spatial_table` returns.
 
     Parameters
     ----------
     prediction : Prediction
-        An opened run; its record, "research use only" among it, is ``uns["histospace"]``.
+        An opened run; ``uns["histospace"]`` is its record, including "research use only".
     genes : sequence of str
-        Become the variables, in this order.
+        Variables of the table, in this order.
     out : pathlib.Path
         A new file.
 
     Raises
     ------
     StoreError
-        When the file exists or cannot be written.
+        The file exists or cannot be written.
     """
     with create(out) as part:
         spatial_table(prediction, genes).write_h5ad(part, compression="gzip")

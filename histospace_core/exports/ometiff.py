@@ -1,7 +1,7 @@
-"""Maps of genes as a pyramidal OME-TIFF: one channel a gene, over the whole slide.
+"""Gene maps as a pyramidal OME-TIFF: one channel per gene, over the whole slide.
 
-The image begins at the slide's upper left corner and covers it, so that a viewer which lays both on
-each other by their physical size shows the map where it belongs.
+The image covers the whole slide from its upper left corner, so that a viewer that aligns images by
+physical size shows the map in the right place.
 https://docs.openmicroscopy.org/ome-model/latest/ome-tiff/specification.html
 """
 
@@ -20,7 +20,7 @@ from histospace_core.files import create
 from histospace_core.inference import RESEARCH_USE, Prediction
 
 FINEST: Final = 8
-"""Pixels along the stride of the tiles, in the finest level; the coarsest has one."""
+"""Pixels per tile stride at the finest level; the coarsest level has one."""
 _TILE = 256
 
 
@@ -32,14 +32,14 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     prediction : Prediction
         An opened run.
     genes : sequence of str
-        One channel each, of their names and unit.
+        One channel each, named after the gene and its unit.
     out : pathlib.Path
         A new file, usually ``*.ome.tif``.
 
     Raises
     ------
     StoreError
-        When the file exists or cannot be written, or the model does not predict a gene.
+        The file exists or cannot be written, or the model does not predict a gene.
     """
     record = prediction.record
     stride = record.tiles.stride_level0_px
@@ -83,18 +83,19 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
 def _tiles(
     maps: list[npt.NDArray[np.float32]], grid: TileGrid, shape: tuple[int, int, int], step: float
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the image tile by tile, map after map, so that no map is ever held in full size."""
+    """Yield the image tile by tile, map after map; no full-size map is ever in memory."""
     rows = _cells(grid.y_edges, shape[1], step)
     columns = _cells(grid.x_edges, shape[2], step)
     for picture in maps:
-        framed = np.pad(picture, ((0, 1), (0, 1)), constant_values=np.nan)  # row -1: no tile
+        # `_cells` returns -1 where there is no tile; the added last row and column are NaN.
+        framed = np.pad(picture, ((0, 1), (0, 1)), constant_values=np.nan)
         for top in range(0, shape[1], _TILE):
             for left in range(0, shape[2], _TILE):
                 yield framed[np.ix_(rows[top : top + _TILE], columns[left : left + _TILE])]
 
 
 def _cells(edges: npt.NDArray[np.float64], n: int, step: float) -> npt.NDArray[np.intp]:
-    """Return the cell of the grid in which each pixel's middle lies; -1 where in none."""
+    """Return the grid cell that contains the centre of each pixel; -1 if there is none."""
     middle = (np.arange(n) + 0.5) * step
     cell = np.searchsorted(edges, middle, side="right") - 1
     cell[cell >= len(edges) - 1] = -1

@@ -1,4 +1,4 @@
-"""Export a finished run in one of the forms that `histospace export --to` offers."""
+"""Export a finished run in one of the forms of `histospace export --to`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 from histospace_core.errors import StoreError
 from histospace_core.exports.csv import map_csv
-from histospace_core.exports.gene_choice import best_genes, known_genes
+from histospace_core.exports.gene_choice import best_genes, require_genes
 from histospace_core.exports.geojson import write_geojson
 from histospace_core.exports.h5ad import write_h5ad
 from histospace_core.exports.ometiff import write_ometiff
@@ -23,13 +23,13 @@ class Form:
     Attributes
     ----------
     what : str
-        What it is for, in a few words.
+        A short description, with its purpose.
     suffixes : tuple of str
-        How its files may end; the first is the usual one.
+        Allowed file name extensions; the first is the default.
     write : callable
         Writes some genes of a prediction to a new path.
     n_genes : int or None
-        How many genes it takes where its user names none, the best supported; None for all.
+        Number of genes if the user names none: those with the best scores; None for all genes.
     """
 
     what: str
@@ -44,13 +44,14 @@ def _write_csv(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
 
 
 def _write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
-    from histospace_core.exports.report import write_report  # matplotlib takes a second to load
+    # Imported here because matplotlib takes a second to load.
+    from histospace_core.exports.report import write_report
 
     write_report(prediction, genes, out)
 
 
 FORMS: Final = {
-    "csv": Form("a table, one row a tile", (".csv",), _write_csv),
+    "csv": Form("a table, one row per tile", (".csv",), _write_csv),
     "h5ad": Form("AnnData for scanpy and squidpy", (".h5ad",), write_h5ad),
     "spatialdata": Form("a store for napari-spatialdata", (".zarr",), write_spatialdata),
     "geojson": Form("tiles as detections for QuPath", (".geojson",), write_geojson, 12),
@@ -71,23 +72,23 @@ def export_run(
     kind : str
         One of :data:`FORMS`.
     out : pathlib.Path
-        A new file or folder; it appears whole or not at all.
+        A new file or folder; after an error, nothing is left there.
     genes : sequence of str
-        What to export; where empty, as many of the best supported genes as the form takes.
+        Genes to export; if empty, the genes with the best scores, as many as the form takes.
     slide_name : str
-        What its user calls the slide, where its file in a store is called otherwise.
+        Name of the slide for the user, if its file in the store has another name.
 
     Raises
     ------
     StoreError
-        The run, a gene, the kind or the place of the file is wrong.
+        The folder is not a finished run, a gene or the kind is unknown, or `out` cannot be written.
     """
     if kind not in FORMS:
         raise StoreError(f"Unknown form '{kind}'; choose one of {', '.join(FORMS)}.")
     form, prediction = FORMS[kind], open_prediction(run_dir)
     if slide_name:
         prediction.record = prediction.record.with_slide_name(slide_name)
-    chosen = known_genes(prediction, genes)
+    chosen = require_genes(prediction, genes)
     if not chosen:
         chosen = prediction.genes
         if form.n_genes is not None:

@@ -1,8 +1,8 @@
-"""A prediction as a SpatialData zarr store: the slide, the tiles as shapes, a table.
+"""A prediction as a SpatialData zarr store: the slide, the tiles as shapes, and a table.
 
-The store is written here, with zarr, AnnData and pyarrow, because the library of that name pins
-versions of Dask that this app cannot live with. What is written are the versions of the format that
-its release 0.7 writes: raster and shapes 0.3, tables 0.2; the tests open it with that library.
+This module writes the store with zarr, AnnData and pyarrow, because the spatialdata library pins
+versions of Dask that this app cannot use. It writes the same versions of the format as spatialdata
+0.7: raster and shapes 0.3, tables 0.2. The tests open the store with that library.
 https://spatialdata.scverse.org/en/stable/design_doc.html
 """
 
@@ -42,12 +42,12 @@ def write_spatialdata(prediction: Prediction, genes: Sequence[str], out: Path) -
     genes : sequence of str
         Variables of the table.
     out : pathlib.Path
-        A new folder, usually ``*.zarr``. Its one coordinate system, ``global``, is level-0 px.
+        A new folder, usually ``*.zarr``. Its only coordinate system, ``global``, is level-0 px.
 
     Raises
     ------
     StoreError
-        When the folder exists or cannot be written.
+        The folder exists or cannot be written.
     """
     with create(out) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3)
@@ -73,7 +73,7 @@ def write_spatialdata(prediction: Prediction, genes: Sequence[str], out: Path) -
 
 
 def _write_image(group: zarr.Group, prediction: Prediction) -> None:
-    """Write the overview as one level of an OME-NGFF image, channels first."""
+    """Write the overview as an OME-NGFF image with one level, channels first."""
     assert prediction.overview is not None
     pixels = np.moveaxis(prediction.overview, 2, 0)
     slide = prediction.record.slide
@@ -100,7 +100,7 @@ def _write_image(group: zarr.Group, prediction: Prediction) -> None:
 
 
 def _transformation(axes: str, scale: list[float] | None) -> dict[str, Any]:
-    """Return the way from an element's own axes to ``global``."""
+    """Return the transformation from the axes of an element to ``global``."""
     named: list[dict[str, Any]] = [
         {"name": a, "type": "channel"} if a == "c" else {"name": a, "type": "space", "unit": "unit"}
         for a in axes
@@ -118,7 +118,8 @@ def _write_squares(file: Path, squares: npt.NDArray[np.float64], names: pd.Index
 
     https://geoparquet.org/releases/v1.1.0/
     """
-    head = struct.pack("<BIII", 1, 3, 1, squares.shape[1])  # order, polygon, one ring, its points
+    # Byte order (little-endian), geometry type (polygon), number of rings, points of the ring.
+    head = struct.pack("<BIII", 1, 3, 1, squares.shape[1])
     shapes = [head + square.astype("<f8").tobytes() for square in squares]
     points = squares.reshape(-1, 2)
     column = {
@@ -128,7 +129,7 @@ def _write_squares(file: Path, squares: npt.NDArray[np.float64], names: pd.Index
         "bbox": [*points.min(0), *points.max(0)] if len(points) else [],
     }
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    # the index is written as pandas does, so that the tiles get their names back
+    # From pandas, so that the index is written too: it holds the names of the tiles.
     frame = pd.DataFrame({"geometry": shapes}, index=pd.Index(names, dtype=object))
     sheet = pa.Table.from_pandas(frame)
     sheet = sheet.replace_schema_metadata({**sheet.schema.metadata, b"geo": json.dumps(geo)})
@@ -140,8 +141,8 @@ def _write_table(group: zarr.Group, table: anndata.AnnData) -> None:
     table.obs = table.obs.assign(
         region=pd.Categorical([SHAPES] * table.n_obs), tile=table.obs_names.to_numpy(dtype=object)
     )
-    table.obs.index.name = None  # the column has the name
-    table.uns.pop("spatial")  # the picture is an element of its own
+    table.obs.index.name = None  # AnnData refuses an index with the name of a column
+    table.uns.pop("spatial")  # the store has the slide as an image
     table.uns["spatialdata_attrs"] = keys
     with anndata.settings.override(auto_shard_zarr_v3=False):
         anndata.io.write_elem(group, TABLE, table)

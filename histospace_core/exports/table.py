@@ -1,4 +1,4 @@
-"""A prediction as an AnnData laid out the way that scanpy and squidpy look for it."""
+"""A prediction as an AnnData with the layout that scanpy and squidpy expect."""
 
 from collections.abc import Sequence
 from math import e
@@ -14,29 +14,29 @@ from histospace_core.inference.layout import UNS_KEY
 from histospace_core.inference.store import as_uns
 
 BASES: Final = {"log10_cp10k": 10.0, "log1p_cp10k": e}
-"""Base of the logarithm of an expression unit; scanpy needs it to give fold changes."""
+"""Base of the logarithm of an expression unit; scanpy needs it to compute fold changes."""
 _LOW_RES = 600
 
 
 def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnData:
-    """Return tiles x genes with positions, slide picture, scale factors, scores and record.
+    """Return tiles x genes with positions, slide image, scale factors, scores and record.
 
     Parameters
     ----------
     prediction : Prediction
         An opened run.
     genes : sequence of str
-        Become the variables, in this order.
+        Variables of the table, in this order.
 
     Returns
     -------
     AnnData
-        ``X`` float32, in the unit that ``uns["histospace"]["model"]["expression_unit"]`` names.
-        Tiles without a prediction are left out, since NaN stops most analyses; ``obs["qc"]`` of
-        the run and `tiles` of the record count them. ``obsm["spatial"]`` are tile centres in
-        level-0 px; ``obs`` has ``array_row`` and ``array_col``, the place in the grid.
-        ``uns["spatial"][slide]`` holds ``images`` and ``scalefactors`` as Space Ranger's readers
-        do, so that squidpy and scanpy draw the slide; ``uns["log1p"]["base"]`` is the logarithm's.
+        ``X`` is float32, in the unit that ``uns["histospace"]["model"]["expression_unit"]`` names.
+        Tiles without a prediction are left out, because most analyses fail on NaN; ``obs["qc"]``
+        of the run and `tiles` of the record count them. ``obsm["spatial"]`` are tile centres in
+        level-0 px; ``obs`` has ``array_row`` and ``array_col``, the position in the grid.
+        ``uns["spatial"][slide]`` has ``images`` and ``scalefactors`` as for Space Ranger output, so
+        that squidpy and scanpy draw the slide; ``uns["log1p"]["base"]`` is the logarithm's base.
     """
     has_value = (prediction.obs["qc"] == "ok").to_numpy()
     if len(genes) == len(prediction.genes):
@@ -60,7 +60,7 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
 
 
 def library(prediction: Prediction) -> str:
-    """Return the slide's name as a key: what squidpy calls the library."""
+    """Return the slide's name as a key, which squidpy calls the library."""
     return safe_name(prediction.record.slide.name)
 
 

@@ -63,4 +63,4 @@ def test_a_file_that_is_no_geojson_is_said(page, sample_run, tmp_path: Path):
     page.goto(f"/characterise?run={sample_run}&view=Regions")
     field = page.get_by_test_id("stFileUploader").filter(has_text="QuPath")
     field.locator("input[type=file]").set_input_files(tmp_path / "notes.geojson")
-    page.get_by_text("is no GeoJSON").wait_for()
+    page.get_by_text("is not GeoJSON").wait_for()

@@ -60,9 +60,9 @@ def test_on_smooth_noise_the_naive_p_calls_what_q_does_not() -> None:
 @pytest.mark.parametrize(
     ("inside", "said"),
     [
-        (square(200), r"in this region: \d; .*larger"),
-        (np.zeros(SIDE**2, bool), "in this region: 0;"),
-        (np.arange(SIDE**2) >= 3, "outside this region: 3; .*smaller"),
+        (square(200), r"This region contains \d predicted tiles, .* larger"),
+        (np.zeros(SIDE**2, bool), "This region contains 0 predicted tiles,"),
+        (np.arange(SIDE**2) >= 3, "This region leaves 3 predicted tiles outside, .* smaller"),
     ],
 )
 def test_a_region_with_too_few_tiles_on_a_side_says_so(inside: np.ndarray, said: str) -> None:

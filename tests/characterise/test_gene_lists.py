@@ -34,12 +34,12 @@ def test_a_gmt_may_hold_many_lists_and_is_written_as_it_was_read():
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.txt", b"", "holds no gene names"),
-        ("a.csv", b"\n \n", "holds no gene names"),
-        ("a.csv", b"gene,p\n", "holds no gene names"),
-        ("a.csv", b"ERBB2\0GRB7", "is no plain text"),
-        ("a.txt", b"\xff\xfeE\0", "is no UTF-8 text"),
-        ("a.csv", b"PK\x03\x04\x90", "is no UTF-8 text"),
+        ("a.txt", b"", "contains no gene names"),
+        ("a.csv", b"\n \n", "contains no gene names"),
+        ("a.csv", b"gene,p\n", "contains no gene names"),
+        ("a.csv", b"ERBB2\0GRB7", "not plain text"),
+        ("a.txt", b"\xff\xfeE\0", "not UTF-8 text"),
+        ("a.csv", b"PK\x03\x04\x90", "not UTF-8 text"),
         ("a.gmt", b"no tabs here", "line 1"),
         ("a.txt", b"A " * 600_000, "larger than 1 MB"),
     ],

@@ -120,7 +120,7 @@ def test_a_constant_gene_has_no_p_value() -> None:
     [
         (np.zeros(SIDE**2), {}, "there are 1"),
         (HALF[:5], {}, "5 region labels"),
-        (HALF, {"versus": "middle"}, "No region 'middle'"),
+        (HALF, {"versus": "middle"}, "no region 'middle'"),
     ],
 )
 def test_what_cannot_be_tested_is_said(regions: np.ndarray, options: dict, said: str) -> None:

@@ -73,7 +73,7 @@ def test_corners_on_a_grid_that_touch_and_repeat_are_taken(points: list[tuple[in
     try:
         region = Region.drawn("a", points)
     except RegionError:
-        event("encloses nothing")
+        event("has no area")
         return
     rings = [ring for polygon in region.geometry["coordinates"] for ring in polygon]
     if region.geometry["type"] == "Polygon":

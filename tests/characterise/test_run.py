@@ -75,8 +75,9 @@ def test_drawn_regions_are_tested(tmp_path: Path) -> None:
     found = characterise_run(tmp_path / "run", annotations=file)
     assert found.summary["agreement"]["ari"] > 0.6
     assert found.summary["agreement"]["ari_shuffled_mean"] < 0.3
-    assert found.drawn is not None
-    called = found.drawn[(found.drawn["region"] == "Tumour") & (found.drawn["q_value"] < 0.1)]
+    markers = found.region_markers
+    assert markers is not None
+    called = markers[(markers["region"] == "Tumour") & (markers["q_value"] < 0.1)]
     assert {"KRT8", "KRT18", "KRT19"} <= set(called["gene"])
     assert tumour.any()
 

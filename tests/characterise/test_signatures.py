@@ -53,16 +53,16 @@ def test_unreliable_genes_are_not_used_unless_asked_for() -> None:
     assert "not scored: 2 of 3" in found.table["note"][0]
     assert np.isfinite(score_signatures(table, signature, reliable_only=False).scores).all()
     half = score_signatures(table, [Signature("s", "", ("A", "B", "D", *"EFGHIJ"))])
-    assert half.table["note"][0] == "rests on less than half of its genes"
+    assert half.table["note"][0] == "based on less than half of its genes"
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "holds no signature"),
+        (b"", "contains no signature"),
         (b"name only\n", "line 1: expected a name"),
-        (b"a\tsource\tG\na\tsource\tH\n", "line 2: 'a' is there twice"),
-        (b"\xff\xfe\x00", "is no text file"),
+        (b"a\tsource\tG\na\tsource\tH\n", "line 2: two signatures are named 'a'"),
+        (b"\xff\xfe\x00", "not a text file"),
     ],
 )
 def test_what_is_no_gmt_is_said(tmp_path: Path, content: bytes, said: str) -> None:

@@ -47,5 +47,5 @@ def test_what_an_earlier_attempt_left_whole_is_kept(prediction, tmp_path):
 
 
 def test_an_ending_of_another_form_is_refused(prediction, tmp_path):
-    with pytest.raises(StoreError, match=r"no form 'csv' with the ending '\.zarr'"):
+    with pytest.raises(StoreError, match=r"Unknown form 'csv' with extension '\.zarr'"):
         export_file(prediction.run_dir, "csv", tmp_path, name="s", suffix=".zarr")

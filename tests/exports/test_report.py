@@ -72,11 +72,11 @@ def test_every_part_is_there(html: str, run: Prediction) -> None:
     heads = re.findall(r"<h2>(.*?)</h2>", html)
     assert heads == [
         "Slide",
-        "Model, and how far to trust it",
+        "Model and its scores",
         "Maps",
-        "The best supported genes",
+        "Genes with the best scores",
         "Comparison with measured expression",
-        "Spatial domains",
+        "Tissue domains",
         "Methods",
     ]
     assert html.count(RESEARCH_USE) >= 2
@@ -155,7 +155,7 @@ def test_names_are_shown_and_not_run(prediction: Prediction, tmp_path: Path) -> 
     text = (tmp_path / "r.html").read_text("utf-8")
     assert "<script" not in text
     assert "&lt;script&gt;" in text
-    assert "Spatial domains" not in text
+    assert "Tissue domains" not in text
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_domains_are_those_that_characterise_finds(tmp_path: Path) -> None:
     )
     export_run(tmp_path / "run", "report", tmp_path / "r.html", ["KRT8"])
     text = (tmp_path / "r.html").read_text("utf-8")
-    table, controlled, *_ = text.split("Spatial domains")[1].split("</table>")
+    table, controlled, *_ = text.split("Tissue domains")[1].split("</table>")
     level = found.summary["levels"][found.domains.chosen]
     assert f"<td>{level['stability']:.2f}</td>" in controlled
     assert "noise without domains" in controlled

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file or one PDF, made from the run's folder alone."""
+"""The report of a run as one HTML file or one PDF, made only from the run's folder."""
 
 from histospace_core.exports.report.write import write_report
 

@@ -1,4 +1,4 @@
-"""What a report says: facts of the run, put in the order in which a reader asks for them."""
+"""The facts in a report: slide, tiles, model, scores, genes and comparisons."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from histospace_core.figures.colours import unit_label
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
 
 Rows = list[tuple[str, ...]]
-BEST: Final = 15
-"""Genes in the table of the best supported ones."""
-QC_WORDS: Final = {
+N_BEST: Final = 15
+"""Number of genes in the table of the genes with the best scores."""
+QC_LABELS: Final = {
     "ok": "predicted",
     "blank": "blank",
     "blurred": "blurred",
@@ -26,34 +26,37 @@ QC_WORDS: Final = {
 
 
 def comparisons(run_dir: Path) -> list[Comparison]:
-    """Return the comparisons with measured expression that lie in a run's folder."""
+    """Return the comparisons with measured expression in a run's folder."""
     return [open_comparison(f) for f in folders(run_dir, "spots.h5ad", "genes.csv")]
 
 
 def folders(run_dir: Path, *files: str) -> list[Path]:
-    """Return the folders, old to new, up to two levels below a run with `files` and a summary."""
+    """Return folders below a run that contain `files` and a summary, from old to new.
+
+    The search goes two levels deep.
+    """
     summaries = [*run_dir.glob("*/summary.json"), *run_dir.glob("*/*/summary.json")]
     found = [s for s in summaries if all((s.parent / file).is_file() for file in files)]
     return [s.parent for s in sorted(found, key=lambda s: (s.stat().st_mtime, s.parent.name))]
 
 
 def warnings(prediction: Prediction) -> list[str]:
-    """Return what a reader must know before any map."""
+    """Return the warnings at the top of the report."""
     record = prediction.record
     found = [record.domain.warning] if record.domain.warning else []
     if record.model.slide_was_trained_on:
         found.append(
-            "The model was trained on this very slide: the maps show what it has learnt by heart; "
-            "on a new patient expect the held-out scores."
+            "The model was trained on this slide, so the maps look better than they would on a new "
+            "patient; for a new patient, expect the held-out scores."
         )
     return [*found, *record.notes]
 
 
 def slide_rows(prediction: Prediction) -> Rows:
-    """Return what the slide is."""
+    """Return facts about the slide: (name, value)."""
     slide = prediction.record.slide
     mm = [side * slide.mpp / 1000 for side in (slide.width, slide.height)]
-    source = {"user": "given by the user", "file": "from the file"}[slide.mpp_source]
+    source = {"user": "entered by the user", "file": "from the file"}[slide.mpp_source]
     rows = [
         ("Slide", slide.name),
         ("Size", f"{slide.width:,} x {slide.height:,} px, {mm[0]:.1f} x {mm[1]:.1f} mm"),
@@ -65,16 +68,16 @@ def slide_rows(prediction: Prediction) -> Rows:
 
 
 def tile_rows(prediction: Prediction) -> Rows:
-    """Return how many tiles there are, and why some have no prediction."""
+    """Return the number of tiles by quality control: (name, value)."""
     tiles, counted = prediction.record.tiles, prediction.obs["qc"].value_counts()
     side, stride = (px * prediction.mpp for px in (tiles.side_level0_px, tiles.stride_level0_px))
     rows = [("Tissue tiles", f"{prediction.n_tiles:,}, {side:.0f} µm wide, every {stride:.0f} µm")]
     for reason in sorted(counted.index, key=lambda r: (r != "ok", r)):
         share = counted[reason] / max(prediction.n_tiles, 1)
-        rows.append((QC_WORDS.get(reason, reason), f"{counted[reason]:,} ({share:.1%})"))
+        rows.append((QC_LABELS.get(reason, reason), f"{counted[reason]:,} ({share:.1%})"))
     for reason, n in sorted(tiles.excluded.items()):
         if n:
-            rows.append((f"not tiled: {QC_WORDS.get(reason, reason)}", f"{n:,}"))
+            rows.append((f"not tiled: {QC_LABELS.get(reason, reason)}", f"{n:,}"))
     out_of_domain = prediction.obs["domain_score"] > OUT_OF_DOMAIN_SCORE
     rows.append(
         ("unlike the training tissue", f"{out_of_domain.sum():,} ({out_of_domain.mean():.1%})")
@@ -83,7 +86,7 @@ def tile_rows(prediction: Prediction) -> Rows:
 
 
 def model_rows(prediction: Prediction) -> Rows:
-    """Return what the model is: (name, value)."""
+    """Return facts about the model: (name, value)."""
     model, var = prediction.record.model, prediction.var
     interval = model.metrics.get("interval", {})
     rows: Rows = [
@@ -97,17 +100,17 @@ def model_rows(prediction: Prediction) -> Rows:
         rows.append((f"{interval.get('level', 0.9):.0%} intervals", interval["promise"]))
     if interval.get("measured_coverage"):
         covered = (f"{s} {c:.0%}" for s, c in sorted(interval["measured_coverage"].items()))
-        rows.append(("Their coverage, each section left out", ", ".join(covered)))
+        rows.append(("Measured coverage, by held-out section", ", ".join(covered)))
     return rows
 
 
 def score_rows(prediction: Prediction) -> Rows:
-    """Return the model's held-out scores beside the baseline's: (score, model, mean profile)."""
+    """Return the held-out scores of the model: (score, model, mean profile)."""
     var = prediction.var
     scored = var["held_out_pearson"].notna()
     metrics = prediction.record.model.metrics
     by, ratio = metrics.get("held_out_by", ""), metrics.get("mse_ratio_to_mean")
-    beats = (var["mse_ratio_to_mean"] < 1).sum()
+    better = (var["mse_ratio_to_mean"] < 1).sum()
     return [
         (
             f"per-gene r on held-out {by + 's' if by else 'sections'}, mean over "
@@ -121,13 +124,13 @@ def score_rows(prediction: Prediction) -> Rows:
             score(ratio or var["mse_ratio_to_mean"].median()),
             "1",
         ),
-        ("genes that beat the mean profile", f"{beats:,} of {len(var):,}", "0"),
-        ("genes called reliable", f"{var['reliable'].sum():,} of {len(var):,}", "0"),
+        ("genes with less error than the mean profile", f"{better:,} of {len(var):,}", "0"),
+        ("reliable genes", f"{var['reliable'].sum():,} of {len(var):,}", "0"),
     ]
 
 
 def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
-    """Return how far each gene can be trusted: gene, r, interval, error ratio, ceiling, verdict."""
+    """Return held-out scores: gene, r, interval, error ratio, share of the ceiling, reliability."""
     rows: Rows = []
     for gene in genes:
         row = prediction.var.loc[gene]
@@ -138,7 +141,7 @@ def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
                 score(row["held_out_pearson"]),
                 f"{score(row['ci_low'])} to {score(row['ci_high'])}",
                 score(row["mse_ratio_to_mean"]),
-                "not known" if pd.isna(ceiling) else f"{max(float(ceiling), 0):.0%}",
+                "unknown" if pd.isna(ceiling) else f"{max(float(ceiling), 0):.0%}",
                 "reliable" if row["reliable"] else "unreliable",
             )
         )
@@ -146,7 +149,7 @@ def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
 
 
 def comparison_rows(comparison: Comparison) -> Rows:
-    """Return a comparison's scores beside the baseline's: (score, prediction, mean profile)."""
+    """Return the scores of a comparison: (score, prediction, mean profile)."""
     s = comparison.summary
     return [
         (
@@ -165,14 +168,14 @@ def comparison_rows(comparison: Comparison) -> Rows:
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """Return how the comparison was made and what stands against it."""
+    """Return the warnings about a comparison, its alignment and its genes."""
     s = comparison.summary
     parts = [s["training_warning"], s["domain_warning"], s["alignment"]["message"], s["genes"]]
     return [part for part in parts if part]
 
 
 def compared_genes(comparison: Comparison, genes: Sequence[str], n: int) -> Rows:
-    """Return scores of the first `n` of `genes` that could be scored, else of the best known."""
+    """Return scores of the first `n` of `genes` that have one, otherwise of the best genes."""
     table = comparison.genes.dropna(subset=["pearson"]).set_index("gene")
     chosen = [gene for gene in genes if gene in table.index]
     if not chosen:
@@ -190,5 +193,5 @@ def compared_genes(comparison: Comparison, genes: Sequence[str], n: int) -> Rows
 
 
 def score(value: Any) -> str:
-    """Return a score with two digits, or the words for none."""
+    """Return a score with two digits, or "not scored"."""
     return "not scored" if value is None or pd.isna(value) else f"{value:.2f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""What a report says of spatial domains: the files of a characterisation, and their control."""
+"""Tissue domains in a report, read from the files of a characterisation."""
 
 import json
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from histospace_core.exports.report.content import Rows, folders, score
 
 @dataclass(frozen=True)
 class Domains:
-    """What `histospace characterise` found, as its files say.
+    """The result of `histospace characterise`, as in its files.
 
     Attributes
     ----------
     labels : Series of str
-        Domain by tile name; "" for a tile of none.
+        Domain by tile name; "" for a tile without a domain.
     summary : dict
-        The content of its `summary.json`.
+        Content of ``summary.json``.
     """
 
     labels: pd.Series
@@ -28,7 +28,7 @@ class Domains:
 
 
 def read_domains(run_dir: Path) -> Domains | None:
-    """Return the newest characterisation that lies in a run's folder, or None.
+    """Return the newest characterisation in a run's folder, or None.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read_domains(run_dir: Path) -> Domains | None:
 
 
 def domain_rows(found: Domains) -> Rows:
-    """Return the domains: name, tiles, confidence, markers, how far to trust them."""
+    """Return the domains: name, tiles, confidence, markers, trust."""
     return [
         (
             str(d["domain"]),
@@ -63,7 +63,7 @@ def domain_rows(found: Domains) -> Rows:
 
 
 def domain_scores(found: Domains) -> Rows:
-    """Return how sure the domains are beside a control: (score, these domains, control)."""
+    """Return the stability and agreement of the domains: (score, these domains, control)."""
     summary = found.summary
     levels = summary.get("levels", [])
     if not levels:
@@ -71,13 +71,13 @@ def domain_scores(found: Domains) -> Rows:
     level = levels[summary["chosen_level"]]
     rows: Rows = [
         ("stability under resampling", score(level["stability"]),
-         f"{score(level.get('stability_control'))}, noise without domains"),
+         f"{score(level.get('stability_control'))} on noise without domains"),
     ]  # fmt: skip
     for name, agreed in (
         ("measured domains", level.get("measured")),
         ("drawn regions", level.get("agreement", summary.get("agreement"))),
     ):
         if agreed and "ari" in agreed:
-            control = f"{score(agreed['ari_shuffled_mean'])}, moved elsewhere on the tissue"
+            control = f"{score(agreed['ari_shuffled_mean'])} at random positions on the tissue"
             rows.append((f"agreement with {name} (ARI)", score(agreed["ari"]), control))
     return rows

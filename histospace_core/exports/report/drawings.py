@@ -1,4 +1,7 @@
-"""The figures of a report, as PNG or, over the slide, JPEG: the same bytes for the same run."""
+"""The figures of a report: JPEG if they show the slide, otherwise PNG.
+
+The same run always gives the same bytes.
+"""
 
 import io
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ from histospace_core.figures.grid import tile_grid
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
 
 DPI: Final = 144
-#: Eight colours that common kinds of colour vision tell apart (Okabe and Ito 2008), yellow last.
+#: Eight colours that colour-blind people can tell apart (Okabe and Ito 2008), yellow last.
 DOMAIN_COLOURS: Final = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#f0e442",
 )  # fmt: skip
@@ -42,7 +45,7 @@ def overview(prediction: Prediction) -> bytes | None:
 
 
 def gene_map(prediction: Prediction, gene: str, unit: str) -> bytes:
-    """Draw one gene in tiles of true size; tiles unlike the training tissue are grey."""
+    """Draw one gene as tiles of true size; tiles that are out of domain are grey."""
     values = prediction.gene(gene).astype(np.float64)
     out_of_domain = prediction.obs["domain_score"].to_numpy() > OUT_OF_DOMAIN_SCORE
     figure, axes = _axes(3.3, _view(prediction), foot=0.62)
@@ -61,12 +64,12 @@ def gene_map(prediction: Prediction, gene: str, unit: str) -> bytes:
 
 
 def domain_colour(number: int) -> str:
-    """Return the colour of a domain, counted from 0."""
+    """Return the colour of a domain; numbers begin at 0."""
     return DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
 
 
 def domain_map(prediction: Prediction, labels: pd.Series, names: Sequence[str]) -> bytes:
-    """Draw which domain each tile belongs to, in `DOMAIN_COLOURS`; a tile of none stays bare."""
+    """Draw the domain of each tile in `DOMAIN_COLOURS`; a tile without a domain is transparent."""
     order = {name: i for i, name in enumerate(names)}
     number = labels.reindex(prediction.obs.index).map(order).to_numpy(dtype=np.float64)
     colours = [domain_colour(i) for i in range(len(names))]
@@ -78,7 +81,7 @@ def domain_map(prediction: Prediction, labels: pd.Series, names: Sequence[str]) 
 
 
 def reliability(var: pd.DataFrame) -> bytes:
-    """Draw how the held-out r is spread over genes, the baseline marked."""
+    """Draw the distribution of held-out r over genes, with the mean profile marked."""
     figure = Figure(figsize=(7.0, 2.2), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     axes.tick_params(labelsize=8)
@@ -101,7 +104,7 @@ def reliability(var: pd.DataFrame) -> bytes:
 
 
 def compared_maps(prediction: Prediction, comparison: Comparison, gene: str, unit: str) -> bytes:
-    """Draw measured beside predicted spots of one gene on one colour scale, and the scatter."""
+    """Draw measured and predicted spots of one gene on one colour scale, and a scatter plot."""
     column = comparison.spots.var_names.get_loc(gene)
     pair = [
         np.asarray(comparison.spots.layers[layer][:, column], np.float32).ravel()
@@ -145,7 +148,7 @@ def compared_maps(prediction: Prediction, comparison: Comparison, gene: str, uni
 def _view(
     prediction: Prediction, centres: npt.NDArray[np.float64] | None = None
 ) -> tuple[float, float, float, float]:
-    """Return the part of the slide to show: the tiles, or `centres`, and a margin."""
+    """Return the part of the slide to show: the tiles, or `centres`, with a margin."""
     slide = prediction.record.slide
     canvas = Canvas(slide.width, slide.height, prediction.mpp)
     shown = prediction.centres if centres is None else centres
@@ -153,14 +156,14 @@ def _view(
 
 
 def _shape(view: tuple[float, float, float, float]) -> float:
-    """Return the height of a view in its widths, within what a page bears."""
+    """Return height over width of a view, limited to what fits on a page."""
     return min(max((view[3] - view[1]) / (view[2] - view[0]), 0.4), 1.6)
 
 
 def _axes(
     width: float, view: tuple[float, float, float, float], foot: float = 0.0
 ) -> tuple[Figure, Axes]:
-    """Return axes of `width` inches, as high as the view is, with `foot` inches below them."""
+    """Return axes of `width` inches in the shape of the view, with `foot` inches below them."""
     height = width * _shape(view) + foot
     figure = Figure(figsize=(width, height), dpi=DPI)
     axes = figure.add_axes((0.0, foot / height, 1.0, 1 - foot / height))
@@ -236,7 +239,7 @@ def _colour_bar(figure: Figure, axes: Axes, shown: Any, label: str) -> None:
 
 
 def _jpeg(figure: Figure) -> bytes:
-    """Return a figure with the slide in it: a photograph is four times as large as PNG."""
+    """Return a figure that shows the slide; as PNG it would be four times as large."""
     FigureCanvasAgg(figure)
     file = io.BytesIO()
     figure.savefig(file, format="jpeg", pil_kwargs={"quality": 90, "subsampling": 0})

@@ -1,4 +1,4 @@
-"""The methods paragraph of a report: what was done, in words to cite, and the works to cite."""
+"""The methods paragraph of a report, with its references."""
 
 from collections.abc import Callable
 from typing import Final
@@ -33,7 +33,7 @@ WORKS: Final = {
 
 
 def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[str, list[str]]:
-    """Return the paragraph, works marked as ``[1]``, and the works in that order."""
+    """Return the paragraph, with references as ``[1]``, and the references in that order."""
     record = prediction.record
     slide, model, tiles = record.slide, record.model, record.tiles
     cited: list[str] = []
@@ -47,33 +47,34 @@ def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[s
     text = [
         f"The H&E slide ({slide.width:,} x {slide.height:,} px at {slide.mpp:g} µm/px"
         + (f", read with OpenSlide {cite('openslide')}" if slide.reader == "openslide" else "")
-        + f") was cut into tiles of {side:.0f} µm, {stride:.0f} µm apart, wherever tissue was "
-        f"found; {predicted:,} of {prediction.n_tiles:,} tiles passed quality control.",
+        + f") was divided into tiles of {side:.0f} µm at a stride of {stride:.0f} µm wherever "
+        f"tissue was detected; {predicted:,} of {prediction.n_tiles:,} tiles passed quality "
+        "control.",
         _stain(record.settings.stain, cite),
         f"Expression of {len(prediction.var):,} genes was predicted in "
         f"{unit_label(model.expression_unit)} with the model {model.name} of HistoSPACE "
         f"{record.versions['histospace']} {cite('histospace')}"
         + (
-            f", which adds to it features of EfficientNet-lite0 {cite('efficientnet')}"
+            f", which also uses features of EfficientNet-lite0 {cite('efficientnet')}"
             if model.network == "histospace-plus"
             else ""
         )
         + ".",
         "Scores are Pearson correlations of predicted with measured expression over the spots of "
-        "sections held out in training, beside the mean profile of the training spots, a "
-        "prediction without an image. A gene is called reliable if the lower end of the 95 % "
-        "interval of its correlation is above 0 and its error is below the mean profile's.",
+        "sections held out from training, compared with the mean profile of the training spots, "
+        "which uses no image. A gene is called reliable if the lower end of the 95 % interval of "
+        "its correlation is above 0 and its mean squared error is below that of the mean profile.",
     ]
     if "interval_half_width" in prediction.var:
         text.append(f"Prediction intervals are conformal {cite('conformal')}.")
     if compared:
         text.append(
-            "Measured spots were matched with the tiles they overlap; p-values use the effective "
-            f"number of spots {cite('clifford')}, q-values the method of Benjamini and Hochberg "
-            f"{cite('benjamini')}."
+            "Measured spots were matched to the tiles that they overlap; p-values are based on the "
+            f"effective number of spots {cite('clifford')}, and q-values on the method of "
+            f"Benjamini and Hochberg {cite('benjamini')}."
         )
     if domains:
-        text.append(f"Domains were found by Leiden clustering {cite('leiden')}.")
+        text.append(f"Tissue domains were found by Leiden clustering {cite('leiden')}.")
     text.append(_versions(record))
     return " ".join(part for part in text if part), [WORKS[key] for key in cited]
 
@@ -81,7 +82,7 @@ def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[s
 def _stain(name: str, cite: Callable[..., str]) -> str:
     if name == "none":
         return "Stains were not normalised."
-    return f"Stains were normalised after {name.capitalize()} {cite(name)}."
+    return f"Stains were normalised by the method of {name.capitalize()} {cite(name)}."
 
 
 def _versions(record: RunRecord) -> str:

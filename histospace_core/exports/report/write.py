@@ -1,4 +1,4 @@
-"""Write a report as HTML, or as PDF made of the same HTML."""
+"""Write a report as HTML, or as PDF from the same HTML."""
 
 import base64
 from collections.abc import Sequence
@@ -16,36 +16,38 @@ from histospace_core.figures.colours import unit_label
 from histospace_core.files import create
 from histospace_core.inference import RESEARCH_USE, Prediction
 
-COMPARED: Final = 3
-"""Genes that a comparison shows as maps."""
+N_COMPARED: Final = 3
+"""Number of genes of a comparison that are shown as maps."""
 _NO_PANGO = (
-    "PDF reports need the library Pango, which is not on this machine; install it (Debian: "
+    "PDF reports need the library Pango, which is not installed; install it (Debian: "
     "apt-get install libpango-1.0-0 libpangoft2-1.0-0) or write the report as HTML."
 )
 
 
 def write_report(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
-    """Write the report of a run: the same bytes for the same run.
+    """Write the report of a run; the same run always gives the same bytes.
 
-    Comparisons and characterisations that lie in the run's folder are part of it.
+    The report includes the comparisons and the newest characterisation in the run's folder.
 
     Parameters
     ----------
     prediction : Prediction
         An opened run.
     genes : sequence of str
-        One map each.
+        Genes to show as maps.
     out : pathlib.Path
         A new file ``*.html`` (self-contained) or ``*.pdf``.
 
     Raises
     ------
     StoreError
-        The file has another ending, exists or cannot be written; a part of the run is damaged.
+        The file has another extension, exists or cannot be written, or the run is damaged.
     """
     ending = out.suffix.lower()
     if ending not in (".html", ".pdf"):
-        raise StoreError(f"'{out.name}': a report is HTML or PDF; end its name in .html or .pdf.")
+        raise StoreError(
+            f"'{out.name}': a report is HTML or PDF; use a name that ends in .html or .pdf."
+        )
     with create(out) as part:
         html = _html(prediction, genes)
         part.write_bytes(html.encode() if ending == ".html" else _pdf(html))
@@ -75,7 +77,7 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
             for gene, row in zip(genes, content.gene_rows(prediction, genes), strict=True)
         ],
         reliability=_data(drawings.reliability(prediction.var)),
-        best=[row[:-1] for row in content.gene_rows(prediction, best.index[: content.BEST])],
+        best=[row[:-1] for row in content.gene_rows(prediction, best.index[: content.N_BEST])],
         comparisons=[_comparison(prediction, c, genes, unit) for c in compared],
         domains=domains and {
             "map": _data(drawings.domain_map(prediction, domains.labels, names)),
@@ -95,7 +97,7 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
 def _comparison(
     prediction: Prediction, comparison: Any, genes: Sequence[str], unit: str
 ) -> dict[str, Any]:
-    rows = content.compared_genes(comparison, genes, COMPARED)
+    rows = content.compared_genes(comparison, genes, N_COMPARED)
     return {
         "spots": comparison.summary["n_spots"],
         "rows": content.comparison_rows(comparison),
@@ -129,10 +131,11 @@ def _data(picture: bytes | None) -> str:
 def _pdf(html: str) -> bytes:
     try:
         import weasyprint
-    except OSError as error:  # raised where its C libraries are missing
+    except OSError as error:  # its C libraries are missing
         raise StoreError(_NO_PANGO) from error
     from matplotlib import font_manager
 
+    # The fonts come with matplotlib, so that a PDF does not depend on the fonts of the machine.
     fonts = "".join(
         f'@font-face {{ font-family: "Report"; font-weight: {weight}; src: url("{face}") }}'
         for weight, face in (

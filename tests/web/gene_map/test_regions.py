@@ -95,7 +95,7 @@ def test_a_renamed_region_stays_picked_and_a_slip_of_the_hand_is_said(saved):
     app = window(saved()[0].region_id)
     app.text_input[0].set_value("Core").run()
     press(app, "slip")
-    assert "encloses nothing" in app.error[0].value
+    assert "has no area" in app.error[0].value
     assert app.selectbox[0].value == saved()[0].region_id
     app.selectbox[0].select(regions.ALL).run()
     assert "region" not in app.query_params
