@@ -1,4 +1,4 @@
-"""The slide under a figure: its picture, a scale bar, and axes in level-0 pixels."""
+"""The slide under a figure: its image, a scale bar, and axes in level-0 px."""
 
 from dataclasses import dataclass
 from math import floor, log10
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from .colours import NEUTRAL
 
-#: The toolbar without a slab behind it, legible on light and dark pages and on the slide.
+#: A toolbar without background, legible on light and dark pages and on the slide.
 MODEBAR = {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": "#8a3a7b"}
 
 Box = tuple[float, float, float, float]
@@ -18,16 +18,16 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a map is drawn on.
+    """The slide that a map is drawn on.
 
     Attributes
     ----------
     width, height : float
         Size of the slide, level-0 px.
     mpp : float or None
-        Pixel size, um per level-0 px; without it no scale bar is drawn.
+        Pixel size, um per level-0 px; without it, no scale bar is drawn.
     image_url : str or None
-        Address of a picture of the whole slide, of any size.
+        URL of an image of the whole slide, of any size.
     """
 
     width: float
@@ -39,8 +39,8 @@ class Canvas:
 def view_box(canvas: Canvas, centres: npt.NDArray[np.float64], reach: float) -> Box:
     """Return ``(x0, y0, x1, y1)``: the part of the slide to show at first, level-0 px.
 
-    The tiles and a margin of `reach` and 3 % around them, so that a small biopsy on a large
-    slide fills the figure.
+    It contains the tiles with a margin of `reach` plus 3 %, so that a small biopsy on a large slide
+    fills the figure.
     """
     if len(centres) == 0:
         return 0.0, 0.0, canvas.width, canvas.height
@@ -64,10 +64,10 @@ def length_label(length_um: float) -> str:
 
 
 def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
-    """Return an empty figure with the slide's picture under it and a scale bar.
+    """Return an empty figure with the image of the slide and a scale bar.
 
-    Axes are level-0 px, x right and y down, equal in both directions. The bar lies under the
-    view in data units, so it stays true when the reader zooms.
+    The axes are level-0 px with equal scale, x to the right and y down. The scale bar is below the
+    view in data units, so it stays correct when the user zooms.
     """
     x0, y0, x1, y1 = view
     foot = 0.09 * (y1 - y0)
@@ -108,7 +108,7 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
 
 
 def colour_bar(label: str, unit: str) -> dict[str, Any]:
-    """Return a horizontal colour bar that lies under a map, for Plotly."""
+    """Return Plotly's settings of a horizontal colour bar below a map."""
     return {
         "title": {"text": f"{label}, {unit}", "side": "top"},
         "orientation": "h",
@@ -139,7 +139,7 @@ def _add_scale_bar(figure: go.Figure, view: Box, mpp: float) -> None:
         showarrow=False,
         xanchor="left",
         xshift=6,
-        # Its own ground: below it may lie glass, tissue, or a light or dark page.
+        # A background makes it legible on glass, on tissue, and on light and dark pages.
         font={"color": "#2a2433"},
         bgcolor="rgba(255,255,255,0.75)",
     )

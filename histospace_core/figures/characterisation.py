@@ -1,4 +1,4 @@
-"""Figures of a characterised run: its domains, its signatures, a gradient across an edge."""
+"""Figures of a characterisation: domains, signatures, and a gradient across an edge."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .canvas import MODEBAR, Canvas, slide_figure, view_box
 from .colours import NEUTRAL, OUT_OF_DOMAIN
 from .grid import tile_grid
 
-#: Okabe and Ito (2008), the lighter and darker first, then tints: neighbours stay distinct.
+#: Okabe and Ito (2008) first, dark and light in turn, then tints; neighbours in the list differ.
 DOMAIN_COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7f5fa8",
     "#8c564b", "#66c2a5", "#b15928", "#1b7837", "#a6cee3", "#fb9a99", "#b2df8a", "#fdbf6f",
@@ -31,20 +31,24 @@ def domain_map(
     opacity: float = 0.75,
     height: int = 600,
 ) -> go.Figure:
-    """Draw the domain of each tile over the slide, one trace a domain, so that each can be hidden.
+    """Draw the domain of each tile over the slide; each domain is a trace that can be hidden.
 
     Parameters
     ----------
     canvas : Canvas
     centres : (n, 2), level-0 px
     labels : int, (n,)
-        -1 leaves the slide bare.
+        Tiles with -1 are transparent.
     names : sequence of str
-        Of domain 0, 1, ...
+        Names of domain 0, 1, and so on.
     tile, stride : float
-        Side of a tile and distance between tiles, level-0 px.
+        Side of a tile and stride, level-0 px.
     out_of_domain : bool, (n,), optional
-        Tiles unlike the training tissue: drawn grey.
+        Tiles to draw in grey.
+    opacity : float
+        Opacity of the tiles, 0 to 1.
+    height : int
+        Height of the figure, screen px.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     grid = tile_grid(centres, tile, stride)
@@ -73,7 +77,7 @@ def domain_map(
 
 
 def domain_colour(number: int) -> str:
-    """Return the colour of a domain."""
+    """Return the colour of a domain; numbers begin at 0."""
     return DOMAIN_COLOURS[number % len(DOMAIN_COLOURS)]
 
 
@@ -83,14 +87,14 @@ def signature_figure(
     signatures: Sequence[str],
     names: Sequence[str],
 ) -> go.Figure:
-    """Draw the mean score of each signature in each domain; what was not scored is bare.
+    """Draw the mean score of each signature in each domain; missing scores are left blank.
 
     Parameters
     ----------
     scores : (n, signatures)
     labels : int, (n,)
     signatures, names : sequence of str
-        Of the columns and of the domains.
+        Labels of the signatures and of the domains.
     """
     means = np.full((len(signatures), len(names)), np.nan)
     for number in range(len(names)):
@@ -120,12 +124,12 @@ def signature_figure(
 
 
 def gradient_figure(bands: pd.DataFrame, genes: Sequence[str], *, unit: str) -> go.Figure:
-    """Draw mean expression against distance to an edge, inside to the left.
+    """Draw mean expression against the distance to an edge, with the inside on the left.
 
     Parameters
     ----------
     bands : DataFrame
-        As `boundary_gradient` returns it; gene i of `genes` is in ``mean_<i>, sem_<i>``.
+        Result of `boundary_gradient`; gene i of `genes` is in ``mean_<i>, sem_<i>``.
     genes : sequence of str
     unit : str
     """

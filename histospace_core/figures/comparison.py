@@ -1,4 +1,4 @@
-"""Predicted beside measured expression: maps of spots, their difference, a scatter plot."""
+"""Figures of predicted and measured expression: maps of spots, their difference, a scatter plot."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,15 @@ from scipy.ndimage import gaussian_filter
 from .canvas import MODEBAR, Canvas, colour_bar, slide_figure, view_box
 from .colours import INSIDE, NEUTRAL, robust_limits
 
-#: Usual width of a map beside another, screen px, from which the size of a spot is computed.
+#: Typical width of a map, screen px. The size of a spot is computed from it, because Plotly sizes
+#: markers in screen px, not in level-0 px.
 NOMINAL_WIDTH = 420.0
 
 
 def shared_limits(
     measured: npt.NDArray[np.float32], predicted: npt.NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Return one pair of colour limits for both maps: the wider of their robust limits."""
+    """Return colour limits for both maps, which include the robust limits of each."""
     one, other = robust_limits(measured), robust_limits(predicted)
     return min(one[0], other[0]), max(one[1], other[1])
 
@@ -64,14 +65,14 @@ def spot_map(
     ----------
     canvas : Canvas
     centres : (n, 2), level-0 px
-        Of the spots.
+        Centres of the spots.
     values : (n,)
     diameter : float
-        Of a spot, level-0 px.
+        Diameter of a spot, level-0 px.
     label, unit : str
         Name and unit of the values.
     limits : tuple of float
-        Ends of the colour scale, the same for both maps of a pair.
+        Ends of the colour scale.
     scale : str
         One of `figures.colours.SCALES`, or `DIVERGING`.
     selected : sequence of int, optional
@@ -115,14 +116,15 @@ def scatter(
 ) -> go.Figure:
     """Draw predicted against measured expression, one point per spot, with the line of equality.
 
-    The local density of points colours each point.
+    The colour of a point is the local density of points.
 
     Parameters
     ----------
     measured, predicted : (n,)
     gene, unit : str
     mean_profile : float, optional
-        The gene's mean over the training spots, drawn as a line: the prediction without an image.
+        The gene's mean over the training spots, drawn as a line. It is what the mean profile
+        predicts, which uses no image.
     selected : sequence of int, optional
         Spots to highlight; the others fade.
     height : int
@@ -179,5 +181,5 @@ def scatter(
 
 
 def _points(selected: Sequence[int] | None) -> list[int] | None:
-    """Return the points for Plotly, where an empty list would fade every point."""
+    """Return the points for Plotly, or None if there are none; an empty list would fade all."""
     return list(selected) if selected is not None and len(selected) else None

@@ -1,4 +1,4 @@
-"""How a value is spread, inside a selection and outside it."""
+"""Figure of the distribution of a value inside and outside a region."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,22 @@ def distribution(
     bins: int = 40,
     height: int = 240,
 ) -> go.Figure:
-    """Draw histograms of one value per tile, as shares, so that unequal groups compare.
+    """Draw histograms of one value per tile inside and outside a region.
+
+    The bars are shares of each group, so that groups of different sizes can be compared.
 
     Parameters
     ----------
     values : ndarray of float32, shape (n,)
-        What is not finite is left out.
+        Values that are not finite are left out.
     inside : ndarray of bool, shape (n,)
-        The selected tiles.
+        Whether each tile is in the region.
     label, unit : str
-        What the values are and what they are measured in.
+        Name and unit of the values.
     bins : int
         Number of equal bins, the same for both groups.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     finite = np.isfinite(values)
     groups = [("outside", finite & ~inside, OUTSIDE), ("inside", finite & inside, INSIDE)]

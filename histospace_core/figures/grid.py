@@ -1,4 +1,4 @@
-"""Tiles on their regular grid: a picture of one cell a tile."""
+"""Tiles as an image: their regular grid, with one cell per tile."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class TileGrid:
-    """Tiles on their regular grid, gaps included.
+    """The regular grid of tiles, including gaps.
 
     Attributes
     ----------
     x_edges, y_edges : ndarray, float64
         Edges of the cells, level-0 px.
     columns, rows : ndarray of int, shape (n,)
-        The cell of each tile.
+        Cell of each tile.
     """
 
     x_edges: npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ class TileGrid:
     rows: npt.NDArray[np.intp]
 
     def fill(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return `values` (n,) as a picture, NaN where there is no tile."""
+        """Return `values` (n,) as an image, with NaN where there is no tile."""
         shape = len(self.y_edges) - 1, len(self.x_edges) - 1
         picture = np.full(shape, np.nan, dtype=np.float32)
         picture[self.rows, self.columns] = values
@@ -44,20 +44,20 @@ def _axis(positions: npt.NDArray[np.float64], side: float, stride: float) -> tup
 
 
 def tile_grid(centres: npt.NDArray[np.float64], tile: float, stride: float) -> TileGrid:
-    """Lay tiles on their grid.
+    """Return the grid of tiles.
 
     Parameters
     ----------
     centres : ndarray of float64, shape (n, 2)
         Tile centres, level-0 px, on a regular grid.
     tile, stride : float
-        Side of a tile and distance between two, level-0 px. Tiles that overlap
-        (``stride < tile``) are drawn as wide as the stride, since only there they differ.
+        Side of a tile and stride, level-0 px. Tiles that overlap (``stride < tile``) are drawn as
+        wide as the stride, so that each pixel shows only one tile.
 
     Raises
     ------
     ValueError
-        When two tiles fall on the same cell: the centres are no grid of this stride.
+        Two tiles fall on the same cell, so the centres are not on a grid of this stride.
     """
     side = min(tile, stride)
     x_edges, columns = _axis(centres[:, 0], side, stride)

@@ -1,4 +1,4 @@
-"""Figures of the genes that mark domains."""
+"""Figures of the marker genes of domains."""
 
 from collections.abc import Sequence
 
@@ -10,33 +10,34 @@ from .canvas import MODEBAR
 from .characterisation import domain_colour
 
 UNRELIABLE = "†"
-"""Stands behind the name of a gene that does not pass the reliability rule."""
+"""Follows the name of an unreliable gene."""
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LARGEST_DOT = 22
 
 
 def gene_label(gene: str, reliable: bool) -> str:
-    """Return a gene's name, marked where it is not reliable."""
+    """Return a gene's name, with a mark if it is unreliable."""
     return gene if reliable else f"{gene} {UNRELIABLE}"
 
 
 def marker_figure(
     markers: pd.DataFrame, names: Sequence[str], *, unit: str, clear: float, per_domain: int = 5
 ) -> go.Figure:
-    """Draw the genes most clearly raised in each domain with their 95 % intervals.
+    """Draw the clearest markers of each domain with their 95 % intervals.
 
     Parameters
     ----------
     markers : DataFrame
-        ``Level.markers``: its regions are the numbers of the domains. What was measured is drawn
-        as an open diamond where the table has it.
+        ``Level.markers``; its regions are the numbers of the domains. Measured differences, if the
+        table has them, are open diamonds.
     names : sequence of str
+        Names of the domains.
     unit : str
-        Of expression.
+        Unit of expression.
     clear : float
-        Least effect, in standard deviations, from which a circle is filled.
+        Genes with at least this least effect, in standard deviations, are filled circles.
     per_domain : int
-        Genes shown.
+        Number of genes to show for each domain.
     """
     figure = go.Figure()
     for number, name in enumerate(names):
@@ -89,7 +90,7 @@ def marker_figure(
     rows = sum(len(trace.y) for trace in figure.data if "measured" not in str(trace.name))
     figure.update_layout(
         height=110 + 22 * rows,
-        xaxis_title=f"difference to the rest of the tissue, {unit} (95 % interval)",
+        xaxis_title=f"difference from the rest of the tissue, {unit} (95 % interval)",
         margin=_MARGIN,
         modebar=MODEBAR,
         showlegend=False,
@@ -98,18 +99,19 @@ def marker_figure(
 
 
 def marker_dots(markers: pd.DataFrame, names: Sequence[str], *, per_domain: int = 4) -> go.Figure:
-    """Draw the clearest markers of each domain against every domain.
+    """Draw the clearest markers of each domain in all domains.
 
-    Colour is the effect size in standard deviations, the dot's area the least effect: a gene
-    whose interval holds zero has none.
+    The colour of a dot is the effect size in standard deviations, and its area is the least effect;
+    a gene whose interval contains zero has no dot.
 
     Parameters
     ----------
     markers : DataFrame
         ``Level.markers``.
     names : sequence of str
+        Names of the domains.
     per_domain : int
-        Raised genes taken from each domain.
+        Number of genes to take from each domain.
     """
     raised = markers[markers["least_effect"] > 0]
     best = raised.groupby("region", sort=False).head(per_domain)

@@ -1,4 +1,4 @@
-"""The gene map: predicted expression in tiles of true size over the slide."""
+"""Figure of one value per tile over the slide, in tiles of true size."""
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,11 @@ def overlay(
     ----------
     canvas : Canvas
     centres : (n, 2), level-0 px
-        Of the tiles.
+        Centres of the tiles.
     values : (n,)
-        NaN leaves the slide bare.
+        Tiles with NaN are transparent.
     tile, stride : float
-        Side of a tile and distance between tiles, level-0 px.
+        Side of a tile and stride, level-0 px.
     label, unit : str
         Name and unit of the values.
     scale : str
@@ -42,16 +42,16 @@ def overlay(
     limits : tuple of float, optional
         Ends of the colour scale; by default the 2nd and 98th percentile.
     opacity : float
-        Of the tiles, 0 to 1.
+        Opacity of the tiles, 0 to 1.
     out_of_domain : bool, (n,), optional
         Tiles to draw in grey; their value is still shown on hover.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Trace 0 holds the tiles, trace 1 those out of domain, if any.
+        Trace 0 has the tiles, trace 1 those that are out of domain, if there are any.
     """
     figure = slide_figure(canvas, view_box(canvas, centres, tile), height=height)
     low, high = limits or robust_limits(values)
@@ -86,7 +86,7 @@ def _grey_tiles(
     label: str,
     unit: str,
 ) -> go.Heatmap:
-    """Return the tiles that are out of the model's domain, in one grey."""
+    """Return a trace with the tiles that are out of domain, in grey."""
     return go.Heatmap(
         z=grid.fill(np.where(grey, 0.0, np.nan)),
         customdata=grid.fill(np.where(grey, values, np.nan)),
@@ -97,7 +97,7 @@ def _grey_tiles(
         opacity=0.75,
         hoverongaps=False,
         hovertemplate=(
-            f"unlike the training tissue: {label} %{{customdata:.3f}} {unit} means little"
+            f"unlike the training tissue, so {label} %{{customdata:.3f}} {unit} is doubtful"
             "<extra></extra>"
         ),
     )

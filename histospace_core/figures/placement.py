@@ -1,4 +1,4 @@
-"""Measured spots over the slide, before they are compared: which of them lie on tissue."""
+"""Figure of measured spots over the slide, before a comparison: which spots are on tissue."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,16 @@ def placement_map(
     *,
     height: int = 460,
 ) -> go.Figure:
-    """Draw spot centres over the whole slide: discs on tissue, crosses beside it.
+    """Draw spot centres over the whole slide: discs on tissue, crosses off tissue.
 
     Parameters
     ----------
     canvas : Canvas
     centres : (n, 2), level-0 px
-        Of the spots. Those outside the slide widen the view by at most the slide's own size.
+        Centres of the spots. Spots outside the slide extend the view by at most the slide's size.
     on_tissue : bool, (n,)
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     size = np.array([canvas.width, canvas.height])
     margin = 0.02 * size

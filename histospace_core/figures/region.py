@@ -1,4 +1,4 @@
-"""Figure of a region against the rest of the tissue."""
+"""Figure that compares a region with the rest of the tissue."""
 
 import html
 
@@ -17,12 +17,12 @@ _NAMED = 6
 
 
 def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -> go.Figure:
-    """Draw each gene's difference against its p-value, coloured by whether its q-value is small.
+    """Draw the difference of each gene against its p-value; colours mark genes with a low q-value.
 
     Parameters
     ----------
     table : DataFrame
-        ``AgainstRest.table``; a gene that was not tested is left out.
+        ``AgainstRest.table``; genes that were not tested are left out.
     region, unit : str
         Name of the region, unit of expression.
     height : int
@@ -79,7 +79,7 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         modebar=MODEBAR,
-        xaxis_title=f"difference to the rest, {unit}",
+        xaxis_title=f"difference from the rest, {unit}",
         yaxis_title="−log10 p",
         showlegend=True,
         legend={"orientation": "h", "y": -0.18, "yanchor": "top"},

@@ -1,4 +1,4 @@
-"""Scores as figures: how they are spread over genes, two models gene by gene, the leaderboard."""
+"""Figures of scores: their distribution over genes, two models gene by gene, the leaderboard."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +18,19 @@ def score_spread(
     label: str = "per-gene r",
     height: int = 300,
 ) -> go.Figure:
-    """Draw how a correlation is spread over genes, beside the baseline and the noise ceiling.
+    """Draw the distribution of a correlation over genes, with the mean profile and noise ceiling.
 
     Parameters
     ----------
     scores : array-like, shape (n,)
-        One a gene; what is not finite is left out.
+        One score per gene; values that are not finite are left out.
     ceiling : float, or array-like of shape (n,), optional
-        The highest correlation that the noise of the counts allows: of the section, drawn as a
-        line, or of each gene, drawn as a second histogram.
+        The noise ceiling: of the section, drawn as a line, or of each gene, drawn as a second
+        histogram.
     label : str
-        What the scores are.
+        Name of the score.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     values = _finite(scores)
     limits = np.atleast_1d(np.asarray(np.nan if ceiling is None else ceiling, dtype=np.float64))
@@ -38,7 +38,7 @@ def score_spread(
     everything = np.concatenate([values, limits, [0.0]])
     edges = np.histogram_bin_edges(everything, 48)
     figure = go.Figure(_bars(values, edges, label, OUTSIDE))
-    high = 1.08  # a second line of labels, for marks that may stand close to the mean's
+    high = 1.08  # a second row of labels, since these marks may be close to that of the mean
     if limits.size > 1:
         figure.add_trace(_bars(limits, edges, "noise ceiling", NEUTRAL))
     _mark(figure, 0.0, _NO_IMAGE, NEUTRAL, "dot", high)
@@ -67,7 +67,7 @@ def model_scatter(
     names: tuple[str, str],
     height: int = 420,
 ) -> go.Figure:
-    """Draw one model's held-out r against another's, a point a gene, with the line of equality.
+    """Draw held-out r of two models, one point per gene, with the line of equality.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def model_scatter(
     first, second : ndarray, shape (n,)
         Scores of the two models.
     names : tuple of str
-        The models' names.
+        Names of the two models.
+    height : int
+        Height of the figure, screen px.
     """
     pool = np.concatenate([_finite(first), _finite(second), [0.0, 0.1]])
     low, high = float(pool.min()), float(pool.max())
@@ -103,12 +105,14 @@ def model_scatter(
 
 
 def ranking(table: pd.DataFrame, *, height: int | None = None) -> go.Figure:
-    """Draw the per-gene r of networks on one split, best at the top, with the noise ceiling.
+    """Draw the per-gene r of networks on one split, the best at the top, with the noise ceiling.
 
     Parameters
     ----------
     table : DataFrame
-        One row a network: `network`, `per_gene_pearson`, and `noise_ceiling` where known.
+        One row per network: `network`, `per_gene_pearson`, and optionally `noise_ceiling`.
+    height : int, optional
+        Height of the figure, screen px; by default it depends on the number of rows.
     """
     table = table.sort_values("per_gene_pearson")
     best = table["per_gene_pearson"] == table["per_gene_pearson"].max()
@@ -157,7 +161,7 @@ def _bars(
 
 
 def _mark(figure: go.Figure, x: float, text: str, colour: str, dash: str, y: float) -> None:
-    """Draw a line through the whole figure, with its meaning above it."""
+    """Draw a vertical line through the figure, with its label above."""
     line = {"color": colour, "dash": dash, "width": 1.5}
     figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", line=line)
     figure.add_annotation(

@@ -1,4 +1,4 @@
-"""How the loss went down, epoch by epoch."""
+"""Figure of the training loss by epoch."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from .colours import INSIDE, NEUTRAL
 
 
 def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
-    """Draw the loss of one stage, a line for each part (fold); the last part stands out.
+    """Draw the loss of one stage with a line for each part (fold); the last part is highlighted.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
         height=height,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         modebar=MODEBAR,
-        uirevision="loss",  # a new epoch does not undo the reader's zoom
+        uirevision="loss",  # keeps the user's zoom when a new epoch is added
         showlegend=True,
         legend={"orientation": "h", "y": -0.36, "yanchor": "top"},
         xaxis={"title": "epoch", "tickformat": "d", "dtick": _whole_steps(points["epoch"].max())},
@@ -45,7 +45,7 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
 
 
 def _whole_steps(last: float) -> int | None:
-    """Return the distance of the ticks where Plotly's own would fall between epochs."""
+    """Return the distance between ticks; with few epochs, Plotly would use fractions of one."""
     return 1 if last <= 10 else None
 
 

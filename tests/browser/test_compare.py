@@ -39,9 +39,9 @@ def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample
     toggle.click()
     page.get_by_text("Spots on tissue").first.wait_for()
     set_number(page, "Shift right, µm", str(shift))
-    set_number(page, "Turn clockwise, degrees", "2")
+    set_number(page, "Rotate clockwise, degrees", "2")
     page.get_by_text("as given: 95").wait_for()
-    page.get_by_role("button", name="Compare as placed").click()
+    page.get_by_role("button", name="Compare with this placement").click()
     text = f"shifted by {shift} µm to the right"
     page.get_by_text(text).wait_for(state="attached", timeout=180_000)
     steps.at_rest(page)
@@ -63,7 +63,7 @@ def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample
         figure = page.get_by_role("figure", name=f"{name}: ERBB2")
         figure.locator(".main-svg").first.wait_for()
 
-    steps.choose(page, "Show", "cannot be scored")
+    steps.choose(page, "Show", "genes that cannot be scored")
     page.get_by_text("genes cannot be scored").wait_for()
     page.get_by_label("Find genes").fill("KRT")
     page.get_by_label("Find genes").press("Enter")

@@ -1,1 +1,1 @@
-"""Compare: predicted and measured expression side by side."""
+"""The Compare page: predicted and measured expression side by side."""

@@ -1,4 +1,4 @@
-"""One gene of a comparison: measured, predicted and their difference; swipe; scatter."""
+"""One gene of a comparison: measured, predicted, their difference, and a scatter plot."""
 
 from functools import partial
 from typing import Any
@@ -18,12 +18,12 @@ from histospace_core.web.widgets.parts import CHART_CONFIG, plain
 from histospace_core.web.widgets.swipe import swipe
 
 VIEWS = {"side": "Side by side", "swipe": "Swipe"}
-LIMITS = {"shared": "One scale for both", "own": "A scale for each"}
+LIMITS = {"shared": "One colour scale for both", "own": "One colour scale each"}
 Values = npt.NDArray[np.float32]
 
 
 def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
-    """Show a gene's maps and the scatter; a selection in one shows in all."""
+    """Show the maps and the scatter plot of a gene; a selection in one applies to all."""
     spots, scope = comparison.spots, comparison.directory.name
     column = spots.var_names.get_loc(gene)
     measured, predicted = (
@@ -36,14 +36,14 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
     limits = shared_limits(measured, predicted)
     ends = [limits if shared else robust_limits(values) for values in (measured, predicted)]
     rows = selection.selected(scope)
-    look: dict[str, Any] = {"unit": unit, "selected": rows}
+    style: dict[str, Any] = {"unit": unit, "selected": rows}
     place: dict[str, Any] = {
         "diameter": run.prediction_record.tiles.side_level0_px,
         "canvas": run_canvas(run),
         "centres": spots.obsm["spatial"],
     }
     mean = float(spots.var["training_mean"].iloc[column])
-    points = scatter(measured, predicted, gene=gene, mean_profile=mean, **look)
+    points = scatter(measured, predicted, gene=gene, mean_profile=mean, **style)
     if view == "swipe":
         pair = [("measured", measured, ends[0]), ("predicted", predicted, ends[1])]
         _swipe(f"swipe-{scope}", place, pair, gene, unit)
@@ -51,7 +51,7 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
     else:
         maps = {"measured": (measured, ends[0]), "predicted": (predicted, ends[1])}
         charts = {
-            name: spot_map(**place, values=values, label=f"{gene} {name}", limits=end, **look)
+            name: spot_map(**place, values=values, label=f"{gene} {name}", limits=end, **style)
             for name, (values, end) in maps.items()
         }
         residual = predicted - measured
@@ -61,7 +61,7 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
             label=f"{gene} predicted − measured",
             limits=balanced_limits(residual),
             scale=DIVERGING,
-            **look,
+            **style,
         )
         charts["scatter"] = points
     _charts(charts, scope, f"{gene}, {len(spots)} spots, {unit}")
@@ -69,22 +69,22 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
 
 
 def _choice(label: str, name: str, options: dict[str, str], scope: str) -> str:
-    """Let the user choose; the address names what is not the first of the options."""
-    usual, wanted = next(iter(options)), st.query_params.get(name)
-    picked = st.segmented_control(
+    """Let the user choose an option and sync it to the URL, unless it is the first."""
+    first, from_url = next(iter(options)), st.query_params.get(name)
+    chosen = st.segmented_control(
         label,
         list(options),
-        default=wanted if wanted in options else usual,
+        default=from_url if from_url in options else first,
         format_func=options.__getitem__,
         required=True,
         label_visibility="collapsed",
         key=f"{name}-{scope}",
     )
-    if picked != usual:
-        st.query_params[name] = picked
-    elif wanted:
+    if chosen != first:
+        st.query_params[name] = chosen
+    elif from_url:
         del st.query_params[name]
-    return picked
+    return chosen
 
 
 def _swipe(
@@ -96,8 +96,8 @@ def _swipe(
 ) -> None:
     swipe(key, **place, halves=(pair[0], pair[1]), label=gene, unit=unit, scale=SCALES[0])
     st.caption(
-        "Draw the divider across the tissue, or move it with the arrow keys. The difference map is "
-        "in the view side by side."
+        "Drag the divider across the tissue, or move it with the arrow keys. The side-by-side view "
+        "also shows the difference."
     )
 
 
@@ -122,8 +122,8 @@ def _selected(rows: list[int], layers: dict[str, Values], unit: str, scope: str)
         st.button("Clear selection", on_click=selection.clear, args=(scope,))
     else:
         st.caption(
-            "Select with box or lasso in one figure: the same spots stand out in all. In the "
-            "scatter, brighter points are more crowded; on the dotted line the prediction equals "
-            "the measurement. Predictions vary less than measurements: what cannot be seen in the "
-            "image, noise included, stays near the mean."
+            "Select spots with box or lasso in one figure to highlight them in all. In the scatter "
+            "plot, brighter points are in denser areas; on the dotted line, the prediction equals "
+            "the measurement. Predictions vary less than measurements: variation that the image "
+            "does not show, such as counting noise, is predicted as the mean."
         )

@@ -1,4 +1,4 @@
-"""Where measured spots lie on a run's slide: what was checked, and a nudge by hand."""
+"""Registration of measured spots on a slide: automatic checks, and placement by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Source:
 
 
 def registration_facts(run: RunRow, comparison: Comparison) -> None:
-    """Say how the spots of a comparison lie on the tissue, and what each was compared with."""
+    """Show the registration of the spots, and the tiles that each spot is compared with."""
     summary = comparison.summary
     shares = summary["alignment"].get("share_on_tissue_by_orientation", {})
     with st.expander("Registration and resolution"):
@@ -46,42 +46,42 @@ def registration_facts(run: RunRow, comparison: Comparison) -> None:
                         "spots on tissue", format="%.0f %%", min_value=0, max_value=100
                     )
                 },
-                alt="Share of the spots that lie on tissue, in each of eight orientations",
+                alt="Share of spots on tissue in each of eight orientations",
             )
         st.markdown(plain(placement_text(summary.get("placement", {}))))
         st.markdown(plain(resolution_text(run, summary)))
 
 
 def placement_text(placement: dict) -> str:
-    """Say whether and how the spots were moved before they were compared."""
+    """Describe how the spots were moved by hand before the comparison, if they were."""
     if not placement.get("by_hand"):
-        return "The spots lie where the measurement puts them; nobody moved them."
+        return "The spots are at the positions in the measurement; they were not moved by hand."
     right, down = placement["shift_um"]
     return (
-        f"Placed by hand: {placement['orientation']}, turned by {placement['turn_degrees']:g}° "
-        f"clockwise, spread {placement['scale']:g}-fold, shifted by {right:g} µm to the right and "
-        f"{down:g} µm downwards."
+        f"Placed by hand: {placement['orientation']}, rotated by {placement['turn_degrees']:g}° "
+        f"clockwise, scaled by {placement['scale']:g}, shifted by {right:g} µm to the right and "
+        f"{down:g} µm down."
     )
 
 
 def resolution_text(run: RunRow, summary: dict) -> str:
-    """Say what of the prediction a measured spot is held against."""
+    """Describe the tiles that a measured spot is compared with."""
     tiles, mpp = run.prediction_record.tiles, run.prediction_record.slide.mpp
     side, stride = (px * mpp for px in (tiles.side_level0_px, tiles.stride_level0_px))
     left_out = summary["n_spots_measured"] - summary["n_spots"]
     return (
-        f"A spot is held against the mean of the predicted tiles under a square of {side:.0f} µm "
-        "centred on it, each weighted by the area it shares: the area that the model was trained "
-        f"to read one spot from. Tiles lie {stride:.0f} µm apart. {left_out:,} of "
-        f"{summary['n_spots_measured']:,} spots have less than half of their square predicted and "
-        "are left out."
+        f"Each spot is compared with the mean of the predicted tiles in a square of {side:.0f} µm "
+        "around it, weighted by the area that they share with the square; the model was trained to "
+        f"predict a spot from this area. The stride of the tiles is {stride:.0f} µm. {left_out:,} "
+        f"of {summary['n_spots_measured']:,} spots are left out because less than half of their "
+        "square is predicted."
     )
 
 
 @st.fragment
 @guarded
 def place_by_hand(run: RunRow, source: Source, compare: Callable[[Placement], None]) -> None:
-    """Let the user move the spots over the slide, look, and compare them as they then lie."""
+    """Let the user move the spots over the slide and start a comparison with that placement."""
     if not st.toggle("Place the spots by hand", key=f"place-{run.id}"):
         return
     prediction = get_context().tiles.open_run(run.id).prediction
@@ -91,26 +91,26 @@ def place_by_hand(run: RunRow, source: Source, compare: Callable[[Placement], No
     with inputs:
         placement = _inputs(run.id, as_given.shares)
         centres, _ = placed(prediction, given, placement)
-        now, on_tissue = registration(prediction, centres)
+        moved, on_tissue = registration(prediction, centres)
         metric(
             "Spots on tissue",
-            f"{now.on_tissue:.1%}",
+            f"{moved.on_tissue:.1%}",
             f"as given: {as_given.on_tissue:.1%}",
         )
         st.caption(
-            "Place the spots by the tissue, not by the scores: a placement chosen for its scores "
-            "proves nothing. It is recorded with the comparison."
+            "Place the spots by the tissue, not by the scores; scores prove nothing if the "
+            "placement was chosen for them. The placement is recorded with the comparison."
         )
         with st.container(horizontal=True):
-            if st.button("Compare as placed", type="primary"):
+            if st.button("Compare with this placement", type="primary"):
                 compare(placement)
-            st.button("Back to as given", on_click=_reset, args=(run.id,))
+            st.button("Reset the placement", on_click=_reset, args=(run.id,))
     with picture:
         st.plotly_chart(
             placement_map(run_canvas(run), centres, on_tissue),
             key=f"placement-{run.id}",
             config=CHART_CONFIG,
-            alt=f"{len(centres):,} measured spots over the slide, {now.on_tissue:.0%} on tissue",
+            alt=f"{len(centres):,} measured spots over the slide, {moved.on_tissue:.0%} on tissue",
         )
 
 
@@ -125,10 +125,10 @@ def _inputs(run_id: str, shares: dict[str, float]) -> Placement:
     shift_x = left.number_input("Shift right, µm", step=50.0, key=_key(run_id, "x"))
     shift_y = right.number_input("Shift down, µm", step=50.0, key=_key(run_id, "y"))
     turn = left.number_input(
-        "Turn clockwise, degrees", -180.0, 180.0, 0.0, step=1.0, key=_key(run_id, "turn")
+        "Rotate clockwise, degrees", -180.0, 180.0, 0.0, step=1.0, key=_key(run_id, "turn")
     )
     scale = right.number_input(
-        "Spread, factor", *SCALES, 1.0, step=0.01, format="%.3f", key=_key(run_id, "scale")
+        "Scale, factor", *SCALES, 1.0, step=0.01, format="%.3f", key=_key(run_id, "scale")
     )
     return Placement(orientation or AS_GIVEN, turn, scale, (shift_x, shift_y))
 

@@ -1,4 +1,4 @@
-"""All genes of a comparison: their distribution beside baseline and ceiling, table, reasons."""
+"""All genes of a comparison: the distribution of their scores, and a table."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from histospace_core.comparison.compare import Comparison
 from histospace_core.figures.scores import score_spread
 from histospace_core.web.widgets.parts import CHART_CONFIG, plain
 
-ALL, SCORED, BEATS = "all genes", "scored", "beat the mean profile"
-SIGNIFICANT, UNSCORED = "q below 0.05", "cannot be scored"
+ALL, SCORED, BEATS = "all genes", "scored genes", "genes with less error than the mean profile"
+SIGNIFICANT, UNSCORED = "genes with q below 0.05", "genes that cannot be scored"
 KINDS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     ALL: lambda table: pd.Series(True, table.index),
     SCORED: lambda table: table["pearson"].notna(),
@@ -28,13 +28,13 @@ _COLUMNS = {
 
 
 def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
-    """Return the scores of a comparison with each gene's ceiling and its reliability.
+    """Return the scores of a comparison, with the noise ceiling and reliability of each gene.
 
     Parameters
     ----------
     comparison : Comparison
     reliable : Series of bool
-        Of every gene of the model, by its name.
+        Whether each gene of the model is reliable; the index is its name.
     """
     table = comparison.genes
     ceiling = comparison.spots.var.get("noise_ceiling", pd.Series(dtype=np.float64))
@@ -48,7 +48,7 @@ def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
 def filtered(
     table: pd.DataFrame, kind: str = ALL, text: str = "", *, reliable_only: bool = False
 ) -> pd.DataFrame:
-    """Return the genes of a kind whose name holds one of the words of `text`."""
+    """Return the genes of a kind whose name contains one of the words of `text`."""
     keep = KINDS[kind](table)
     words = text.upper().replace(",", " ").split()
     if words:
@@ -60,7 +60,7 @@ def filtered(
 
 
 def reasons(table: pd.DataFrame) -> str:
-    """Say why genes have no score, in one sentence; "" where all have one."""
+    """Return a sentence with the reasons why genes have no score; "" if all have one."""
     notes = table.loc[table["pearson"].isna(), "note"].value_counts()
     if notes.empty:
         return ""
@@ -69,7 +69,7 @@ def reasons(table: pd.DataFrame) -> str:
 
 
 def genes_view(comparison: Comparison, reliable: pd.Series, choose: Callable[[str], None]) -> None:
-    """Show how the scores are spread, and the table; a chosen row becomes the gene on the maps."""
+    """Show the distribution of scores and the table; a selected row sets the gene of the maps."""
     table = gene_table(comparison, reliable)
     st.subheader("All genes", anchor=False)
     if table["pearson"].notna().any():
@@ -77,11 +77,12 @@ def genes_view(comparison: Comparison, reliable: pd.Series, choose: Callable[[st
             score_spread(table["pearson"], ceiling=table["noise_ceiling"]),
             key=f"spread-{comparison.directory.name}",
             config=CHART_CONFIG,
-            alt="Per-gene r on this section beside the mean profile and the noise ceiling",
+            alt="Per-gene r on this section, with the mean profile and the noise ceiling",
         )
         st.caption(
-            "Noise ceiling: the highest r that counts this shallow allow, by thinning them into "
-            "halves. At a few hundred molecules a spot the estimate is itself too high."
+            "Noise ceiling: the highest r that the counting noise allows, estimated by splitting "
+            "the counts into halves. With only a few hundred molecules per spot, the estimate is "
+            "too high."
         )
     _table(comparison, table, choose)
 
@@ -108,17 +109,18 @@ def _table(comparison: Comparison, table: pd.DataFrame, choose: Callable[[str], 
         column_config={**titles, **numbers},
         hide_index=True,
         height=320,
-        key=f"table-{scope}-{kind}-{text}-{reliable_only}",  # other rows: nothing is chosen
+        key=f"table-{scope}-{kind}-{text}-{reliable_only}",  # other rows clear the selection
         on_select="rerun",
         selection_mode="single-row",
         alt=f"Scores of {len(rows):,} genes",
     )
-    said = [f"{len(rows):,} of {len(table):,} genes.", reasons(table)]
-    said.append(f"p by {comparison.summary['p_values']}; q after Benjamini and Hochberg.")
-    said.append("A click on a column's head sorts; a chosen row's gene is shown on the maps.")
-    st.caption(plain(" ".join(part for part in said if part)))
-    picked = [names[row] for row in event["selection"]["rows"]]
+    sentences = [f"{len(rows):,} of {len(table):,} genes.", reasons(table)]
+    sentences.append(f"p by {comparison.summary['p_values']}; q by Benjamini and Hochberg.")
+    sentences.append("Click a column title to sort. Select a row to show its gene on the maps.")
+    st.caption(plain(" ".join(sentence for sentence in sentences if sentence)))
+    chosen = [names[row] for row in event["selection"]["rows"]]
     last = st.session_state.get(f"row-{scope}", [])
-    st.session_state[f"row-{scope}"] = picked
-    if picked and picked != last:
-        choose(picked[0])
+    st.session_state[f"row-{scope}"] = chosen
+    # Only a change counts: the selection stays in the table when another gene is chosen elsewhere.
+    if chosen and chosen != last:
+        choose(chosen[0])
