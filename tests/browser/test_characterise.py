@@ -47,7 +47,7 @@ def test_the_sample_is_characterised_and_looked_at(app, page, sample_run):
     field = page.get_by_test_id("stFileUploader").filter(has_text="QuPath")
     field.locator("input[type=file]").set_input_files(folder / "domains.geojson")
     page.get_by_text("Agreement with the drawn regions").wait_for()
-    page.get_by_text("moved elsewhere", exact=False).first.wait_for()
+    page.get_by_text("random positions", exact=False).first.wait_for()
     tests = steps.download(page, "Tests between regions as CSV")
     assert {"p_value", "q_value"} <= set(tests)
 

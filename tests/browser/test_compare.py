@@ -74,7 +74,7 @@ def test_spots_are_placed_by_hand_compared_swiped_and_filtered(app, page, sample
 def test_lists_mixtures_and_signatures_on_the_gene_map(page, any_run):
     page.goto(f"/gene_map?run={any_run}&gene=ERBB2&with=CD74")
     steps.shown(page, "CD74", 1)
-    page.get_by_text("Mix the two genes in one picture").click()
+    page.get_by_text("Blend the two genes into one picture").click()
     panel = steps.shown(page, "ERBB2 + CD74")
     page.wait_for_url("**mix=on*")
     assert panel.locator(".discs i").count() == 2
@@ -94,7 +94,7 @@ def test_lists_mixtures_and_signatures_on_the_gene_map(page, any_run):
     page.wait_for_url("**signature=*")
     steps.shown(page, "mine (signature)", 1)
     page.keyboard.press("Escape")
-    page.get_by_text("has no held-out score of this list").wait_for()
+    page.get_by_text("has no held-out score for this list").wait_for()
 
     page.goto(page.url)
     steps.shown(page, "ERBB2 + CD74")

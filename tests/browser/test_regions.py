@@ -82,11 +82,11 @@ def test_a_region_from_drawing_to_qupath_and_back(app, page, any_run, name):
     by_hand = ((stored.centres > box[0]) & (stored.centres < box[1])).all(axis=1)
     np.testing.assert_array_equal(by_hand, inside, "level-0 px from the top left")
 
-    bring(page, written, "Regions from back.geojson: 0. There already")
+    bring(page, written, "Regions imported from back.geojson: 0. Already present")
     drawn["properties"] = {"objectType": "annotation", "name": f"{name} ring"}
     middle = box.mean(axis=0)
     drawn["geometry"]["coordinates"].append((0.5 * (np.array(ring) - middle) + middle).tolist())
-    bring(page, drawn, "Regions from back.geojson: 1.")
+    bring(page, drawn, "Regions imported from back.geojson: 1.")
     outline(page, f"{name} ring").wait_for()
     page.get_by_text(f"{name} ring against the rest of the tissue").wait_for()
     again = [f["geometry"] for f in geojson(page)["features"] if "ring" in f["properties"]["name"]]

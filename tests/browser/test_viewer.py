@@ -129,10 +129,10 @@ def test_how_the_values_are_spread_stands_over_the_colours(app, page, any_run):
 def test_a_gene_beside_is_found_by_another_name(page, sample_run):
     page.goto(f"/gene_map?run={sample_run}&gene=VIM")
     steps.shown(page, "VIM")
-    steps.choose(page, "Beside it", "HER2")
+    steps.choose(page, "More genes", "HER2")
     steps.shown(page, "ERBB2", 1)
     page.wait_for_url("**with=ERBB2*")
-    steps.choose(page, "Beside it", "NOSUCH")
+    steps.choose(page, "More genes", "NOSUCH")
     page.get_by_text("no gene has this name: NOSUCH").wait_for()
     assert page.locator(".viewer .panel").count() == 2
 

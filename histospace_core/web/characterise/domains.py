@@ -1,4 +1,4 @@
-"""Views of a characterised run: its level, its scores, its domains."""
+"""Views of a characterisation: resolution, scores and domains."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from histospace_core.web.widgets.parts import CHART_CONFIG, metric, plain, run_t
 
 
 def level_picker(stored: StoredCharacterisation, key: str) -> int:
-    """Let the user choose how finely the tissue is parted; return the number of the level."""
+    """Let the user choose the resolution of the domains; return the index of the level."""
     levels = stored.summary["levels"]
     if len(levels) == 1:
         return 0
@@ -29,7 +29,7 @@ def level_picker(stored: StoredCharacterisation, key: str) -> int:
 
 
 def headline(stored: StoredCharacterisation, level: int) -> None:
-    """Say what the result rests on, and show the level's scores, each beside its control."""
+    """Show the tiles and genes that were used, warnings, and the level's scores with controls."""
     summary, facts = stored.summary, stored.summary["levels"][level]
     st.caption(
         f"{summary['n_tiles']:,} tiles · {summary['n_genes_used']:,} of {summary['n_genes']:,} "
@@ -43,16 +43,17 @@ def headline(stored: StoredCharacterisation, level: int) -> None:
             "Stability",
             _number(facts["stability"]),
             f"noise: {_number(facts['stability_control'], 'no domains')}",
-            help="Agreement (adjusted Rand index) with the domains of random 80 % of the tiles. "
-            "Beside it, the same of noise with as much variance, in which no domains are.",
+            help="Adjusted Rand index with the domains found in random subsets of 80 % of the "
+            "tiles. The control is the same index for noise of equal variance, which has no "
+            "domains.",
         )
         if "ari" in measured:
             metric(
                 "Agreement with measured domains",
                 f"{measured['ari']:.2f}",
-                f"moved elsewhere: {measured['ari_shuffled_mean']:.2f}",
-                help=f"Adjusted Rand index with {measured['n_measured_domains']} domains found on "
-                "the measured expression. Beside it, that of the same map moved elsewhere on the "
+                f"random positions: {measured['ari_shuffled_mean']:.2f}",
+                help=f"Adjusted Rand index with {measured['n_measured_domains']} domains found in "
+                "measured expression. The control is the same map at random positions on the "
                 f"tissue (p = {measured['p_value']:.3f}).",
             )
         outside = summary["share_outside_training_tissue"]
@@ -62,14 +63,14 @@ def headline(stored: StoredCharacterisation, level: int) -> None:
 
 
 def names_of(stored: StoredCharacterisation, level: int) -> list[str]:
-    """Names of a level's domains, marked where they are not to be trusted."""
+    """Return the names of a level's domains, with a mark on those with low trust."""
     return [
         with_trust_mark(f["domain"], f["trust"]) for f in stored.summary["levels"][level]["domains"]
     ]
 
 
 def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
-    """Draw the domains over the slide, with a table of how far to trust each."""
+    """Draw the domains over the slide, with a table of their size, confidence and markers."""
     facts = stored.summary["levels"][level]
     figure, table = st.columns([3, 2], gap="medium")
     with figure:
@@ -100,7 +101,7 @@ def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
                 "tiles": rows["n_tiles"],
                 "confidence": rows["confidence"].round(2),
                 "clear markers": rows["n_clear_markers"],
-                "clearest": rows["top_markers"].map(lambda genes: ", ".join(genes[:3])),
+                "top markers": rows["top_markers"].map(lambda genes: ", ".join(genes[:3])),
             }
         )
         st.dataframe(
@@ -108,12 +109,13 @@ def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
             hide_index=True,
             height="content",
             column_config={"confidence": st.column_config.NumberColumn(format="percent")},
-            alt="Domains, their size, and how far to trust each",
+            alt="Size, confidence and markers of each domain",
         )
         st.caption(
-            "Names are suggestions: the signature that stands out most. Confidence: how often the "
-            "domain's tiles fall to it when tiles are left out. ⚠ marks low trust. A clear marker "
-            f"is raised by at least {CLEAR_EFFECT:g} standard deviations."
+            "A domain is named after the signature with the largest difference; the name is only a "
+            "suggestion. Confidence: how often a tile is assigned to the same domain when other "
+            "tiles are left out. ⚠ marks low trust. A clear marker is higher in the domain by at "
+            f"least {CLEAR_EFFECT:g} standard deviations."
         )
         for name, trust in zip(names, rows["trust"], strict=True):
             if trust:
@@ -122,10 +124,10 @@ def domains_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
 
 
 def _effects(measured: dict[str, Any] | None) -> None:
-    """Say of which domains the measurement confirms what marks them."""
+    """Show for which domains the measurement confirms the markers."""
     if not measured or "effects" not in measured:
         return
-    st.markdown("**Are the markers in the measurement too?**")
+    st.markdown("**Does the measurement confirm the markers?**")
     rows = pd.DataFrame(measured["effects"])
     st.dataframe(
         rows[["region", "n_spots", "pearson", "pearson_shuffled_p95", "p_value"]],
@@ -135,21 +137,21 @@ def _effects(measured: dict[str, Any] | None) -> None:
             "region": "domain",
             "n_spots": "spots",
             "pearson": st.column_config.NumberColumn("r over genes", format="%.2f"),
-            "pearson_shuffled_p95": st.column_config.NumberColumn("elsewhere, 95 %", format="%.2f"),
+            "pearson_shuffled_p95": st.column_config.NumberColumn("control, 95 %", format="%.2f"),
             "p_value": st.column_config.NumberColumn("p", format="%.3f"),
         },
-        alt="Correlation over genes of predicted with measured differences, by domain",
+        alt="Correlation over genes of predicted with measured differences, for each domain",
     )
     st.caption(
-        "Correlation, over genes, of the predicted effect with the measured difference. Beside it "
-        "what the same domain moved elsewhere reaches in one of twenty cases."
+        "Correlation over genes of the predicted effect with the measured difference. Control: the "
+        "95th percentile for the same domain at random positions on the tissue."
     )
 
 
 def centres(stored: StoredCharacterisation) -> np.ndarray:
-    """Tile centres (n, 2), level-0 px."""
+    """Return the tile centres (n, 2), level-0 px."""
     return stored.domains[["x_px", "y_px"]].to_numpy(np.float64)
 
 
-def _number(value: float | None, none: str = "–") -> str:
-    return none if value is None else f"{value:.2f}"
+def _number(value: float | None, missing: str = "–") -> str:
+    return missing if value is None else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""View of a characterised run: the genes that mark its domains."""
+"""View of a characterisation: the markers of its domains."""
 
 import pandas as pd
 import streamlit as st
@@ -11,46 +11,50 @@ from histospace_core.figures.markers import UNRELIABLE, marker_dots, marker_figu
 from histospace_core.web.characterise.domains import names_of
 from histospace_core.web.widgets.parts import CHART_CONFIG
 
-_EVERY = "all domains"
+_ALL = "all domains"
 
 
 def markers_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
-    """Show the genes that mark the domains: filters, a figure, a table."""
+    """Show the markers of the domains: filters, a figure and a table."""
     names = names_of(stored, level)
     markers = stored.markers(level)
     if markers.empty:
-        st.info("Fewer than two domains are large enough to compare at this resolution.")
+        st.info(
+            "At this resolution, fewer than two domains are large enough to find markers; choose "
+            "another resolution."
+        )
         return
     which, least, search = st.columns([2, 2, 2])
-    domain = which.selectbox("Domain", [_EVERY, *names])
+    domain = which.selectbox("Domain", [_ALL, *names])
     smallest = least.slider(
         "Least effect, standard deviations",
         0.0,
         3.0,
         CLEAR_EFFECT,
         0.1,
-        help="The end of the 95 % interval nearer to zero: the effect is at least this large.",
+        help="The end of the effect's 95 % interval that is nearer to zero; the effect is at least "
+        "this large.",
     )
-    wanted = search.text_input("Find a gene", placeholder="part of its name")
+    text = search.text_input("Find a gene", placeholder="part of its name")
     with st.container(horizontal=True):
-        lowered = st.toggle("Lowered genes too", False)
-        trusted = not markers["reliable"].all() and st.toggle("Reliable genes only", True)
-    if trusted:
+        with_lower = st.toggle("Include genes that are lower in the domain", False)
+        reliable_only = not markers["reliable"].all() and st.toggle("Reliable genes only", True)
+    if reliable_only:
         markers = markers[markers["reliable"]]
-    shown = markers if domain == _EVERY else markers[markers["region"] == str(names.index(domain))]
-    effect = shown["least_effect"].abs() if lowered else shown["least_effect"]
+    shown = markers if domain == _ALL else markers[markers["region"] == str(names.index(domain))]
+    effect = shown["least_effect"].abs() if with_lower else shown["least_effect"]
     keep = effect >= smallest
-    if wanted:
-        keep &= shown["gene"].str.contains(wanted, case=False, regex=False)
+    if text:
+        keep &= shown["gene"].str.contains(text, case=False, regex=False)
     shown = shown[keep]
     unit = unit_label(stored.summary["expression_unit"])
-    if domain == _EVERY:
+    if domain == _ALL:
         figure = marker_dots(markers, names)
-        alt = f"Clearest markers of {len(names)} domains against every domain"
+        alt = f"Clearest markers of {len(names)} domains, in every domain"
     else:
         only = markers[markers["region"] == str(names.index(domain))]
         figure = marker_figure(only, names, unit=unit, clear=CLEAR_EFFECT, per_domain=20)
-        alt = f"Genes most clearly raised in {domain}, with their 95 % intervals"
+        alt = f"Clearest markers of {domain}, with their 95 % intervals"
     st.plotly_chart(figure, key=f"markers-{run.id}", config=CHART_CONFIG, alt=alt)
     _marker_table(shown, names)
 
@@ -73,13 +77,13 @@ def _marker_table(shown: pd.DataFrame, names: list[str]) -> None:
     st.markdown(f"**{len(table):,} genes**")
     st.dataframe(table, hide_index=True, height=320, column_config=numbers, alt="Markers")
     st.caption(
-        "By domain, largest least effect first. The domains were found on these very genes, so no "
-        "p-value is shown: it would test nothing. "
+        "Sorted by domain, then by least effect. No p-values are shown: the domains were found "
+        "from these genes, so a test would not be valid. "
         + (
-            "Measured q tests the same difference on the measurement, which the domains do not "
-            "know. "
+            "Measured q tests the same difference in the measurement, which was not used to find "
+            "the domains. "
             if "measured q" in table
-            else "Hold the run against a measurement to see which differences are in the tissue. "
+            else "Compare the run with a measurement to see which differences it confirms. "
         )
         + f"{UNRELIABLE} marks unreliable genes."
     )

@@ -1,4 +1,4 @@
-"""Regions drawn by a person, and edges: agreement, tests, gradients."""
+"""Domains and drawn regions: their agreement, tests between regions, gradients across edges."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -35,7 +35,7 @@ _MOST_GENES = 5
 
 @guarded
 def regions_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
-    """Compare with drawn regions, and follow genes across an edge."""
+    """Compare the domains with drawn regions, and show genes across an edge."""
     upload = st.file_uploader(
         "Regions drawn in QuPath (GeoJSON, full-resolution pixels)",
         type=["geojson", "json"],
@@ -52,9 +52,9 @@ def regions_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
         _agreement(run, stored, level, regions)
     else:
         st.caption(
-            "Upload annotations, or draw two regions on the Gene map, to see how far the domains "
-            "agree with them, and which genes differ between them. A gradient can follow the edge "
-            "of a domain without them."
+            "Upload annotations, or draw two regions on the Gene map, to see how well the domains "
+            "agree with them and which genes differ between them. Gradients across the edge of a "
+            "domain need no regions."
         )
     _gradient(run, stored, level, regions)
 
@@ -73,22 +73,23 @@ def _agreement(
         metric(
             "ARI",
             f"{scores['ari']:.2f}",
-            f"moved elsewhere: {scores['ari_shuffled_mean']:.2f}",
-            help="Adjusted Rand index of the domains and the drawn classes. Beside it the mean of "
-            f"the same map moved elsewhere on the tissue (p = {scores['p_value']:.3f}).",
+            f"random positions: {scores['ari_shuffled_mean']:.2f}",
+            help="Adjusted Rand index of the domains and the drawn regions. The control is the "
+            f"mean for the same map at random positions on the tissue (p = {scores['p_value']:.3f}"
+            ").",
         )
         st.metric("Annotated tiles", f"{scores['n_tiles']:,}", width="content")
     table = pd.DataFrame(
-        {"AUROC": scores["auroc"], "moved elsewhere": scores["auroc_shuffled_mean"]}
+        {"AUROC": scores["auroc"], "random positions": scores["auroc_shuffled_mean"]}
     )
     st.dataframe(
         table.rename_axis("class").reset_index(),
         hide_index=True,
         height="content",
         column_config={
-            c: st.column_config.NumberColumn(format="%.2f") for c in ("AUROC", "moved elsewhere")
+            c: st.column_config.NumberColumn(format="%.2f") for c in ("AUROC", "random positions")
         },
-        alt="How well the domains tell each drawn class",
+        alt="How well the domains separate each class of drawn regions from the others",
     )
     _tested(run, stored, drawn)
 
@@ -105,7 +106,7 @@ def _markers(folder: str, drawn: np.ndarray, all_genes: bool) -> pd.DataFrame:
 
 
 def _tested(run: RunRow, stored: StoredCharacterisation, drawn: np.ndarray) -> None:
-    """Genes that differ between the drawn regions; these know nothing of the genes."""
+    """Show genes that differ between drawn regions; the tests are valid, unlike for domains."""
     st.subheader("Genes that differ between the drawn regions", anchor=False)
     all_genes = stored.summary["n_genes_used"] == stored.summary["n_genes"]
     try:
@@ -130,9 +131,9 @@ def _tested(run: RunRow, stored: StoredCharacterisation, drawn: np.ndarray) -> N
     )
     called = int((found["q_value"] < 0.1).sum())
     st.caption(
-        f"{called:,} of {len(found):,} at q < 0.1, against regions of the same shape laid "
-        "elsewhere. These are differences of the predicted maps: held-out scores say how far the "
-        "maps are the tissue's."
+        f"{called:,} of {len(found):,} tests have q < 0.1, based on regions of the same shape at "
+        "random positions. These are differences between predicted values; the held-out scores "
+        "state how accurate the predictions are."
     )
     table = partial(genes_csv, found)
     download("Tests between regions as CSV", table, "regions", run.id[:8])
@@ -148,15 +149,15 @@ def _gradient(
     where, genes, width = st.columns([2, 3, 2])
     edge = where.selectbox("Edge of", range(len(edges)), format_func=edges.__getitem__)
     ranked = prediction.var.sort_values(["reliable", "held_out_pearson"], ascending=False)
-    picked = genes.multiselect(
-        f"Genes, up to {_MOST_GENES}; most reliable first",
+    chosen = genes.multiselect(
+        f"Genes, up to {_MOST_GENES}; best scores first",
         list(ranked.index),
         default=list(ranked.index[:2]),
         max_selections=_MOST_GENES,
         format_func=lambda g: g if prediction.var.loc[g, "reliable"] else f"{g} · unreliable",
     )
     width_um = width.number_input("Width of a band, µm", 50.0, 1000.0, 200.0, 50.0)
-    if not picked:
+    if not chosen:
         st.info("Choose a gene to see its gradient.")
         return
     if edge < len(regions):
@@ -164,20 +165,20 @@ def _gradient(
     else:
         inside = stored.labels(level) == edge - len(regions)
         distance = edge_distance(inside, centres(stored)) * prediction.mpp
-    values = np.column_stack([prediction.gene(gene) for gene in picked])
+    values = np.column_stack([prediction.gene(gene) for gene in chosen])
     bands = boundary_gradient(values, distance, width_um=width_um)
-    marks = [g if prediction.var.loc[g, "reliable"] else f"{g} †" for g in picked]
+    labels = [g if prediction.var.loc[g, "reliable"] else f"{g} †" for g in chosen]
     unit = unit_label(stored.summary["expression_unit"])
     st.plotly_chart(
-        gradient_figure(bands, marks, unit=unit),
+        gradient_figure(bands, labels, unit=unit),
         key=f"gradient-{run.id}",
         config=CHART_CONFIG,
-        alt=f"Mean of {', '.join(picked)} against the distance to the edge of {edges[edge]}",
+        alt=f"Mean of {', '.join(chosen)} against the distance to the edge of {edges[edge]}",
     )
     out_of_domain = stored.domains["unlike_training_tissue"].mean()
     st.caption(
-        "Bars: standard error over the tiles of a band as if they were independent, so a lower "
-        f"bound. {out_of_domain:.0%} of all tiles look unlike the training tissue."
+        "Error bars: standard error over the tiles of a band. It treats tiles as independent, so "
+        f"it is a lower bound. {out_of_domain:.0%} of all tiles look unlike the training tissue."
     )
 
 

@@ -1,4 +1,4 @@
-"""View of a characterised run: where each signature runs, and how far to trust its score."""
+"""View of a characterisation: maps of signatures, and the accuracy of their scores."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ from histospace_core.web.widgets.parts import CHART_CONFIG, run_text
 
 
 def signatures_view(run: RunRow, stored: StoredCharacterisation, level: int) -> None:
-    """Show where each signature runs, and how well its score is predicted."""
+    """Show the maps of the signatures, and how well their scores are predicted."""
     rows = pd.DataFrame(stored.summary["signatures"])
     scored = [name for name in rows["signature"] if stored.signatures[name].notna().any()]
     _signature_table(rows)
     if not scored:
         st.info(
-            "No signature has three genes that can be used; upload lists of your own, or use all "
+            "No signature has three genes that can be used; upload your own signatures, or use all "
             "genes."
         )
         return
@@ -60,8 +60,8 @@ def _signature_table(rows: pd.DataFrame) -> None:
         "signature": "signature", "n_used": "genes used", "n_genes": "of",
         "share_reliable": "reliable, of those predicted", "held_out_pearson": "held-out r",
         "random_pearson": "random lists", "random_p95": "random lists, 95 %",
-        "mean_gene_pearson": "held-out r, mean of its genes", "section_pearson": "r here",
-        "section_p_value": "p here", "note": "note",
+        "mean_gene_pearson": "mean held-out r of its genes", "section_pearson": "r on this section",
+        "section_p_value": "p on this section", "note": "note",
     }  # fmt: skip
     table = rows[[c for c in columns if c in rows]].rename(columns=columns)
     numbers: dict[str, Any] = {
@@ -72,10 +72,10 @@ def _signature_table(rows: pd.DataFrame) -> None:
     numbers["reliable, of those predicted"] = st.column_config.NumberColumn(format="percent")
     st.dataframe(table, hide_index=True, height="content", column_config=numbers, alt="Signatures")
     st.caption(
-        "Held-out r: predicted against measured score on patients that the model never saw. "
-        "Random lists: what as many reliable genes drawn at random reach against the same "
-        "measured score; a signature that does not beat them says no more than the tissue as a "
-        "whole."
+        "Held-out r: correlation of predicted with measured scores on held-out patients. Random "
+        "lists: the same for the same number of reliable genes chosen at random; a signature that "
+        "does not score higher shows nothing specific to its genes."
         if "held-out r" in table
-        else "The model has no held-out score of these lists: the mean over their genes stands in."
+        else "The model has no held-out scores for these signatures; use the mean held-out r of "
+        "their genes instead."
     )

@@ -1,4 +1,4 @@
-"""How gene maps are coloured: what the reader set, kept for the session and in the address."""
+"""The user's display settings of gene maps, stored in the session and in the URL."""
 
 import math
 from collections.abc import Mapping
@@ -10,25 +10,25 @@ from histospace_core.figures.colours import SCALES
 
 Limits = tuple[float, float]
 
-_SEPARATOR = "~"  # is in no gene's name and stays as it is in an address
+_SEPARATOR = "~"  # never part of a gene's name, and not escaped in a URL
 
 
 @dataclass(frozen=True)
 class DisplaySettings:
-    """Colours of a run's maps.
+    """Display settings of a run's maps.
 
     Attributes
     ----------
     opacity : float
-        0 to 1.
+        Opacity of the map, 0 to 1.
     shown : bool
-        Whether the map lies over the slide at all.
+        Whether the map is shown over the slide.
     scale : str
         One of `figures.colours.SCALES`.
     grey : bool
-        Tiles outside the model's domain are grey.
+        Whether tiles that are out of domain are grey.
     limits : dict of str to (float, float)
-        Ends of the colour scale of the genes whose limits the reader set.
+        Colour limits by gene, for genes whose limits the user set.
     """
 
     opacity: float = 0.7
@@ -39,23 +39,23 @@ class DisplaySettings:
 
     @classmethod
     def read(cls, raw: Any) -> Self:
-        """Take over what a browser sent; what makes no sense keeps its default."""
+        """Read settings from untrusted values, such as a browser's; invalid ones get defaults."""
         raw = raw if isinstance(raw, Mapping) else {}
-        usual, limits = cls(), raw.get("limits")
+        default, limits = cls(), raw.get("limits")
         opacity = _number(raw.get("opacity"))
         scale = raw.get("scale")
         pairs = {str(k): _pair(v) for k, v in limits.items()} if _is_dict(limits) else {}
         return cls(
-            opacity=usual.opacity if opacity is None else min(max(opacity, 0.0), 1.0),
+            opacity=default.opacity if opacity is None else min(max(opacity, 0.0), 1.0),
             shown=raw.get("shown") is not False,
-            scale=scale if scale in SCALES else usual.scale,
+            scale=scale if scale in SCALES else default.scale,
             grey=raw.get("grey") is not False,
             limits={gene: pair for gene, pair in pairs.items() if pair},
         )
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """Read what `to_query` wrote, or whatever stands there instead."""
+        """Read settings from URL parameters, as `to_query` returns them."""
         parts = [part.split(_SEPARATOR) for part in query.get("limits", "").split(",")]
         raw = {
             "scale": query.get("scale"),
@@ -67,15 +67,15 @@ class DisplaySettings:
         return cls.read(raw)
 
     def to_query(self) -> dict[str, str]:
-        """Return what differs from the default, as parameters of an address."""
-        usual = DisplaySettings()
+        """Return the settings that differ from the default as URL parameters."""
+        default = DisplaySettings()
         limits = [
             f"{_quoted(g)}{_SEPARATOR}{a:.6g}{_SEPARATOR}{b:.6g}"
             for g, (a, b) in self.limits.items()
         ]
         query = {
-            "scale": self.scale if self.scale != usual.scale else "",
-            "opacity": f"{self.opacity:g}" if self.opacity != usual.opacity else "",
+            "scale": self.scale if self.scale != default.scale else "",
+            "opacity": f"{self.opacity:g}" if self.opacity != default.opacity else "",
             "map": "" if self.shown else "off",
             "grey": "" if self.grey else "off",
             "limits": ",".join(limits),
@@ -83,16 +83,16 @@ class DisplaySettings:
         return {name: value for name, value in query.items() if value}
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `read` understands."""
+        """Return the settings for JSON; `read` reads them back."""
         return asdict(self)
 
 
 QUERY = ("scale", "opacity", "map", "grey", "limits")
-"""The parameters of an address that `DisplaySettings` owns."""
+"""The URL parameters of `DisplaySettings`."""
 
 
 def _quoted(name: str) -> str:
-    """Return a name without the signs that part limits: a signature may be called anything."""
+    """Return a name without separators, which the name of a signature may contain."""
     return quote(name, safe=" ").replace(_SEPARATOR, "%7E")
 
 

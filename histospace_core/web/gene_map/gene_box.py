@@ -1,4 +1,4 @@
-"""The field that a gene is chosen in: the deep-zoom viewer is told without a script."""
+"""A search field for a gene, whose script passes the choice to the viewer without a rerun."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,22 +16,22 @@ def gene_box(
     ----------
     run_id : str
     genes : sequence of str
-        What can be chosen, in this order.
+        The options, in this order.
     labels : mapping of str to str
-        Each gene with all that it may be found by.
+        Text of each option; the search looks in the whole text.
     label : str
-        What is written over the field.
+        Label of the field.
     key : str
-        Where the session keeps the gene; what is there at first is shown.
+        Session state key of the gene; it must already have a value.
 
     Returns
     -------
     str
-        The gene.
+        The chosen gene.
     """
     box = f"{key}-box"
 
-    def take_over() -> None:
+    def store_choice() -> None:
         gene = (st.session_state.get(box) or {}).get("gene")
         if gene in labels:
             st.session_state[key] = gene
@@ -45,6 +45,6 @@ def gene_box(
             "gene": gene,
             "genes": [[one, labels[one]] for one in genes],
         },
-        on_gene_change=take_over,
+        on_gene_change=store_choice,
     )
     return gene

@@ -1,4 +1,4 @@
-"""Lists of genes that a reader pastes or uploads: shown side by side, or as one signature."""
+"""Gene lists that the user pastes or uploads, to show side by side or as one signature."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from histospace_core.web.widgets.parts import plain
 
 
 def gene_lists(run_id: str, run_dir: Path, finder: GeneFinder) -> None:
-    """Let the user bring genes by name."""
+    """Let the user paste or upload a gene list and show it."""
     st.text_area(
-        "Paste genes: symbols, other names or Ensembl ids",
+        "Paste genes: symbols, aliases or Ensembl ids",
         key=f"paste-{run_id}",
         height=100,
         placeholder="ERBB2, HER2, ENSG00000141736 …",
@@ -37,14 +37,14 @@ def gene_lists(run_id: str, run_dir: Path, finder: GeneFinder) -> None:
             disabled=len(found.genes) < FEWEST_GENES,
             on_click=_show_signature,
             args=(run_id, run_dir, finder, chosen),
-            help="The mean z-score of the list's reliable genes, as a map of its own.",
+            help="Shows the mean z-score of the list's reliable genes as a map.",
         )
     if chosen or st.session_state[f"paste-{run_id}"].strip():
         st.caption("  \n".join(sentences(found)))
 
 
 def _uploaded(run_id: str) -> Signature | None:
-    """Return the list that the user chose from a file."""
+    """Return the list that the user chose from an uploaded file, if any."""
     file = st.file_uploader(
         "Or upload a list: text, CSV or GMT",
         type=["txt", "csv", "gmt"],
@@ -61,7 +61,7 @@ def _uploaded(run_id: str) -> Signature | None:
     if len(lists) == 1:
         return lists[0]
     return st.selectbox(
-        f"List, of {len(lists)}",
+        f"Choose one of {len(lists)} lists",
         lists,
         format_func=lambda one: f"{one.name}: {len(one.genes)} genes",
         key=f"which-list-{run_id}",
@@ -69,24 +69,24 @@ def _uploaded(run_id: str) -> Signature | None:
 
 
 def sentences(found: GeneMatches) -> list[str]:
-    """Say what became of a list: how many were found, under which name, and who was left out."""
-    said = [f"{len(found.genes):,} found."]
+    """Describe a search for genes: how many were found, what was renamed, what was left out."""
+    lines = [f"{len(found.genes):,} found."]
     if len(found.genes) > MOST_GENES:
-        said.append(f"Side by side, the first {MOST_GENES} are shown.")
+        lines.append(f"Side by side, only the first {MOST_GENES} are shown.")
     if found.renamed:
         pairs = [f"{plain(old)} is {plain(new)}" for old, new in list(found.renamed.items())[:6]]
-        said.append("; ".join(pairs) + ".")
-    strangers = []
+        lines.append("; ".join(pairs) + ".")
+    left_out = []
     if found.absent:
-        strangers.append(f"not predicted by this model: {_some(found.absent)}")
+        left_out.append(f"not predicted by this model: {_some(found.absent)}")
     if found.unknown:
-        strangers.append(f"no gene has this name: {_some(found.unknown)}")
+        left_out.append(f"no gene has this name: {_some(found.unknown)}")
     if found.ambiguous:
         names = [f"{name} ({' or '.join(genes)})" for name, genes in found.ambiguous.items()]
-        strangers.append(f"more than one gene has this name: {_some(names)}")
-    if strangers:
-        said.append(f"Left out: {'; '.join(strangers)}.")
-    return said
+        left_out.append(f"more than one gene has this name: {_some(names)}")
+    if left_out:
+        lines.append(f"Left out: {'; '.join(left_out)}.")
+    return lines
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
@@ -95,7 +95,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 
 def _found(run_id: str, finder: GeneFinder, chosen: Signature | None) -> GeneMatches:
-    """Return what a list comes to; the pasted one as it stands in its field by now."""
+    """Return the genes of the uploaded list, or else of the current text in the paste field."""
     if chosen:
         return finder.find_names(chosen.genes)
     return finder.find(st.session_state[f"paste-{run_id}"])
@@ -114,6 +114,6 @@ def _show_signature(
     names = _found(run_id, finder, chosen).names
     if len(names) >= FEWEST_GENES:
         name = chosen.name if chosen else "pasted list"
-        signature = Signature(name, "a reader's list", names)
+        signature = Signature(name, "list of the user", names)
         file = save_signatures(run_dir, to_gmt([signature]))
         st.session_state[f"signature-{run_id}"] = signature_key(file, signature)

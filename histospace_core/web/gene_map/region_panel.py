@@ -1,4 +1,4 @@
-"""The panel beside the map: select, name, redraw, delete and undo regions; exchange with QuPath."""
+"""The panel beside the map: select, edit and delete regions, undo, and exchange with QuPath."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from histospace_core.web.gene_map import regions
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import plain
 
-_DONE = {
+_ACTION_LABELS = {
     "draw": "drawing",
     "redraw": "redrawing",
     "rename": "renaming",
@@ -26,12 +26,12 @@ _DONE = {
 def region_panel(
     run: RunRow, prediction: Prediction, rows: Sequence[RegionRow], row: RegionRow | None
 ) -> None:
-    """Let the reader select a region and change it.
+    """Let the user select a region and change it.
 
     Parameters
     ----------
     rows : sequence of RegionRow
-        Those of the run.
+        Regions of the run.
     row : RegionRow or None
         The selected region, as `regions.selected_region` returns it.
     """
@@ -39,7 +39,7 @@ def region_panel(
         (st.error if error else st.success)(plain(sentence))
     names = {regions.ALL: "All tiles", **{r.region_id: r.name for r in rows}}
     key = f"picker-{run.id}"
-    # Set on every run: a selectbox remembers options by their names, and names change.
+    # Set on every rerun: a selectbox remembers options by their labels, and regions are renamed.
     st.session_state[key] = regions.ALL if row is None else row.region_id
     st.selectbox(
         f"Region, of {len(rows):,}" if rows else "Region",
@@ -47,10 +47,10 @@ def region_panel(
         key=key,
         on_change=lambda: regions.select(run.id, st.session_state[key]),
         format_func=names.__getitem__,
-        help="Draw on the map with Rectangle, Polygon or Lasso, or bring annotations from QuPath.",
+        help="Draw on the map with Rectangle, Polygon or Lasso, or import annotations from QuPath.",
     )
     if not rows:
-        st.caption("Draw a region on the map to hold it against the rest of the tissue.")
+        st.caption("Draw a region on the map to compare it with the rest of the tissue.")
     if row is not None:
         inside = regions.tiles_inside(row, prediction)
         st.caption(
@@ -61,7 +61,7 @@ def region_panel(
         st.info(
             f"Draw the new outline of {plain(redrawn.name)} on the map.", icon=":material/draw:"
         )
-        st.button("Keep its outline", on_click=regions.begin_redrawing, args=(run.id, None))
+        st.button("Keep the old outline", on_click=regions.begin_redrawing, args=(run.id, None))
     with st.container(horizontal=True):
         if row is not None:
             _changes(run, row)
@@ -87,30 +87,31 @@ def _changes(run: RunRow, row: RegionRow) -> None:
 
 
 def _save(run_id: str, row: RegionRow) -> None:
-    words = (st.session_state[f"{field}-{row.id}"] for field in ("name", "colour"))
-    regions.report_errors(run_id, regions.edit, row, *words)
+    values = (st.session_state[f"{field}-{row.id}"] for field in ("name", "colour"))
+    regions.report_errors(run_id, regions.edit, row, *values)
 
 
 def _undo(run: RunRow) -> None:
     change = get_context().catalog.last_change(run.id)
     if change is not None:
         st.button(
-            f"Undo {_words(change)}",
+            f"Undo {_change_label(change)}",
             icon=":material/undo:",
             on_click=regions.report_errors,
             args=(run.id, regions.undo, change.id),
         )
 
 
-def _words(change: Change) -> str:
+def _change_label(change: Change) -> str:
     first, *others = change.names
     more = f" and {len(others):,} more" if others else ""
-    return f"{_DONE[change.action]} {plain(first)}{more}"
+    return f"{_ACTION_LABELS[change.action]} {plain(first)}{more}"
 
 
 def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) -> None:
     """Import annotations from QuPath, and export regions to it."""
-    times = f"imported-{run.id}"  # a new uploader for each file, so that it is empty again
+    # The key of the uploader changes with each file, because a new uploader is empty.
+    times = f"imported-{run.id}"
     key = f"annotations-{run.id}-{st.session_state.get(times, 0)}"
     slide = prediction.record.slide
 

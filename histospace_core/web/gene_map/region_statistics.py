@@ -1,4 +1,4 @@
-"""A region against the rest of the tissue: one gene, then every gene."""
+"""Comparison of a region with the rest of the tissue, for one gene and for all genes."""
 
 from functools import partial
 from pathlib import Path
@@ -39,21 +39,23 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
 
     Parameters
     ----------
+    row : RegionRow
+        The selected region.
     gene : str
-        The one on the map.
+        The gene on the map.
     """
     st.subheader(f"{plain(row.name)} against the rest of the tissue", anchor=False)
-    every = st.toggle(
-        "Test the unreliable genes too",
+    all_genes = st.toggle(
+        "Test unreliable genes too",
         key=f"every-{run.id}",
-        help="By default only genes count that pass the model's reliability rule.",
+        help="By default, only reliable genes are tested.",
     )
     inside = tiles_inside(row, prediction)
     try:
-        # Known before the expression is read, which takes a moment.
+        # Checked first, because reading the expression takes seconds.
         predicted = (prediction.obs["qc"] == "ok").to_numpy()
         require_tiles(int((inside & predicted).sum()), int((~inside & predicted).sum()))
-        found = _tested(str(run.directory), row.id, every, inside)
+        found = _tested(str(run.directory), row.id, all_genes, inside)
     except HistospaceError as error:
         st.info(plain(error))
         return
@@ -66,7 +68,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
             volcano(found.table, region=row.name, unit=unit),
             key=f"volcano-{run.id}",
             config=CHART_CONFIG,
-            alt=f"Difference of each gene between {row.name} and the rest against its p-value",
+            alt=f"Difference of each gene between {row.name} and the rest, against its p-value",
         )
     with table:
         shown = found.table[[c for c in _COLUMNS if c in found.table]].rename(columns=_COLUMNS)
@@ -85,24 +87,27 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
             alt=f"Genes tested between {row.name} and the rest",
         )
     st.caption(
-        "Difference of the mean predicted expression, with its 95 % interval. p, q and interval "
-        "come from the same shape moved elsewhere on this tissue, since neighbouring tiles "
-        "repeat each other; a test that takes them for independent calls most genes on noise. "
-        "Draw the region from the histology: for one that was drawn around what a gene's map "
-        "shows, that gene's q tests nothing."
+        "Difference of mean predicted expression, with its 95 % interval. p, q and the interval "
+        "come from the same shape at random positions on this tissue, because neighbouring tiles "
+        "are correlated; a test that treats them as independent finds most genes significant even "
+        "in noise. Draw the region from the histology: if you drew it from a gene's map, the q of "
+        "that gene is not valid."
     )
     statistics = partial(_csv, found, prediction, row)
     download("Statistics as CSV", statistics, "region", row.name, run.id[:8])
 
 
 @st.cache_data(show_spinner="Testing the genes…", max_entries=16)
-def _tested(folder: str, state: int, every: bool, _inside: npt.NDArray[np.bool_]) -> AgainstRest:
+def _tested(
+    folder: str, state: int, all_genes: bool, _inside: npt.NDArray[np.bool_]
+) -> AgainstRest:
+    # `state` is the id of the region's current outline; it stands for `_inside` in the cache key.
     table = open_prediction(Path(folder)).to_anndata()
-    return against_rest(table, _inside, reliable_only=not every)
+    return against_rest(table, _inside, reliable_only=not all_genes)
 
 
 def _headline(found: AgainstRest, gene: str, unit: str) -> None:
-    """Say what the test rests on, and what it says of the gene on the map."""
+    """Show the numbers of tiles and genes, and the result for the gene on the map."""
     called = int((found.table["q_value"] < MAX_Q).sum())
     what = "tested" if found.n_tested == found.n_genes else "reliable and tested"
     st.markdown(
@@ -126,12 +131,12 @@ def _headline(found: AgainstRest, gene: str, unit: str) -> None:
 
 
 def _warn_out_of_domain(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:
-    """Say how much of the region the model has no business predicting."""
+    """Warn if tiles of the region are out of the model's domain."""
     n = int((prediction.obs["domain_score"].to_numpy()[inside] > OUT_OF_DOMAIN_SCORE).sum())
     if n:
         st.warning(
             f"{n:,} of the {inside.sum():,} tiles inside are unlike the training tissue (grey on "
-            "the map). They count here: what is said of the region rests on them, too."
+            "the map). The statistics of the region include them."
         )
 
 

@@ -1,4 +1,4 @@
-"""The regions of a run on a page: the selected one, its tiles, outlines and changes."""
+"""The regions of a run on a page: selection, tiles, outlines and changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from histospace_core.web.widgets.parts import remember_choice
 PARAMETER = "region"
 """URL parameter that holds the id of the selected region."""
 ALL = ""
-"""Stands for no region: all tiles."""
+"""The id that means no region, so all tiles."""
 _MOST_POINTS = 20_000
 """Outlines with more points are simplified for display; stored regions are not."""
 
@@ -66,7 +66,7 @@ def _tiles(
 
 
 def outlines(rows: Sequence[RegionRow], chosen: RegionRow | None) -> list[dict[str, Any]]:
-    """Return the regions as the viewer draws them: SVG paths in level-0 px, names, colours."""
+    """Return the regions for the viewer: SVG paths in level-0 px, names and colours."""
     return [
         {
             **_outline(row.run_id, row.id, row),
@@ -129,7 +129,7 @@ def take_drawing(run_id: str, points: Any) -> None:
         try:
             catalog.change_region(former, "redraw", shape=shape)
         except StoreError as error:  # keep the drawing even though the other window's outline wins
-            queue_message(run_id, f"{error} Your drawing is kept as a new region.", error=True)
+            queue_message(run_id, f"{error} Your drawing was saved as a new region.", error=True)
         else:
             return
     colour = domain_colour(len(catalog.regions(run_id)))
@@ -170,9 +170,9 @@ def import_annotations(run_id: str, data: bytes, file: str, size: tuple[float, f
         first, *_ = catalog.add_regions(run_id, drawn, "import")
         select(run_id, first.region_id)
     same = len(found.regions) - len(new)
-    sentences = [f"Regions from {file}: {len(new):,}."]
+    sentences = [f"Regions imported from {file}: {len(new):,}."]
     if same:
-        sentences.append(f"There already, unchanged: {same:,}.")
+        sentences.append(f"Already present and unchanged: {same:,}.")
     queue_message(run_id, " ".join([*sentences, *found.notes]))
 
 

@@ -1,4 +1,4 @@
-"""Choosing a signature for the gene map, and how far to trust it."""
+"""Choice of a signature for the gene map, and its held-out score."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from histospace_core.server.signature_lists import run_signature, run_signatures
 from histospace_core.web.widgets.parts import metric, plain
 
 PARAMETER = "signature"
-"""Of the address."""
+"""URL parameter for the key of the signature."""
 
 
 def signature_picker(run_id: str, run_dir: Path) -> tuple[str | None, str]:
@@ -21,36 +21,36 @@ def signature_picker(run_id: str, run_dir: Path) -> tuple[str | None, str]:
     Returns
     -------
     tuple of (str or None, str)
-        Its key, None for none; and why what was asked for cannot be shown, "" if it can.
+        Key of the signature, or None; and the reason why it cannot be shown, "" if it can.
     """
-    known = run_signatures(run_dir)
+    signatures = run_signatures(run_dir)
     state = f"signature-{run_id}"
-    wanted = st.session_state.get(state, st.query_params.get(PARAMETER))
-    lost = wanted is not None and wanted not in known
-    st.session_state[state] = None if lost else wanted
-    picked = st.selectbox(
+    current = st.session_state.get(state, st.query_params.get(PARAMETER))
+    missing = current is not None and current not in signatures
+    st.session_state[state] = None if missing else current
+    chosen = st.selectbox(
         "Signature: the mean z-score of a list's reliable genes",
-        [None, *known],
+        [None, *signatures],
         key=state,
-        format_func=lambda key: _words(known[key]) if key else "none",
+        format_func=lambda key: _label(signatures[key]) if key else "none",
     )
-    if picked is None:
+    if chosen is None:
         st.query_params.pop(PARAMETER, None)
-        text = "The signature of this link is not there any more; upload its list again."
-        return None, text if lost else ""
-    st.query_params[PARAMETER] = picked
-    found = get_context().tiles.signature(run_id, picked)
+        text = "The signature in this link no longer exists; upload its list again."
+        return None, text if missing else ""
+    st.query_params[PARAMETER] = chosen
+    found = get_context().tiles.signature(run_id, chosen)
     if not found.scored:
-        return None, f"Signature {known[picked].name}: {found.facts['note']}."
-    return picked, ""
+        return None, f"Signature {signatures[chosen].name}: {found.facts['note']}."
+    return chosen, ""
 
 
-def _words(signature: Signature) -> str:
+def _label(signature: Signature) -> str:
     return f"{signature.name}: {len(signature.genes)} genes"
 
 
 def signature_trust(run_id: str, prediction: Prediction, key: str) -> None:
-    """Say of a signature's map what it rests on, and how well such a score was predicted."""
+    """Show which genes a signature's map is based on, and its held-out score."""
     signature = run_signature(prediction.run_dir, key)
     facts = get_context().tiles.signature(run_id, key).facts
     skill = held_out_skill(prediction, signature)
@@ -61,27 +61,29 @@ def signature_trust(run_id: str, prediction: Prediction, key: str) -> None:
                 "Held-out r",
                 f"{skill['held_out_pearson']:.2f}",
                 f"random lists: {skill['random_pearson']:.2f}",
-                help="Predicted against measured score on patients that the model never saw. "
-                "Random lists: what as many reliable genes drawn at random reach against the same "
-                "measured score.",
+                help="Correlation of predicted with measured scores on held-out patients. Random "
+                "lists: the same for the same number of reliable genes chosen at random.",
             )
         metric(
             "Genes used",
             f"{facts['n_used']} of {facts['n_genes']}",
             f"{facts['n_known']} predicted",
-            help="Only genes that pass the reliability rule count.",
+            help="Only reliable genes are used.",
         )
     if skill is None:
         st.warning(
-            "The model's package has no held-out score of this list: how far its map can be "
-            f"trusted is not known. Its genes' own held-out r is {facts['mean_gene_pearson']:.2f} "
-            "in the mean (mean profile: 0)."
+            "The model package has no held-out score for this list, so the accuracy of its map is "
+            f"unknown. The mean held-out r of its genes is {facts['mean_gene_pearson']:.2f} (mean "
+            "profile: 0)."
         )
     elif skill["held_out_pearson"] <= skill["random_p95"]:
-        st.warning("No better than random lists: it says no more than the tissue as a whole.")
+        st.warning(
+            "This signature scores no better than random lists of genes, so its map shows nothing "
+            "specific to its genes."
+        )
     if facts["note"]:
-        st.caption(plain(f"It {facts['note']}."))
+        st.caption(plain(f"The score is {facts['note']}."))
     st.caption(
-        "Mean z-score over the tiles of this section: it compares places of one section, and is no "
-        f"amount. Source: {plain(signature.source or 'not stated')}."
+        "The score is a mean z-score: it compares tiles of this section and is not an amount. "
+        f"Source: {plain(signature.source or 'not stated')}."
     )

@@ -1,4 +1,4 @@
-"""The deep-zoom viewer: a slide and up to six gene maps over it, moved together."""
+"""The deep-zoom viewer: a slide with up to six gene maps, which move together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,19 +28,19 @@ MOST_GENES = 6
 
 
 def current_display_settings(run_id: str) -> DisplaySettings:
-    """Return the colours of a run's maps: as set in this session, else by the address."""
+    """Return the display settings of a run's maps, from this session or from the URL."""
     key = _display_settings_key(run_id)
     if key not in st.session_state:
         st.session_state[key] = DisplaySettings.from_query(st.query_params.to_dict())
     return st.session_state[key]
 
 
-def keep_display_settings(looks: DisplaySettings) -> None:
-    """Name in the address what differs from the default."""
-    wanted = looks.to_query()
+def keep_display_settings(settings: DisplaySettings) -> None:
+    """Write the settings that differ from the default to the URL."""
+    query = settings.to_query()
     for name in QUERY:
-        if name in wanted:
-            st.query_params[name] = wanted[name]
+        if name in query:
+            st.query_params[name] = query[name]
         elif name in st.query_params:
             del st.query_params[name]
 
@@ -49,60 +49,60 @@ def deep_zoom(
     run: RunRow,
     open_run: OpenRun,
     genes: Sequence[str],
-    looks: DisplaySettings,
+    settings: DisplaySettings,
     *,
     outlines: Sequence[Mapping[str, Any]],
     on_drawn: Callable[[Any], None],
     mixed: int = 0,
     signature: str | None = None,
 ) -> None:
-    """Show genes of a run over its slide, and let the reader draw on it.
+    """Show genes of a run over its slide, and let the user draw regions on it.
 
-    The viewer goes on while the page's script runs: where the reader looks stays, and a gene that
-    is exchanged does not load the slide again. What the reader sets is kept by
-    `current_display_settings`.
+    The viewer persists between reruns of the page: the view stays in place, and another gene does
+    not reload the slide. `current_display_settings` returns the settings that the user chooses in
+    the viewer.
 
     Parameters
     ----------
     run : RunRow
         A finished run.
     open_run : OpenRun
-        The same, as `Tiles.study` gives it.
+        The same run, from `Tiles.open_run`.
     genes : sequence of str
-        One to `MOST_GENES`.
-    looks : DisplaySettings
-        What the colours are at first; then the viewer's own controls count.
+        One to `MOST_GENES` genes.
+    settings : DisplaySettings
+        Initial settings; after that, the viewer's own controls apply.
     outlines : sequence of mapping
-        Regions, as `regions.outlines` gives them.
+        Regions, from `regions.outlines`.
     on_drawn : callable
-        Told the corners of what was drawn, as the browser sent them.
+        Called with the corners of a drawing, as the browser sent them.
     mixed : int
-        How many of the genes, from the first, are mixed into one picture: 0, 2 or 3.
+        Number of genes, from the first, that are blended into one image: 0, 2 or 3.
     signature : str, optional
-        Key of a signature to show after them, in place of the last where there are too many.
+        Key of a signature to show last; if there are too many maps, it replaces the last gene.
     """
     key = f"viewer-{run.id}"
 
-    def take_over() -> None:
+    def store_settings() -> None:
         state = st.session_state.get(key) or {}
         st.session_state[_display_settings_key(run.id)] = DisplaySettings.read(state.get("looks"))
 
-    def hand_over() -> None:
+    def pass_drawing() -> None:
         on_drawn((st.session_state.get(key) or {}).get("drawn"))
 
-    data = viewer_data(run, open_run, _layers(run, open_run, genes, mixed, signature), looks)
+    data = viewer_data(run, open_run, _layers(run, open_run, genes, mixed, signature), settings)
     component("viewer/viewer", module="viewer/viewer.js")(
         key=key,
         data={**data, "regions": outlines},
-        on_looks_change=take_over,
-        on_drawn_change=hand_over,
+        on_looks_change=store_settings,
+        on_drawn_change=pass_drawing,
     )
 
 
 def viewer_data(
-    run: RunRow, open_run: OpenRun, layers: Sequence[dict[str, Any]], looks: DisplaySettings
+    run: RunRow, open_run: OpenRun, layers: Sequence[dict[str, Any]], settings: DisplaySettings
 ) -> dict[str, Any]:
-    """Return what the viewer's script is told; all of it may be seen by the reader."""
+    """Return the data for the viewer's script. The user can read it, so it holds no secrets."""
     prediction, pyramid = open_run.prediction, open_run.pyramid
     canvas = Canvas(pyramid.width, pyramid.height)
     layer, token = run_layer(run.id)
@@ -123,7 +123,7 @@ def viewer_data(
         "n_out_of_domain": int(open_run.out_of_domain.sum()),
         "scales": {name: colour_table(name).tobytes().hex() for name in SCALES},
         "out_of_domain": OUT_OF_DOMAIN.removeprefix("#"),
-        "looks": looks.to_json(),
+        "looks": settings.to_json(),
         "genes": list(layers),
     }
 
@@ -131,7 +131,7 @@ def viewer_data(
 def _layers(
     run: RunRow, open_run: OpenRun, genes: Sequence[str], mixed: int, signature: str | None
 ) -> list[dict[str, Any]]:
-    """Return what each panel shows."""
+    """Return the data of each panel."""
     shown = [_gene(open_run, run.id, gene) for gene in genes[:MOST_GENES]]
     if mixed:
         shown = [_mix(open_run, shown[:mixed]), *shown[mixed:]]
@@ -162,7 +162,7 @@ def _gene(open_run: OpenRun, run_id: str, gene: str) -> dict[str, Any]:
 
 
 def _mix(open_run: OpenRun, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Print genes over each other, each in an ink."""
+    """Return a panel that blends genes, each in its own ink."""
     genes = [part["name"] for part in parts]
     rows = open_run.prediction.var.loc[genes]
     scores = ", ".join("none" if pd.isna(r) else f"{r:.2f}" for r in rows["held_out_pearson"])
@@ -196,14 +196,14 @@ def _signature(open_run: OpenRun, run_id: str, key: str) -> dict[str, Any]:
 
 
 def skill_text(skill: Mapping[str, float] | None, mean_gene_pearson: float) -> str:
-    """Return how far to trust a signature's map in a few words."""
+    """Return a short text with the held-out score of a signature."""
     if skill is None:
-        return f"no held-out score of its own; mean r of its genes {mean_gene_pearson:.2f}"
+        return f"no held-out score; mean held-out r of its genes {mean_gene_pearson:.2f}"
     return f"held-out r {skill['held_out_pearson']:.2f}, random lists {skill['random_pearson']:.2f}"
 
 
 def score_text(row: pd.Series) -> str:
-    """Return a gene's held-out score in a few words."""
+    """Return a short text with the held-out score of a gene."""
     if pd.isna(row.held_out_pearson):
         return "no held-out score"
     text = f"held-out r {row.held_out_pearson:.2f}, mean profile 0"
@@ -211,4 +211,4 @@ def score_text(row: pd.Series) -> str:
 
 
 def _display_settings_key(run_id: str) -> str:
-    return f"looks-{run_id}"
+    return f"display-settings-{run_id}"
