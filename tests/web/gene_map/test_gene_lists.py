@@ -32,7 +32,7 @@ def test_strangers_and_ambiguous_names_are_one_sentence() -> None:
 
 
 def test_a_kept_list_is_found_again_by_its_key_beside_the_shipped_ones(tmp_path: Path) -> None:
-    own = Signature("my list/of, 3~", "a reader's list", ("ERBB2", "GRB7", "nonsense"))
+    own = Signature("my list/of, 3~", "list of the user", ("ERBB2", "GRB7", "nonsense"))
     key = signature_key(save_signatures(tmp_path, to_gmt([own])), own)
     assert run_signature(tmp_path, key) == own
     known = run_signatures(tmp_path)
