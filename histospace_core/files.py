@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and the hash of their content."""
+"""Write files and folders atomically, and hash their content."""
 
 import errno
 import hashlib
@@ -20,18 +20,18 @@ FileVersion = tuple[Path, int, int]
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yield a new path beside `path` to write to; it takes the place of `path` at the end.
+    """Yield a temporary path in the same folder; it replaces `path` at the end of the block.
 
-    If the block fails, nothing is left and `path` is as it was. A file replaces a file; a folder
-    does not replace another folder that holds something.
+    If the block fails, `path` is unchanged and nothing else is left. A file replaces a file; a
+    folder replaces only an empty folder.
 
     Parameters
     ----------
     path
-        A file or a folder; the folder that holds it is made if absent.
+        A file or a folder; its parent folder is created if missing.
     durable
-        Whether the content must survive a power cut. Where the reader detects a torn file and can
-        make it again, False saves the wait for the disk.
+        Whether the content must survive a power cut. False is faster; use it for files whose
+        damage is detected on reading and which can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.part")
@@ -42,14 +42,14 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
         else:
             part.replace(path)
     finally:
-        with suppress(OSError):  # never written, or moved into place
+        with suppress(OSError):  # it was never written, or is already in place
             shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Rename a finished file or folder on one disk so that the result survives a power cut.
+    """Rename a finished file or folder within one disk so that the result survives a power cut.
 
-    A rename may reach the disk before the content does; so the content is flushed first.
+    A rename may reach the disk before the content does, so the content is flushed first.
     """
     if source.is_dir():
         for folder, _, names in os.walk(source):
@@ -63,7 +63,7 @@ def move_into_place(source: Path, target: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Write what the system still holds of a file or a folder's listing to the disk."""
+    """Flush a file, or the listing of a folder, from the system's cache to the disk."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except (IsADirectoryError, PermissionError):  # Windows cannot open a folder
@@ -71,25 +71,25 @@ def _flush(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # no such thing there
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # no fsync here
             raise
     finally:
         os.close(handle)
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     with atomic_write(path, durable=durable) as part:
         part.write_bytes(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def require_new(path: Path) -> None:
-    """Refuse to write where something is already.
+    """Refuse to overwrite an existing file or folder.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def require_new(path: Path) -> None:
 
 @contextmanager
 def create(path: Path) -> Iterator[Path]:
-    """Yield a path to write a new file or folder to, which becomes `path`; see `atomic_write`.
+    """Create a new file or folder atomically: yield the path to write to, see `atomic_write`.
 
     Raises
     ------
@@ -115,19 +115,19 @@ def create(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(path: Path, what: str = "") -> Iterator[None]:
-    """Turn what a disk can do while the block writes `path` into a StoreError.
+    """Turn an OSError of the block, which writes `path`, into a StoreError with a remedy.
 
     Parameters
     ----------
     what
-        What is written, for the sentence; "" where the name of `path` says it.
+        What is written, for the message; "" if the name of `path` is enough.
     """
     try:
         yield
     except OSError as error:
         reason, remedy = error.strerror or str(error), "free some space or choose another folder"
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason, remedy = "the disk is full", "free some space and do it again"
+            reason, remedy = "the disk is full", "free some space and try again"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "change the folder's permissions or choose another folder"
         problem = f"{what} cannot be written ({reason})".lstrip()
@@ -150,12 +150,12 @@ def _sha256_of(versions: tuple[FileVersion, ...]) -> str:
 
 
 def sha256(*files: Path, on_piece: Callable[[bytes], object] | None = None) -> str:
-    """Return the SHA-256, in hex, of the content of files, one after the other.
+    """Return the SHA-256, in hex, of the concatenated content of files.
 
     Parameters
     ----------
     on_piece
-        Receives each piece that was read: to copy it on the way, or to report progress.
+        Called with each piece that was read, to copy it or to report progress.
     """
     digest = hashlib.sha256()
     for path in files:

@@ -1,4 +1,4 @@
-"""How far a piece of work is: one event, passed to whoever watches."""
+"""The progress of a piece of work, as one type of event."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a piece of work is, and what it is doing.
+    """How much of a piece of work is done, and its current stage.
 
     Attributes
     ----------
     done, total : int
-        Units of work that are done, and all of them; `total` is 0 where it is not known.
+        Units of work that are done, and their total; 0 if the total is unknown.
     stage : str
-        What is being done, e.g. "autoencoder".
+        The current stage, e.g. "autoencoder".
     part : str
-        Which part of a longer piece of work this is, e.g. "fold 1 of 2, held out B4".
+        The current part of a longer piece of work, e.g. "fold 1 of 2, held out B4".
     epoch : int, optional
         Finished epochs of the stage.
     loss, held_out_loss : float, optional
-        Mean loss over the epoch, on the training spots and on spots that choose the epoch.
+        Mean loss over the epoch, on the training spots and on those used to choose the epoch.
     note : str
-        What a reader should know besides, e.g. that memory is short.
+        Anything else that the user should know, e.g. that memory is short.
     """
 
     done: int
@@ -34,7 +34,7 @@ class Progress:
     note: str = ""
 
     def sentence(self) -> str:
-        """Return the event as a person reads it; empty where only the numbers say something.
+        """Return the event as text for the user; empty if it has only `done` and `total`.
 
         Examples
         --------
@@ -52,7 +52,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-"""Called often while work goes on; may raise `Cancelled` to stop it."""
+"""Called often during the work; it may raise `Cancelled` to stop the work."""
 
 
 def no_progress(event: Progress) -> None:
@@ -60,29 +60,29 @@ def no_progress(event: Progress) -> None:
 
 
 def stage_progress(on_progress: OnProgress, before: int, total: int) -> OnProgress:
-    """Return the callback of one stage, whose units of work count among those of all stages.
+    """Return a callback for one stage that reports its progress as part of all stages.
 
     Parameters
     ----------
     before
-        Units that are done before the stage begins.
+        Units of the stages before it.
     total
-        Units of all stages.
+        Units of all stages together.
     """
     return lambda event: on_progress(replace(event, done=before + event.done, total=total))
 
 
 def part_progress(on_progress: OnProgress, part: str, start: float, stop: float) -> OnProgress:
-    """Return the callback of one part of a longer piece of work.
+    """Return a callback for one part of a longer piece of work.
 
     Parameters
     ----------
     on_progress
-        Callback of the whole, whose `total` becomes 1000.
+        Callback of the whole work; its `total` is 1000.
     part
         Name of the part.
     start, stop
-        Which share of the whole the part is, from 0 to 1.
+        The part begins and ends at these shares of the whole work, from 0 to 1.
     """
 
     def report(event: Progress) -> None:

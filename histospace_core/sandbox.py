@@ -1,7 +1,8 @@
 """Run a function in a child process with limits.
 
-A decoder that crashes, hangs or takes all memory on a damaged or hostile file takes the child
-down, not this process. The child finds the package as this process did, wherever it is installed.
+A decoder that crashes, hangs or exhausts memory on a damaged or hostile file ends the child, not
+this process. The child gets the `sys.path` of this process, so it finds the package wherever that
+is installed.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 from histospace_core.errors import HistospaceError
 
-# The child's answer may name these only: it comes from a process that read a hostile file.
+# The child's answer may name only these classes: it comes from a process that read a hostile file.
 _KINDS: dict[str, type[HistospaceError]] = {
     name: kind
     for name, kind in vars(sys.modules[HistospaceError.__module__]).items()
@@ -63,11 +64,11 @@ def run_in_sandbox(
     Parameters
     ----------
     function
-        A function of a module's top level; the child imports it by name.
+        A module-level function; the child imports it by name.
     *arguments
-        Arguments that JSON can hold; so must be the result.
+        JSON-serialisable arguments; the result must be JSON-serialisable too.
     seconds
-        Limit of the child's time, both on the clock and on the processor.
+        Limit of the child's wall-clock time and of its processor time.
     memory_mb
         Limit of its address space, MB; only Linux enforces it.
     threads
@@ -80,7 +81,7 @@ def run_in_sandbox(
     SandboxError
         The child crashed or exceeded a limit.
     """
-    # The child's temporary files go with this folder, even if it crashes.
+    # The child's temporary files are deleted with this folder, even if it crashes.
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         answer = Path(folder) / "answer.json"
         request = {
@@ -115,7 +116,7 @@ def run_child(
     seconds: float | None,
     memory_mb: int | None,
 ) -> None:
-    """Call the function under limits and write what it returned or raised; the child's part."""
+    """In the child: call the function under limits and write its result or its error."""
     call = getattr(importlib.import_module(module), function)
     _limit(seconds, memory_mb)
     content: dict[str, Any]
@@ -139,14 +140,14 @@ def _public_kind(error: HistospaceError) -> str:
 
 
 def _limit(seconds: float | None, memory_mb: int | None) -> None:
-    """Bound memory and processor time of this process, where the system can."""
+    """Limit memory and processor time of this process, where the system supports it."""
     try:
         import resource
-    except ImportError:  # not on Windows; the parent's time-out still holds
+    except ImportError:  # Windows has no such module; the parent's timeout still applies
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if seconds is not None:
-        # The soft limit sends SIGXCPU, which tells a time-out from a crash.
+        # The soft limit sends SIGXCPU, which distinguishes a timeout from a crash.
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
     if memory_mb is not None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]

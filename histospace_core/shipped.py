@@ -1,7 +1,7 @@
-"""Where the files lie that ship beside the code: the app, its pages, models, tables, score texts.
+"""Locate the files that ship with the code: app, pages, models, tables and score texts.
 
-In a checkout they are its top-level folders; a wheel carries the same folders inside the package,
-so that nothing of it lies loose in site-packages.
+In a checkout they are top-level folders. A wheel carries the same folders inside the package, so
+that it adds nothing else to site-packages.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ SHIPPED = _IN_WHEEL if INSTALLED else PACKAGE.parent
 
 
 def default_store() -> Path:
-    """Return the folder of slides, runs and catalog, where the operator names no other.
+    """Return the default folder of slides, runs and the catalog.
 
-    A checkout keeps them beside the code. An installed package may lie in a folder that cannot be
-    written and is replaced at each update, so it keeps them in the user's data folder.
+    A checkout keeps them beside the code. An installed package may be in a read-only folder that
+    each update replaces, so it keeps them in the user's data folder.
     """
     if INSTALLED:
         return platformdirs.user_data_path("histospace", appauthor=False)

@@ -92,7 +92,7 @@ def test_create_refuses_what_exists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.ENOSPC, "a: cannot be written (the disk is full); free some space and do it again."),
+        (errno.ENOSPC, "a: cannot be written (the disk is full); free some space and try again."),
         (errno.EROFS, "change the folder's permissions or choose another folder."),
         (errno.EIO, "free some space or choose another folder."),
     ],

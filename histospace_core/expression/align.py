@@ -1,4 +1,4 @@
-"""Do the spots lie on the tissue? A check before anything is compared."""
+"""Check that measured spots lie on the tissue, before anything is compared."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from histospace_core.errors import MeasurementError
 
-MIN_ON_TISSUE = 0.5  # share of spots; below it the positions belong to something else
-MARGIN = 0.05  # shares of spots closer than this do not tell two orientations apart
+MIN_ON_TISSUE = 0.5  # share of spots; with fewer, the positions belong to another image
+MARGIN = 0.05  # two orientations are distinguished only if their shares differ by more than this
 AS_GIVEN = "as given"
 
 # name -> (x and y swapped first, then x mirrored, then y mirrored)
@@ -33,9 +33,9 @@ class Alignment:
     ----------
     shares : orientation -> share of spots on tissue, `AS_GIVEN` first.
     outside : share of spots outside the image, as given.
-    verdict : "aligned"; "misaligned"; or "unclear", where the spots lie on tissue but another
-        orientation fits about as well, so that a flip could not be seen.
-    message : one sentence with the figures and, if needed, the remedy.
+    verdict : "aligned"; "misaligned"; or "unclear": the spots lie on tissue, but another
+        orientation fits about as well, so a flip would go unnoticed.
+    message : one sentence with the shares and, if needed, the remedy.
     """
 
     shares: dict[str, float]
@@ -50,14 +50,14 @@ class Alignment:
 
     @property
     def best(self) -> str:
-        """Orientation with the largest share; as given, where none is better."""
+        """Orientation with the largest share; "as given" if none is better."""
         return max(self.shares, key=lambda name: self.shares[name])
 
     def require(self, *, placed_by_hand: bool = False) -> None:
         """Refuse a misaligned measurement.
 
-        Who has placed the spots by hand may prefer an orientation that fits less well, as long as
-        half of the spots lie on tissue.
+        A user who has placed the spots by hand may prefer an orientation that fits less well, as
+        long as half of the spots lie on tissue.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Alignment:
             raise MeasurementError(self.message)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a comparison records."""
+        """Return the alignment as a comparison records it."""
         return {
             "verdict": self.verdict,
             "message": self.message,
@@ -86,7 +86,7 @@ def orient(
 ) -> NDArray[np.float64]:
     """Return (n, 2) spot centres in another orientation within an image of `size` (width, height).
 
-    For the four that swap x and y the spots are taken to lie in the turned image.
+    The four orientations that swap x and y assume that the image is turned as well.
     """
     swap, mirror_x, mirror_y = ORIENTATIONS[name]
     turned = centres[:, ::-1].copy() if swap else centres.copy()
@@ -117,7 +117,7 @@ def check_alignment(
     size : (width, height) of the image in level-0 pixels; from the mask if None.
     """
     if len(centres) == 0:
-        raise MeasurementError("There are no spots to lay on the slide.")
+        raise MeasurementError("The measurement has no spots to place on the slide.")
     width, height = size or (mask.shape[1] * downsample[0], mask.shape[0] * downsample[1])
     shares = {
         name: float(on_mask(orient(centres, name, (width, height)), mask, downsample).mean())
@@ -132,7 +132,7 @@ def check_alignment(
 def on_mask(
     centres: NDArray[np.float64], mask: NDArray[np.bool_], downsample: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Return (n,) which spot centres lie on a mask; arguments as for `check_alignment`."""
+    """Return whether each spot centre lies on a mask, (n,); arguments as for `check_alignment`."""
     columns, rows = np.floor(centres / downsample).astype(np.int64).T
     inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
     inside[inside] = mask[rows[inside], columns[inside]]
@@ -154,15 +154,18 @@ def _judge(
     if others[best] >= max(given + MARGIN, MIN_ON_TISSUE):
         remedy = "correct the orientation of the positions or of the image"
         if (centres.max(axis=0) < 0.5 * np.asarray(size)).all():
-            remedy += "; or, as they fill only its upper left part, give positions in its pixels"
-        return "misaligned", f"{figures}; {best} it would be {others[best]:.0%}: {remedy}."
+            remedy += (
+                "; or, as the spots fill only the upper left part of the image, give positions in "
+                "its pixels"
+            )
+        return "misaligned", f"{figures}; {best}, {others[best]:.0%} would: {remedy}."
     if given < MIN_ON_TISSUE:
         return "misaligned", f"{figures}; {_suspect(centres, size)}"
     rivals = [name for name, share in others.items() if share > given - MARGIN]
     if rivals:
         return "unclear", (
-            f"{figures}; {rivals[0]}, as many would, so even is the tissue in shape: compare the "
-            "maps by eye."
+            f"{figures}; another orientation ({rivals[0]}) fits equally well: check by eye that "
+            "the maps fit the tissue."
         )
     return "aligned", f"{figures}; no other orientation fits as well."
 
@@ -172,12 +175,12 @@ def _suspect(centres: NDArray[np.float64], size: tuple[float, float]) -> str:
     reach = centres.max(axis=0) / size
     if (reach < 0.5).all():
         return (
-            "they fill only its upper left part, as positions of a reduced image do: give "
+            "they fill only its upper left part, as the positions in a reduced image would: give "
             "positions in full-resolution pixels."
         )
     if (reach > 1.5).any():
         return (
-            "they reach far beyond it, as positions of a larger image do: use the image that "
-            "the positions were made on."
+            "they reach far beyond it, as the positions in a larger image would: use the image "
+            "to which the positions refer."
         )
-    return "the measurement is probably of another slide: give the files of one section."
+    return "the measurement probably belongs to another slide: give the files of one section."

@@ -1,4 +1,4 @@
-"""Unpack a zip from a user without trusting it."""
+"""Unpack a zip file that may be hostile."""
 
 import stat
 import zipfile
@@ -9,21 +9,21 @@ from histospace_core.errors import MeasurementError
 
 MAX_MEMBERS = 2_000
 MAX_BYTES = 4 * 2**30
-MAX_RATIO = 200  # a sparse count matrix packs about 10 to 1
+MAX_RATIO = 200  # a sparse count matrix is compressed about 10 to 1
 CHUNK = 2**20
 
 
 def unpack(path: Path, folder: Path) -> None:
     """Unpack `path` into the empty `folder`.
 
-    Everything is judged from the directory of the archive before a byte is written; sizes are
-    counted again while unpacking, since a directory can lie.
+    The directory of the archive is checked before anything is written. Sizes are counted again
+    while unpacking, because a directory can lie.
 
     Raises
     ------
     MeasurementError
-        No zip, damaged, encrypted, too many or too large members, paths that leave the folder,
-        links or devices.
+        The file is not a zip, damaged or encrypted, has too many or too large members, or has
+        members that are links, devices or outside the folder.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -35,17 +35,17 @@ def unpack(path: Path, folder: Path) -> None:
                     left -= _extract(archive, member, folder, left, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise MeasurementError(
-            "the zip is damaged or of an unknown kind", path=path, remedy="pack the folder again"
+            "the zip is damaged or of an unknown kind", path=path, remedy="zip the folder again"
         ) from error
-    except RuntimeError as error:  # zipfile's word for an encrypted member
+    except RuntimeError as error:  # zipfile raises this for an encrypted member
         raise MeasurementError(
-            "the zip is encrypted", path=path, remedy="pack it without"
+            "the zip is encrypted", path=path, remedy="zip the folder without encryption"
         ) from error
     except OSError as error:  # disk full, a file and a folder of one name, a name too long
         raise MeasurementError(
-            f"cannot be unpacked ({error.strerror})",
+            f"the zip cannot be unpacked ({error.strerror})",
             path=path,
-            remedy="pack the folder again or make room on the disk",
+            remedy="zip the folder again, or free some space on the disk",
         ) from error
 
 
@@ -54,7 +54,7 @@ def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
         raise MeasurementError(
             f"the zip has {len(members):,} members (at most {MAX_MEMBERS:,})",
             path=source,
-            remedy="pack only the count matrix and the spatial folder",
+            remedy="zip only the count matrix and the spatial folder",
         )
     for member in members:
         _refuse_path(source, member.filename)
@@ -63,14 +63,14 @@ def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
             raise MeasurementError(
                 f"{_shown(member.filename)} is a link or a device, not a file",
                 path=source,
-                remedy="pack the files themselves",
+                remedy="zip the files themselves",
             )
     size = sum(member.file_size for member in members)
     if size > MAX_BYTES or size > MAX_RATIO * max(packed, CHUNK):
         raise MeasurementError(
-            f"the zip unpacks to {size / 2**20:,.0f} MB, more than a section has",
+            f"the zip unpacks to {size / 2**20:,.0f} MB, more than one section can have",
             path=source,
-            remedy="pack only the count matrix and the spatial folder",
+            remedy="zip only the count matrix and the spatial folder",
         )
 
 
@@ -81,7 +81,7 @@ def _refuse_path(source: Path, name: str) -> None:
         raise MeasurementError(
             f"member {_shown(name)} would be written outside its folder",
             path=source,
-            remedy="pack the folder again",
+            remedy="zip the folder again",
         )
 
 

@@ -1,4 +1,4 @@
-"""The one form of measured spatial transcriptomics: what every reader fills and every user gets."""
+"""The common AnnData form of measured expression, whichever reader filled it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,12 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_version
 
-LARGEST_COUNT = 2**24  # float32 holds every whole number up to here
+LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
 @dataclass
 class RawCounts:
-    """Counts as a reader found them, before any check.
+    """Counts as a reader returns them, before any check.
 
     Attributes
     ----------
@@ -26,10 +26,10 @@ class RawCounts:
     counts : (n_spots, n_genes) CSR matrix.
     spots : n_spots spot ids.
     names : n_genes gene names as written in the file (symbols or Ensembl ids).
-    gene_ids : n_genes Ensembl ids where the file gives them beside the names, else None.
+    gene_ids : n_genes Ensembl ids if the file gives them in addition to the names, else None.
     centres : (n_spots, 2) float64, x right and y down, level-0 pixels.
     notes : sentences about what the reader left out or repaired.
-    spot_diameter : diameter of a spot in level-0 pixels, where the file gives it.
+    spot_diameter : diameter of a spot in level-0 pixels, if the file gives it.
     """
 
     source: Path
@@ -44,7 +44,7 @@ class RawCounts:
 
 
 def assemble(raw: RawCounts) -> AnnData:
-    """Check `raw` and bring it into the AnnData form.
+    """Check `raw` and convert it to the AnnData form.
 
     `X` holds raw counts (CSR float32); `obsm["spatial"]` spot centres (float64, level-0 px);
     `obs["total_counts"]` the library size over ALL genes of the file; `var_names` symbols as the
@@ -55,7 +55,7 @@ def assemble(raw: RawCounts) -> AnnData:
     Raises
     ------
     MeasurementError
-        Values that are no counts, positions that are no numbers, nothing left to use.
+        Values are not counts, positions are not numbers, or nothing usable is left.
     """
     require_counts(raw.counts, raw.source)
     _require_positions(raw)
@@ -68,7 +68,7 @@ def assemble(raw: RawCounts) -> AnnData:
             "every spot has a count of zero", path=raw.source, remedy="choose the raw count matrix"
         )
     if empty.any():
-        adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without any count left out.")
+        adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without counts left out.")
         adata = adata[~empty].copy()
     return adata
 
@@ -79,7 +79,7 @@ def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
     Raises
     ------
     MeasurementError
-        Says which rule is broken, with one offending value.
+        A rule is broken; the message names the rule and one offending value.
     """
     if 0 in counts.shape:
         raise MeasurementError(f"the count matrix is empty (shape {counts.shape}).", path=source)
@@ -92,7 +92,7 @@ def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
     ):
         if broken.any():
             raise MeasurementError(
-                f"the matrix holds {what} (e.g. {values[broken][0]:g}) and is no count matrix",
+                f"the matrix holds {what} (e.g. {values[broken][0]:g}) and is not a count matrix",
                 path=source,
                 remedy="give the raw UMI counts",
             )
@@ -136,7 +136,7 @@ def _name_genes(raw: RawCounts) -> AnnData:
     report = {kind: int((how == kind).sum()) for kind in pd.unique(how)}
     notes = list(raw.notes)
     if n_duplicates:
-        notes.append(f"{n_duplicates} columns with the name of another gene were added to it.")
+        notes.append(f"{n_duplicates} columns with a repeated gene name were added to the first.")
     if report.get("unknown"):
         notes.append(f"{report['unknown']} of {len(labels)} gene names are not in the reference.")
 

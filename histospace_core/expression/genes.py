@@ -1,4 +1,4 @@
-"""Gene names: symbols, previous symbols, aliases and Ensembl ids, reconciled by a dated table."""
+"""Gene names: reconcile symbols, previous symbols, aliases and Ensembl ids with a dated table."""
 
 import re
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(\.\d+)?(_PAR_Y)?$")
 
 @dataclass(frozen=True)
 class GeneTable:
-    """The reference of one species, as look-ups.
+    """The gene reference of one species, as look-up tables.
 
     Attributes
     ----------
     ids : current symbol -> Ensembl id ("" if none).
     symbols : Ensembl id -> current symbol.
-    previous, aliases : other name -> current symbol; names that point at two genes are left out,
-        and so are names that are the current symbol of a gene.
-    ambiguous : other name that is in none of these -> the symbols of the genes that it may mean.
+    previous, aliases : other name -> current symbol; without names that mean two genes, and
+        without names that are the current symbol of a gene.
+    ambiguous : a name that is in none of these -> the symbols of the genes that it may mean.
     """
 
     ids: dict[str, str]
@@ -73,7 +73,7 @@ def _read_table(species: str, folder: Path) -> GeneTable:
 
 
 def _pairs(symbols: pd.Series, others: pd.Series, current: dict[str, str]) -> pd.DataFrame:
-    """One row a symbol and another name of it that is no current symbol."""
+    """Return one row for each symbol and other name of it that is not itself a current symbol."""
     pairs = pd.DataFrame({"symbol": symbols, "other": others.str.split("|")}).explode("other")
     pairs = pairs.drop_duplicates()
     return pairs[(pairs["other"] != "") & ~pairs["other"].isin(list(current))]
@@ -87,7 +87,7 @@ def _unambiguous(pairs: pd.DataFrame) -> dict[str, str]:
 def strip_version(name: str) -> str:
     """Return an Ensembl gene id without its version (`ENSG00000141736.14` -> `ENSG00000141736`).
 
-    Any other name comes back as it is, without surrounding blanks.
+    Any other name is only stripped of surrounding blanks.
     """
     match = ENSEMBL.match(name.strip())
     return match.group(1) if match else name.strip()
@@ -101,7 +101,7 @@ def guess_species(names: Sequence[str], folder: Path = REFERENCE) -> str:
         prefix = re.compile(rf"^{SPECIES[species]}\d")
         return sum(name in ids or bool(prefix.match(name)) for name in names)
 
-    return max(SPECIES, key=explained)  # the first, human, where nothing tells
+    return max(SPECIES, key=explained)  # the first, human, if there is a tie
 
 
 def reconcile_genes(
@@ -109,18 +109,18 @@ def reconcile_genes(
 ) -> pd.DataFrame:
     """Find the current symbol and the Ensembl id of each gene name.
 
-    A current symbol always wins; then a previous symbol; then an alias. A previous symbol or
-    alias that points at two genes is "unknown": it is never guessed.
+    A current symbol always wins, then a previous symbol, then an alias. A previous symbol or alias
+    that means two genes is "unknown": it is never guessed.
 
     Parameters
     ----------
     names : symbols of any age, or Ensembl gene ids with or without version.
     species : "human" or "mouse"; guessed from the names if None.
-    folder : where the reference tables lie.
+    folder : folder of the reference tables.
 
     Returns
     -------
-    DataFrame, one row a name in the same order: `name` as given, `gene` current symbol ("" if
+    DataFrame, one row per name in the same order: `name` as given, `gene` current symbol ("" if
     unknown), `gene_id` Ensembl id (""), `how` one of symbol, previous, alias, ensembl, unknown.
     """
     cleaned = [strip_version(str(name)) for name in names]

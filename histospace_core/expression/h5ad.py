@@ -1,4 +1,4 @@
-"""AnnData files (`.h5ad`) that others have written."""
+"""Read measured expression from AnnData files (`.h5ad`) of other programs."""
 
 import warnings
 from pathlib import Path
@@ -22,21 +22,21 @@ SOURCES = (("layers/counts", "var"), ("X", "var"), ("raw/X", "raw/var"))
 
 
 def read_h5ad(path: Path) -> RawCounts:
-    """Read spots, raw counts and positions of an `.h5ad`; nothing else of it is touched.
+    """Read spots, raw counts and positions of an `.h5ad`, and nothing else.
 
-    Counts are looked for in `layers["counts"]`, `X` and `raw`; positions in `obsm["spatial"]`
-    (full-resolution pixels, x first, as scanpy keeps them). Where `obs["in_tissue"]` exists, only
-    spots under tissue are kept.
+    Counts are searched in `layers["counts"]`, `X` and `raw`; positions in `obsm["spatial"]`
+    (full-resolution pixels, x first, as in scanpy). If `obs["in_tissue"]` exists, only spots under
+    tissue are kept.
 
     Raises
     ------
     MeasurementError
-        Hostile or damaged file, no positions, no raw counts, or lying on its side.
+        The file is hostile, damaged or transposed, or has no positions or no raw counts.
     """
     with open_hdf5(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old but readable encodings
         if "obs" not in file or "var" not in file:
-            raise MeasurementError("no AnnData file (obs or var is missing).", path=path)
+            raise MeasurementError("not an AnnData file (obs or var is missing).", path=path)
         obs = _frame(file, "obs", path)
         counts, var = _find_counts(file, len(obs), path)
         names, ids = _gene_names(var)
@@ -48,7 +48,7 @@ def read_h5ad(path: Path) -> RawCounts:
     if "in_tissue" in obs:
         under = obs["in_tissue"].astype(str).isin(["1", "1.0", "True"]).to_numpy()
         if not under.all():
-            notes.append(f"{(~under).sum()} spots are not under tissue and left out.")
+            notes.append(f"{(~under).sum()} spots are not under tissue and were left out.")
     return RawCounts(
         source=path,
         kind="h5ad",
@@ -65,7 +65,7 @@ def read_h5ad(path: Path) -> RawCounts:
 def _frame(file: h5py.File, key: str, source: Path) -> pd.DataFrame:
     frame = read_elem(file[key])
     if not isinstance(frame, pd.DataFrame) or frame.index.empty:
-        raise MeasurementError(f"{key} is empty or no table.", path=source)
+        raise MeasurementError(f"{key} is empty or is not a table.", path=source)
     return frame
 
 
@@ -96,7 +96,7 @@ def _find_counts(
     odd = values[~(np.isfinite(values) & (values >= 0) & (values % 1 == 0))][0]
     raise MeasurementError(
         'neither layers["counts"], X nor raw holds raw counts '
-        f"(found e.g. {odd:g}, looks normalised)",
+        f"(found e.g. {odd:g}, which looks normalised)",
         path=source,
         remedy='keep the UMI counts in layers["counts"]',
     )
@@ -132,7 +132,7 @@ def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: Path) -> Non
     as_genes = (reconcile_genes(spots)["how"] != UNKNOWN).mean()
     if as_genes > 0.5 and (reconcile_genes(names)["how"] != UNKNOWN).mean() < 0.05:
         raise MeasurementError(
-            f"the table lies on its side (genes such as {spots[0]} are in obs)",
+            f"the table is transposed (genes such as {spots[0]} are in obs)",
             path=source,
             remedy="save adata.T instead",
         )
@@ -141,7 +141,7 @@ def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: Path) -> Non
 def _positions(file: h5py.File, n_spots: int, source: Path) -> NDArray[np.float64]:
     if "obsm/spatial" not in file:
         raise MeasurementError(
-            'no obsm["spatial"]',
+            'the file has no obsm["spatial"]',
             path=source,
             remedy="store the spot centres there, in full-resolution pixels (x, y)",
         )
@@ -149,14 +149,15 @@ def _positions(file: h5py.File, n_spots: int, source: Path) -> NDArray[np.float6
     centres = np.asarray(spatial.toarray() if sparse.issparse(spatial) else spatial)
     if centres.shape != (n_spots, 2) or centres.dtype.kind not in "iuf":
         raise MeasurementError(
-            f'obsm["spatial"] must hold two numbers (x, y) a spot, not shape {centres.shape}.',
+            'obsm["spatial"] must hold two numbers (x, y) per spot, but its shape is '
+            f"{centres.shape}.",
             path=source,
         )
     return centres.astype(np.float64)
 
 
 def _spot_diameter(file: h5py.File) -> float | None:
-    """Where scanpy keeps it: `uns["spatial"][library]["scalefactors"]`."""
+    """Return the diameter in scanpy's `uns["spatial"][library]["scalefactors"]`, if any."""
     libraries = file.get("uns/spatial")
     if not isinstance(libraries, h5py.Group):
         return None

@@ -1,8 +1,8 @@
-"""Look an HDF5 file over before anything reads it.
+"""Inspect an HDF5 file before anything reads it.
 
-HDF5 can point outside itself (external links, external storage, virtual datasets) and can declare
-terabytes in a few kilobytes. Readers such as `anndata.read_h5ad` follow all of that, so a file
-from a user is walked first, without following a link or reading a value.
+An HDF5 file can refer to other files (external links, external storage, virtual datasets) and can
+declare terabytes in a few kilobytes. Readers such as `anndata.read_h5ad` follow all of that, so a
+user's file is first traversed without following a link or reading a value.
 """
 
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from histospace_core.errors import MeasurementError
 
 MAX_OBJECTS = 20_000
 MAX_BYTES = 16 * 2**30
-ALWAYS_ALLOWED = 256 * 2**20  # bytes; below this no ratio is asked for
-MAX_RATIO = 1_100  # deflate packs zeros about 1,030 to 1
+ALWAYS_ALLOWED = 256 * 2**20  # bytes; the ratio is checked only above this
+MAX_RATIO = 1_100  # deflate compresses zeros about 1,030 to 1
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading once it has been found harmless.
+    """Open an HDF5 file for reading after an inspection.
 
     Raises
     ------
     MeasurementError
-        No HDF5, damaged, points outside itself or declares absurd sizes; also where a read
+        The file is not HDF5, damaged, refers to other files or declares absurd sizes, or a read
         inside the `with` block fails.
     """
     try:
@@ -50,7 +50,7 @@ def _inspect(file: h5py.File, path: Path) -> None:
     for count, (name, item) in enumerate(_walk(file, path)):
         if count >= MAX_OBJECTS:
             raise MeasurementError(
-                f"more than {MAX_OBJECTS:,} objects, so no file of spatial transcriptomics.",
+                f"more than {MAX_OBJECTS:,} objects, so not a file of spatial transcriptomics.",
                 path=path,
             )
         if isinstance(item, h5py.Dataset):
@@ -71,7 +71,7 @@ def _inspect(file: h5py.File, path: Path) -> None:
 
 
 def _walk(file: h5py.File, source: Path) -> Iterator[tuple[str, h5py.HLObject]]:
-    """Yield every object once; refuse links that are not plain membership."""
+    """Yield every object once; refuse all but hard links."""
     groups: list[h5py.Group] = [file]
     seen: set[int] = set()
     while groups:

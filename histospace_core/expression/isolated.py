@@ -1,7 +1,7 @@
-"""Read measured files in a process of their own.
+"""Read measured files in a child process.
 
 A damaged or hostile HDF5 file can crash the HDF5 library itself, which no `except` catches. So the
-readers that rest on it run in a child process with limits; plain arrays and JSON come back.
+readers that use it run in a child process with limits, which returns plain arrays and JSON.
 """
 
 import json
@@ -29,12 +29,12 @@ MEMORY_GB = 16
 
 
 def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCounts:
-    """Run `READERS[kind](path)` in a child process and return what it read.
+    """Run `READERS[kind](path)` in a child process and return its result.
 
     Raises
     ------
     MeasurementError
-        The reader's own, or a crash, a time-out or too much memory.
+        The reader raised it, crashed, took too long or used too much memory.
     """
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         try:
@@ -43,10 +43,16 @@ def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCou
             )
         except SandboxError as error:
             problem, remedy = {
-                "time": (f"could not be read within {timeout_s:.0f} s", "give one section"),
-                "memory": (f"needs more than {MEMORY_GB} GB of memory", "give one section"),
+                "time": (
+                    f"the file could not be read within {timeout_s:.0f} s",
+                    "give one section",
+                ),
+                "memory": (
+                    f"the file needs more than {MEMORY_GB} GB of memory",
+                    "give one section",
+                ),
                 "crash": (
-                    f"the file is damaged so that it crashes its reader ({error.detail})",
+                    f"the file is damaged and crashes its reader ({error.detail})",
                     "export it again",
                 ),
             }[error.cause]
@@ -55,7 +61,7 @@ def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCou
 
 
 def read_into(kind: str, path: str, folder: str) -> None:
-    """Read a file and save what it holds in a folder; the child's part."""
+    """In the child: read a file and save its content in a folder."""
     _save(READERS[kind](Path(path)), Path(folder))
 
 

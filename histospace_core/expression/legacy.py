@@ -26,22 +26,22 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     """Read a counts table (rows `XxY`, columns genes; `.tsv` or `.tsv.gz`) and its spot file.
 
     The spot file has the columns `x y new_x new_y pixel_x pixel_y [selected]`, or an index
-    `XxY` (or `X_Y`) with two pixel columns. Spots that are counted and selected are kept. A table
-    that lies on its side (rows genes, columns spots) is turned.
+    `XxY` (or `X_Y`) with two pixel columns. Spots that have counts and are selected are kept. A
+    transposed table (rows genes, columns spots) is accepted.
 
     Raises
     ------
     MeasurementError
-        Either file cannot be read, or no spot is in both.
+        One of the files cannot be read, or no spot is in both.
     """
     rows, columns, matrix = read_table(counts)
     notes: list[str] = []
     if not _are_spots(rows) and _are_spots(columns):
         rows, columns, matrix = columns, rows, matrix.T.tocsr()
-        notes.append("The table had genes in rows and was turned.")
+        notes.append("The table had genes in rows and was transposed.")
     if not _are_spots(rows):
         raise MeasurementError(
-            f"rows are not named by array position such as 10x14 (the first is {rows[0]!r})",
+            f"rows are not named by an array position such as 10x14 (the first is {rows[0]!r})",
             path=counts,
             remedy="give a legacy ST table of spots x genes",
         )
@@ -51,12 +51,14 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     keep = [i for i, spot in enumerate(rows) if spot in selected.index]
     if not keep:
         raise MeasurementError(
-            f"no selected spot in common with {spots.name}",
+            f"the table has no selected spot in common with {spots.name}",
             path=counts,
             remedy="give the spot file of the same section",
         )
     if len(keep) < len(rows):
-        notes.append(f"{len(rows) - len(keep)} counted spots are not under tissue and left out.")
+        notes.append(
+            f"{len(rows) - len(keep)} spots with counts are not under tissue and were left out."
+        )
     uncounted = len(selected) - len(keep)
     if uncounted:
         notes.append(f"{uncounted} spots under tissue have no counts.")
@@ -78,14 +80,14 @@ def read_table(path: Path) -> tuple[list[str], list[str], sparse.csr_matrix]:
     Raises
     ------
     MeasurementError
-        Not text, ragged, a cell that is no number, or larger than any section.
+        The table is not text, ragged or larger than any section, or a cell is not a number.
     """
     try:
         with _open_text(path) as handle:
             return _parse_table(handle, path)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise MeasurementError(
-            f"cannot be read as a table ({_reason(error)}).", path=path
+            f"the file cannot be read as a table ({_reason(error)}).", path=path
         ) from error
 
 
@@ -118,7 +120,7 @@ def _parse_table(handle: IO[str], source: Path) -> tuple[list[str], list[str], s
             row = np.array(cells, dtype=np.float64)
         except ValueError as error:
             raise MeasurementError(
-                f"row {len(names) + 1} ({name[:40]}) holds a cell that is no number.", path=source
+                f"row {len(names) + 1} ({name[:40]}) has a cell that is not a number.", path=source
             ) from error
         (filled,) = row.nonzero()
         names.append(name.strip().strip('"'))
@@ -126,7 +128,7 @@ def _parse_table(handle: IO[str], source: Path) -> tuple[list[str], list[str], s
         values.append(row[filled])
         indptr.append(indptr[-1] + len(filled))
     if not names:
-        raise MeasurementError("no rows of counts found.", path=source)
+        raise MeasurementError("the table has no rows of counts.", path=source)
     matrix = sparse.csr_matrix(
         (np.concatenate(values), np.concatenate(indices), indptr), shape=(len(names), len(columns))
     )
@@ -139,13 +141,13 @@ def read_spots(path: Path) -> pd.DataFrame:
     Raises
     ------
     MeasurementError
-        Columns missing, values that are no numbers, or a spot listed twice.
+        Columns are missing, a value is not a number, or a spot is listed twice.
     """
     try:
         with _open_text(path) as handle:
             text = handle.read(LONGEST_LINE)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise MeasurementError(f"cannot be read ({_reason(error)}).", path=path) from error
+        raise MeasurementError(f"the file cannot be read ({_reason(error)}).", path=path) from error
     table = _spot_table(text, path)
     found = _positions(table)
     if found is None:
@@ -156,7 +158,7 @@ def read_spots(path: Path) -> pd.DataFrame:
         )
     numbers = found.apply(pd.to_numeric, errors="coerce").astype(float)
     if numbers.isna().any(axis=None) or not np.isfinite(numbers.to_numpy()).all():
-        raise MeasurementError("a position is missing or no number.", path=path)
+        raise MeasurementError("a position is missing or is not a number.", path=path)
     if numbers.index.has_duplicates:
         twice = numbers.index[numbers.index.duplicated()][0]
         raise MeasurementError(f"spot {twice} is listed more than once.", path=path)
@@ -164,7 +166,7 @@ def read_spots(path: Path) -> pd.DataFrame:
 
 
 def _spot_table(text: str, source: Path) -> pd.DataFrame:
-    """Parse the text of a spot file; files of the first ST pipelines have no header."""
+    """Parse the text of a spot file; those of the first ST pipelines have no header."""
     first = text.split("\n", 1)[0]
     separator = "\t" if "\t" in first else ","
     bare = all(NUMBER.match(cell.strip()) for cell in first.split(separator))
@@ -173,7 +175,9 @@ def _spot_table(text: str, source: Path) -> pd.DataFrame:
             io.StringIO(text), sep=separator, dtype=str, header=None if bare else "infer"
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise MeasurementError(f"no table of spots ({_reason(error)}).", path=source) from error
+        raise MeasurementError(
+            f"the file is not a table of spots ({_reason(error)}).", path=source
+        ) from error
     if not isinstance(table.index, pd.RangeIndex):  # a header without the corner cell
         table = table.reset_index()
     if bare and table.shape[1] >= 6:
@@ -183,7 +187,7 @@ def _spot_table(text: str, source: Path) -> pd.DataFrame:
 
 
 def _positions(table: pd.DataFrame) -> pd.DataFrame | None:
-    """Find index and pixel columns in one of the layouts in use, or None."""
+    """Return index and pixel columns from any of the layouts in use; None if there are none."""
     columns = list(table.columns)
     if {"x", "y", "pixel_x", "pixel_y"} <= set(columns):
         index = [_spot_id(f"{x}x{y}") for x, y in zip(table["x"], table["y"], strict=True)]
@@ -220,7 +224,7 @@ def _line(handle: IO[str], source: Path) -> str:
     line = handle.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE:
         raise MeasurementError(
-            "a line has over 64 million characters, so no ST table.", path=source
+            "a line has over 64 million characters, so this is not an ST table.", path=source
         )
     return line
 

@@ -1,4 +1,4 @@
-"""Measured spatial transcriptomics, whatever the format, in one AnnData form."""
+"""Read measured spatial transcriptomics of any supported format as AnnData."""
 
 from pathlib import Path
 
@@ -30,17 +30,17 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
     Raises
     ------
     MeasurementError
-        The files cannot be used; the message says why and what to do.
+        The files cannot be used; the message states why and what to do.
     """
     path = Path(path)
     if not path.exists():
-        raise MeasurementError("no such file or folder.", path=path)
+        raise MeasurementError("there is no such file or folder.", path=path)
     kind = _kind(path)
     if kind == "table":
         return assemble(_read_table(path, spots))
     if spots is not None:
         raise MeasurementError(
-            "carries its own positions",
+            "the file has its own positions",
             path=path,
             remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
         )
@@ -61,7 +61,7 @@ def _kind(path: Path) -> str:
         with path.open("rb") as handle:
             start = handle.read(4)
     except OSError as error:
-        raise MeasurementError(f"cannot be read ({error.strerror}).", path=path) from error
+        raise MeasurementError(f"the file cannot be read ({error.strerror}).", path=path) from error
     if not start:
         raise MeasurementError("the file is empty.", path=path)
     return MAGIC.get(start, "table")
@@ -75,5 +75,7 @@ def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
             remedy="give its spot file too (on the command line: --spots)",
         )
     if not Path(spots).is_file():
-        raise MeasurementError("no such spot file", path=Path(spots), remedy="check --spots")
+        raise MeasurementError(
+            "there is no such spot file", path=Path(spots), remedy="check --spots"
+        )
     return read_legacy(path, Path(spots))

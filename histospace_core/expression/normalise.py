@@ -1,4 +1,4 @@
-"""Normalisations of counts, each with a name that a model package records."""
+"""Normalisations of counts; a model package records the name of the one it uses."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,23 +13,23 @@ Transform = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.floa
 
 
 def _cp10k(counts: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts per 10,000 of the spot; a spot without counts stays zero."""
+    """Return counts per 10,000 of the spot; a spot without counts stays zero."""
     return counts * np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
 
 
-# name -> (what it is, in words; the transform of (counts, totals as a column))
+# name -> (description; transform of (counts, totals as a column))
 NORMALISATIONS: dict[str, tuple[str, Transform]] = {
     "log10_cp10k": (
         "log10(1 + 10,000 x count / total count of the spot), as published for HistoSPACE",
         lambda counts, totals: np.log10(1 + _cp10k(counts, totals)),
     ),
     "log1p_cp10k": (
-        "ln(1 + 10,000 x count / total count of the spot), scanpy's habit",
+        "ln(1 + 10,000 x count / total count of the spot), as usual in scanpy",
         lambda counts, totals: np.log1p(_cp10k(counts, totals)),
     ),
     "cp10k": ("10,000 x count / total count of the spot", _cp10k),
     "log1p": (
-        "ln(1 + count); keeps sequencing depth, so correlations with it mislead",
+        "ln(1 + count); keeps the sequencing depth, so correlations are misleading",
         lambda counts, totals: np.log1p(counts),
     ),
     "log10_cp1k_of_section": (
@@ -47,13 +47,14 @@ def normalise(
     *,
     genes: Sequence[str] | Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
-    """Normalise counts by the library size of each spot over ALL genes, then select genes.
+    """Normalise counts by each spot's library size over all genes, then select genes.
 
     Parameters
     ----------
     counts
-        AnnData with raw counts, or a (n_spots, n_genes) matrix. `obs["total_counts"]` of an
-        AnnData, as `read_measured` writes it, is the library size even after genes were dropped.
+        AnnData with raw counts, or a (n_spots, n_genes) matrix. If an AnnData has
+        `obs["total_counts"]`, as `read_measured` writes it, that is the library size, even after
+        genes were dropped.
     how
         A name in `NORMALISATIONS`.
     genes
@@ -66,7 +67,7 @@ def normalise(
     Raises
     ------
     MeasurementError
-        Unknown normalisation, or a gene that the data do not have.
+        The normalisation is unknown, or the data lack one of the genes.
     """
     if how not in NORMALISATIONS:
         raise MeasurementError(

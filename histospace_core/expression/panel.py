@@ -1,4 +1,4 @@
-"""Bring measured genes and the panel of a model together."""
+"""Match measured genes to the gene panel of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_versi
 
 @dataclass(frozen=True)
 class PanelMatch:
-    """How a panel met a measurement.
+    """How the genes of a panel match those of a measurement.
 
     Attributes
     ----------
@@ -43,25 +43,25 @@ def map_to_panel(
 ) -> tuple[AnnData, PanelMatch]:
     """Select the genes that a model's panel and a measurement have in common.
 
-    A panel gene is found under its own name first, then by Ensembl id, then by current symbol;
-    the names of both sides are reconciled, so a panel of 2019 meets a file of 2024. A measured
-    gene serves one panel gene only.
+    A panel gene is searched by its own name, then by Ensembl id, then by current symbol. The names
+    of both sides are reconciled, so that a panel of 2019 matches a file of 2024. A measured gene
+    matches only one panel gene.
 
     Parameters
     ----------
     adata : from `read_measured`.
     panel_genes : the panel's names, unique.
-    panel_ids : their Ensembl ids ("" if unknown), where the panel has them.
+    panel_ids : their Ensembl ids ("" if unknown), if the panel has them.
 
     Returns
     -------
-    (AnnData, PanelMatch): exactly the common genes, in panel order, under the PANEL's names, with
+    (AnnData, PanelMatch): the common genes, in panel order, under the panel's names, with
     `var["measured_as"]`; `obs["total_counts"]` is still the library size over all genes.
 
     Raises
     ------
     MeasurementError
-        No gene in common; names what was seen and what the model expects.
+        There is no gene in common; the message gives examples of both sides.
     """
     genes = [str(gene) for gene in panel_genes]
     found = reconcile_genes(genes)
@@ -74,7 +74,8 @@ def map_to_panel(
     if not columns:
         raise MeasurementError(
             f"{_source(adata)}: no gene in common with the model; the file has names such as "
-            f"{', '.join(adata.var_names[:3])}, the model expects such as {', '.join(genes[:3])}."
+            f"{', '.join(adata.var_names[:3])}, but the model expects names such as "
+            f"{', '.join(genes[:3])}."
         )
     common = [gene for gene in genes if gene in columns]
     taken = [columns[gene][0] for gene in common]
@@ -95,7 +96,7 @@ def map_to_panel(
 def _match(
     adata: AnnData, genes: list[str], keys: dict[str, list[str]]
 ) -> dict[str, tuple[int, str]]:
-    """Panel gene -> (measured column, how), each column used once."""
+    """Return panel gene -> (measured column, how); each column is used once."""
     names = adata.var_names.astype(str).tolist()
     known = adata.var if {"gene", "gene_id"} <= set(adata.var) else reconcile_genes(names)
     measured = {

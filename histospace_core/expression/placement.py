@@ -1,4 +1,4 @@
-"""Where spots lie on a slide, when a person has to say it."""
+"""Placement of spots on a slide by hand."""
 
 from dataclasses import asdict, dataclass
 from math import cos, isfinite, radians, sin
@@ -11,23 +11,23 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.align import AS_GIVEN, ORIENTATIONS, orient
 
 SCALES = (0.1, 10.0)
-"""Least and largest factor by which spots may be spread."""
+"""Smallest and largest scale of a placement."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A nudge of measured spots, in this order.
+    """A transform of measured spots: orientation, turn and scale, then shift.
 
     Attributes
     ----------
     orientation : str
         One of `align.ORIENTATIONS`: flips and quarter turns within the image.
     turn_degrees : float
-        Clockwise, about the middle of the spots.
+        Clockwise, around the middle of the spots.
     scale : float
-        Spread about the middle of the spots; 1 leaves it.
+        Scale factor, around the middle of the spots.
     shift_um : (float, float)
-        To the right and downwards.
+        To the right and downwards, um.
     """
 
     orientation: str = AS_GIVEN
@@ -36,7 +36,7 @@ class Placement:
     shift_um: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shift_um", tuple(self.shift_um))  # JSON has lists only
+        object.__setattr__(self, "shift_um", tuple(self.shift_um))  # JSON has only lists
         if self.orientation not in ORIENTATIONS:
             raise MeasurementError(
                 f"There is no orientation '{self.orientation}': choose {', '.join(ORIENTATIONS)}."
@@ -52,7 +52,7 @@ class Placement:
     def matrix(
         self, centres: NDArray[np.float64], size: tuple[float, float], mpp: float
     ) -> NDArray[np.float64]:
-        """Return the affine matrix (2, 3) that takes level-0 px as given to level-0 px as placed.
+        """Return the affine matrix (2, 3) from given to placed positions, both in level-0 px.
 
         Parameters
         ----------
@@ -67,16 +67,16 @@ class Placement:
         flip = np.column_stack([right - origin, down - origin])
         oriented = centres @ flip.T + origin
         middle = (oriented.min(axis=0) + oriented.max(axis=0)) / 2
-        angle = radians(self.turn_degrees)  # y runs down: a rise of the angle turns clockwise
+        angle = radians(self.turn_degrees)  # y points down, so positive angles turn clockwise
         turn = self.scale * np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
         shift = turn @ (origin - middle) + middle + np.asarray(self.shift_um) / mpp
         return np.column_stack([turn @ flip, shift])
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a comparison records; `Placement(**...)` understands it."""
+        """Return the placement as a comparison records it; `Placement(**...)` reads it back."""
         return {**asdict(self), "shift_um": list(self.shift_um)}
 
 
 def apply_affine(centres: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, 2) points under an affine matrix (2, 3)."""
+    """Return points (n, 2) transformed by an affine matrix (2, 3)."""
     return centres @ matrix[:, :2].T + matrix[:, 2]

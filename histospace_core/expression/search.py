@@ -1,4 +1,4 @@
-"""Find genes among those of a model by whatever name a reader knows them by."""
+"""Find genes of a model by any of their names."""
 
 import re
 from collections import defaultdict
@@ -16,25 +16,25 @@ from histospace_core.expression.genes import (
 )
 
 MAX_NAMES = 10_000
-"""Names of a pasted list that are looked at."""
+"""Maximum number of names that are read from a list."""
 
 
 @dataclass(frozen=True)
 class GeneMatches:
-    """What became of a list of names.
+    """Result of a search for a list of names.
 
     Attributes
     ----------
     genes : tuple of str
         The model's genes, in the order of the list, each once.
     renamed : dict of str to str
-        Names that were found under another: as given -> the model's.
+        Names that the model calls otherwise: as given -> the model's.
     absent : tuple of str
-        Genes that are known, but not to this model.
+        Known genes that the model does not predict.
     unknown : tuple of str
         Names that no gene has.
     ambiguous : dict of str to tuple of str
-        Names that mean more than one gene -> those genes: none is guessed.
+        Names that mean more than one gene -> those genes; none is guessed.
     """
 
     genes: tuple[str, ...]
@@ -45,21 +45,21 @@ class GeneMatches:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The whole list: the model's genes first, then what was not found, as given."""
+        """All names: first the genes that were found, then the others as given."""
         return (*self.genes, *self.absent, *self.unknown, *self.ambiguous)
 
 
 class GeneFinder:
-    """The genes of a model under all their names.
+    """A search for the genes of a model by all their names.
 
     Parameters
     ----------
     genes : sequence of str
-        As the model calls them.
+        The model's names of its genes.
     gene_ids : sequence of str
-        Their Ensembl ids, "" where there is none.
+        Their Ensembl ids, "" if there is none.
     folder : Path
-        Where the reference tables lie.
+        Folder of the reference tables.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class GeneFinder:
         table = load_gene_table(self._species, folder)
         self._ambiguous = table.ambiguous
         self._by_id = {g: gene for gene, g in zip(genes, gene_ids, strict=True) if g}
-        # a model may still use an older symbol: its id tells the current one
+        # the model may use an older symbol; its Ensembl id gives the current one
         self._by_symbol = {
             table.symbols.get(i, gene): gene for gene, i in zip(genes, gene_ids, strict=True)
         }
@@ -91,7 +91,7 @@ class GeneFinder:
         return self.find_names(name for name in re.split(r"[\s,;]+", text.strip()) if name)
 
     def find_names(self, names: Iterable[str]) -> GeneMatches:
-        """Look up names, `MAX_NAMES` at most."""
+        """Look up at most `MAX_NAMES` names."""
         genes: dict[str, None] = {}
         renamed: dict[str, str] = {}
         absent: list[str] = []
@@ -112,7 +112,7 @@ class GeneFinder:
         return GeneMatches(tuple(genes), renamed, tuple(absent), tuple(unknown), ambiguous)
 
     def _one(self, name: str) -> tuple[str | None, bool]:
-        """Return the model's gene of a name, and whether any gene is known by it."""
+        """Return the model's gene of a name, and whether any gene has this name."""
         if gene := self._by_folded.get(name.casefold()):
             return gene, True
         for spelling in dict.fromkeys((name, name.upper(), name.capitalize())):

@@ -25,7 +25,7 @@ COLUMNS = [
 ]
 MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
 MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
-DEPTH = 4  # folders down from the one given
+DEPTH = 4  # levels of folders that are searched
 
 
 def read_spaceranger_zip(path: Path) -> RawCounts:
@@ -38,8 +38,8 @@ def read_spaceranger_zip(path: Path) -> RawCounts:
 def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
     """Read a Space Ranger folder: counts, positions (all three variants), spot diameter.
 
-    Files are looked for in the folder and a few levels below it, so both the folder that holds
-    `outs/` and a flat folder work. Only spots with `in_tissue` 1 are kept.
+    Files are searched in the folder and a few levels below it, so a flat folder works as well as
+    one that contains `outs/`. Only spots with `in_tissue` 1 are kept.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
     positions_file = _find(folder, POSITIONS)
     if positions_file is None:
         raise MeasurementError(
-            f"no {POSITIONS[1]} (nor {POSITIONS[2]} or .parquet) found",
+            f"no {POSITIONS[1]} (or {POSITIONS[2]} or .parquet) was found",
             path=source,
             remedy="give the Space Ranger folder with its `spatial` folder",
         )
@@ -67,7 +67,9 @@ def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
         )
     notes = []
     if len(keep) < len(barcodes):
-        notes.append(f"{len(barcodes) - len(keep)} barcodes are not under tissue and left out.")
+        notes.append(
+            f"{len(barcodes) - len(keep)} barcodes are not under tissue and were left out."
+        )
     if len(keep) < len(under):
         notes.append(f"{len(under) - len(keep)} spots under tissue have no counts.")
     spots = [barcodes[i] for i in keep]
@@ -78,7 +80,7 @@ def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
         spots=spots,
         names=names,
         gene_ids=ids,
-        # the file has row before column; x is the column
+        # the file has the row before the column, and x is the column
         centres=under.loc[spots, ["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(np.float64),
         notes=notes,
         spot_diameter=_spot_diameter(folder),
@@ -91,7 +93,7 @@ def read_positions(path: Path) -> pd.DataFrame:
     Raises
     ------
     MeasurementError
-        Not six columns, values that are no numbers, or a barcode listed twice.
+        The file does not have six columns, a value is not a number, or a barcode is listed twice.
     """
     try:
         if path.suffix == ".parquet":
@@ -106,9 +108,9 @@ def read_positions(path: Path) -> pd.DataFrame:
         table = table.apply(pd.to_numeric).astype(float)
     except (OSError, ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
         raise MeasurementError(
-            "no table of barcode, in_tissue, array and pixel positions",
+            "the file is not a table of barcode, in_tissue, array and pixel positions",
             path=path,
-            remedy="take the file as Space Ranger wrote it",
+            remedy="use the file as Space Ranger wrote it",
         ) from error
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]

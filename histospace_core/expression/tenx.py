@@ -18,12 +18,12 @@ Matrix = tuple[sparse.csr_matrix, list[str], list[str], list[str]]  # counts, sp
 
 
 def read_10x_h5(path: Path) -> Matrix:
-    """Read a 10x `.h5` matrix, of Cell Ranger 3 and later or of version 2.
+    """Read a 10x `.h5` matrix of Cell Ranger 2 or later.
 
     Raises
     ------
     MeasurementError
-        Hostile, damaged, or no 10x matrix.
+        The file is hostile, damaged, or not a 10x matrix.
     """
     with open_hdf5(path) as file:
         group = file["matrix"] if "matrix" in file else _only_group(file, path)
@@ -45,7 +45,7 @@ def read_10x_h5(path: Path) -> Matrix:
 def _only_group(file: h5py.File, source: Path) -> h5py.Group:
     groups = [item for item in file.values() if isinstance(item, h5py.Group)]
     if len(groups) != 1 or "barcodes" not in groups[0]:
-        raise MeasurementError("no 10x count matrix (no group `matrix`).", path=source)
+        raise MeasurementError("not a 10x count matrix (it has no group `matrix`).", path=source)
     return groups[0]
 
 
@@ -59,7 +59,7 @@ def read_10x_mtx(path: Path) -> Matrix:
     Raises
     ------
     MeasurementError
-        A file is missing, damaged, or does not fit the others.
+        A file is missing or damaged, or does not match the others.
     """
     try:
         features = _tsv(path.parent, "features.tsv.gz", "features.tsv", "genes.tsv")
@@ -85,7 +85,7 @@ def _tsv(folder: Path, *names: str) -> pd.DataFrame:
 
 
 def _refuse_header(path: Path, shape: tuple[int, int]) -> None:
-    """Compare what the matrix declares with its neighbours, before memory is taken for it."""
+    """Compare the declared size with that of the other files, before memory is allocated for it."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
         for _ in range(1_000):
             line = handle.readline(2**16)
@@ -105,7 +105,7 @@ def _genes_only(
     names: list[str],
     kinds: list[str] | None,
 ) -> Matrix:
-    """Leave out antibodies and other features that are no genes."""
+    """Leave out antibodies and other features that are not genes."""
     keep = [i for i in range(len(ids)) if kinds is None or kinds[i] == GENES]
     if len(keep) < len(ids):
         counts = counts[:, keep]

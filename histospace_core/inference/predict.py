@@ -125,7 +125,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
     if unreadable.mean() > MAX_UNREADABLE:
         raise TissueError(
             f"{unreadable.mean():.0%} of the tissue of {slide.path.name} cannot be read; the file "
-            "is damaged, export or copy it again."
+            "is damaged: export or copy it again."
         )
     measures = {name: columns[name].to_numpy() for name in columns}
     column, row = plan.grid.T

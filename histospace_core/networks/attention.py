@@ -1,6 +1,6 @@
-"""A transformer's block, of which the peers with attention are built.
+"""The transformer block of the peers that use attention.
 
-Source: Vaswani et al. 2017 (arXiv:1706.03762), normalised first as in ViT (arXiv:2010.11929).
+Source: Vaswani et al. 2017 (arXiv:1706.03762), with pre-normalisation as in ViT (arXiv:2010.11929).
 """
 
 from torch import Tensor, nn
@@ -8,14 +8,14 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each normalised before and added after.
+    """Attention and a two-layer perceptron, each with pre-normalisation and a skip connection.
 
     Parameters
     ----------
     width
         Features of a token.
     heads
-        Attention heads; `width` is a multiple.
+        Number of attention heads; it divides `width`.
     mlp
         Width of the perceptron.
     """
@@ -40,16 +40,16 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        """Tokens (n, t, width) that look at themselves, or at `context` (n, u, width).
+        """Return tokens (n, t, width) after attention to themselves or to `context` (n, u, width).
 
         `bias` (heads, t, u) is added to the attention before its softmax.
         """
         normed = self.before(x)
-        seen = normed if context is None else self.before(context)
+        attended = normed if context is None else self.before(context)
         q = self.query(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.key_value(seen).chunk(2, -1)
+            for part in self.key_value(attended).chunk(2, -1)
         )
         dropout = self.dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)

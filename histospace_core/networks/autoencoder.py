@@ -46,13 +46,13 @@ class TileDecoder(nn.Sequential):
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder, trained to rebuild the tile (mean squared error).
+    """Encoder and decoder, trained to reconstruct the tile (mean squared error).
 
     Parameters
     ----------
     input_range
-        "unit" feeds pixels in [0, 1], which the sigmoid can rebuild. "symmetric" is the authors'
-        release: pixels in [-1, 1], whose dark half a sigmoid cannot reach.
+        "unit" uses pixels in [0, 1], which the sigmoid can reconstruct. "symmetric" is the authors'
+        release: pixels in [-1, 1], whose negative half a sigmoid cannot reach.
     """
 
     def __init__(self, input_range: InputRange = "unit") -> None:
@@ -62,7 +62,7 @@ class Autoencoder(nn.Module):
         self.decoder = TileDecoder()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rebuilt tile and the target it is compared with, both (n, 3, s, s).
+        """Return the reconstructed tile and its target, both (n, 3, s, s).
 
         `pixels` are in [0, 1].
         """
@@ -71,10 +71,10 @@ class Autoencoder(nn.Module):
 
 
 def scale_pixels(pixels: Tensor, input_range: InputRange) -> Tensor:
-    """Bring pixels in [0, 1] to the range that the encoder was trained with."""
+    """Scale pixels in [0, 1] to the range that the encoder was trained with."""
     return pixels if input_range == "unit" else pixels * 2 - 1
 
 
 def to_pixels(tiles: Tensor) -> Tensor:
-    """Turn uint8 tiles (n, h, w, 3) into float pixels (n, 3, h, w) in [0, 1], channels last."""
+    """Convert uint8 tiles (n, h, w, 3) to float pixels (n, 3, h, w) in [0, 1], channels last."""
     return tiles.permute(0, 3, 1, 2).to(torch.float32).div(255)

@@ -1,4 +1,4 @@
-"""What a network costs: multiply-accumulates and bytes."""
+"""The cost of a network: multiply-accumulates and memory."""
 
 import ctypes
 import gc
@@ -16,25 +16,25 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def count_gmacs(run: Callable[[], Any]) -> float:
     """Count the multiply-accumulates of all convolutions and matrix products in a run, in 10^9.
 
-    Arithmetic outside torch, element by element or of normalisation is not counted, as is usual.
+    As usual, element-wise arithmetic, normalisation and work outside torch are not counted.
     """
-    # attention as plain products, which the counter knows on every device
+    # the counter supports attention on every device only as plain matrix products
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         run()
     return counter.get_total_flops() / 2 / 1e9
 
 
 def reset_peak_memory() -> None:
-    """Give back what is free and let `peak_memory_mb` count from now on, where the system can."""
+    """Release free memory and restart `peak_memory_mb` from now, where the system supports it."""
     gc.collect()
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
     if _RESET.exists():
-        _RESET.write_text("5")
+        _RESET.write_text("5")  # 5 resets the high-water mark: see man 5 proc
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process, MB, since `reset_peak_memory` on Linux."""
+    """Return the peak resident memory of this process, MB; on Linux since `reset_peak_memory`."""
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):

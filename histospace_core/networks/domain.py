@@ -1,4 +1,4 @@
-"""How far a tile lies from the tissue a model was trained on."""
+"""The domain score: how far a tile is from the tissue that a model was trained on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,11 +14,11 @@ _SHARES = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True)
 class Domain:
-    """A Gaussian over the training tiles' pooled encoder features, and their distances to it.
+    """A Gaussian over the training tiles' pooled encoder features, and their distances from it.
 
     Features are standardised; their covariance is that of probabilistic PCA (Tipping & Bishop
-    1999, J. R. Stat. Soc. B 61:611): 16 components with their own variance, one variance for all
-    other directions. The distance of a tile is its Mahalanobis distance; its score is the share
+    1999, J. R. Stat. Soc. B 61:611): 16 components with their own variance, and one variance for
+    all other directions. The distance of a tile is its Mahalanobis distance; its score is the share
     of training tiles that are nearer.
 
     Attributes
@@ -39,7 +39,7 @@ class Domain:
 
     @classmethod
     def fit(cls, features: NDArray[np.floating]) -> Self:
-        """Learn from the pooled features (n, c) of the training tiles."""
+        """Fit the Gaussian to the pooled features (n, c) of the training tiles."""
         centre, spread = features.mean(0), np.maximum(features.std(0), 1e-6)
         _, singular, axes = np.linalg.svd((features - centre) / spread, full_matrices=False)
         variance = np.maximum(singular**2 / len(features), 1e-6)
@@ -52,7 +52,7 @@ class Domain:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> Self | None:
-        """Read what `to_tensors` gave; None if it is not all there."""
+        """Return the domain that `to_tensors` stored; None if a tensor is missing."""
         names = [f.name for f in fields(cls)]
         if not set(names) <= set(tensors):
             return None

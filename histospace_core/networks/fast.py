@@ -1,9 +1,9 @@
-"""Forms of the networks that are quick to run and agree with the plain one.
+"""Faster forms of the networks that agree with the plain one.
 
-An encoder takes what a slide gives, bytes (n, px, px, 3) for each view, and returns codes (n, c),
-what little the network makes of a tile before it spreads it over the genes, and what the domain
-score is taken of (n, f). `PlainEncoder` is the reference; the others may be rounded, so whoever
-uses one compares it with the reference first (`networks/predictor.py`).
+An encoder takes uint8 tiles (n, px, px, 3), one array per view. It returns codes (n, c), the
+low-dimensional output from which a last linear layer computes the genes, and the features (n, f) of
+the domain score. `PlainEncoder` is the reference. The others may round, so a caller must compare
+them with the reference first (`networks/predictor.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ EXACT_BLOCKS = 2
 
 
 class Encoder(Protocol):
-    """Bytes of each view in, codes and domain features out; `name` says with what arithmetic."""
+    """From tiles of each view to codes and domain features; `name` states the arithmetic."""
 
     name: str
 
@@ -40,7 +40,7 @@ class Encoder(Protocol):
 
 
 class PlainEncoder:
-    """The network as it was trained, in fp32: the reference."""
+    """The network as trained, in fp32: the reference."""
 
     name = "fp32"
 
@@ -53,7 +53,7 @@ class PlainEncoder:
 
 
 class CompiledEncoder:
-    """The network in bf16, compiled for the GPU with the change from bytes fused into it."""
+    """The network in bf16, compiled for the GPU, with the conversion from uint8 fused in."""
 
     name = "bf16, compiled"
 
@@ -67,13 +67,13 @@ class CompiledEncoder:
 
 
 class Int8HistoSPACE:
-    """The published network with its four convolutions on bytes.
+    """The published network with its four convolutions in 8-bit integers.
 
     Parameters
     ----------
     network
     sample
-        Bytes (n, 128, 128, 3) of tiles that the network will see, to measure activations on.
+        Tiles (n, 128, 128, 3), uint8, that the network will see, to measure activations on.
     """
 
     name = "int8"
@@ -99,13 +99,13 @@ class Int8HistoSPACE:
 
 
 class FusedHistoSPACEPlus:
-    """HistoSPACE+ with its tuned encoders on bytes and most of its trunk in bf16, fused.
+    """HistoSPACE+ with its tuned encoders in 8-bit integers and most of its trunk in bf16, fused.
 
     Parameters
     ----------
     network
     *sample
-        Bytes of tiles that the network will see, one tensor a view.
+        Tiles, uint8, that the network will see, one tensor per view.
     """
 
     name = "int8, fp32 and bf16"
@@ -121,7 +121,7 @@ class FusedHistoSPACEPlus:
 
     def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
         n = len(views[0])
-        # one batch size, for which the weights are laid out
+        # always this batch size, because the weights are laid out for it
         padded = (pad(view, (0,) * 7 + (-n % self.batch,)) for view in views)
         batches = zip(*(view.split(self.batch) for view in padded), strict=True)
         features = torch.cat([self._features(*batch) for batch in batches])[:n]
@@ -144,7 +144,7 @@ class FusedHistoSPACEPlus:
 class FusedTrunk:
     """The trunk with batch norm and activation fused into its convolutions.
 
-    Its first two blocks stay in fp32: the domain score lives off small differences there.
+    Its first two blocks stay in fp32, because the domain score depends on small differences there.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -173,7 +173,7 @@ class FusedTrunk:
 
 
 def _block(block: Any, dtype: torch.dtype) -> tuple[list[FusedConv], bool]:
-    """Return the convolutions of a block of timm's EfficientNet, and whether it is skipped, too."""
+    """Return the convolutions of an EfficientNet block, and whether it has a skip connection."""
     inverted = hasattr(block, "conv_pwl")
     names = ("conv_pw", "conv_dw", "conv_pwl") if inverted else ("conv_dw", "conv_pw")
     convs = [
@@ -186,7 +186,7 @@ def _block(block: Any, dtype: torch.dtype) -> tuple[list[FusedConv], bool]:
 def fast_encoders(
     network: Network, sample: list[Tensor], device: torch.device
 ) -> Iterator[Encoder]:
-    """Yield the quick forms of a network that this machine can run, the quickest first."""
+    """Yield the faster forms of a network that this machine can run, the fastest first."""
     if device.type == "cuda":
         yield CompiledEncoder(network)
     elif not has_int8():
@@ -204,7 +204,7 @@ def _folded(layers: nn.Module) -> list[tuple[Tensor, Tensor]]:
 
 
 def _maps(view: Tensor) -> Tensor:
-    """Return bytes (n, h, w, 3) as maps (n, 3, h, w), channels last; nothing is copied."""
+    """Return tiles (n, h, w, 3) as maps (n, 3, h, w), channels last, without a copy."""
     return view.permute(0, 3, 1, 2)
 
 
@@ -215,5 +215,5 @@ def _real(values: Tensor, conv: Int8Conv) -> Tensor:
 
 
 def _mean(maps: Tensor, conv: Int8Conv) -> Tensor:
-    """Return the means (n, c) of a layer's bytes, as real numbers."""
+    """Return the means (n, c) of a layer's 8-bit output, as real numbers."""
     return _real(maps.float().mean((2, 3)), conv)

@@ -21,13 +21,13 @@ class HistoSPACE(nn.Module):
     n_genes
         G, the size of the panel.
     input_range
-        Pixel range the encoder was pretrained with, see `Autoencoder`.
+        Pixel range that the encoder was pretrained with, see `Autoencoder`.
 
     Attributes
     ----------
     mean_profile : Tensor, shape (G,)
-        Mean expression over the training spots: the image-free baseline that travels with the
-        weights so that no score has to be reported without it.
+        Mean expression over the training spots. It is saved with the weights, so that every score
+        can be reported beside that of the mean profile.
     """
 
     def __init__(self, n_genes: int, input_range: InputRange = "unit") -> None:
@@ -52,11 +52,11 @@ class HistoSPACE(nn.Module):
         return self.encoder(scale_pixels(pixels, self.input_range))
 
     def pool(self, features: Tensor) -> Tensor:
-        """Return what the domain score is taken of, (n, 128)."""
+        """Return the features of the domain score, (n, 128)."""
         return features.mean((2, 3))
 
     def codes(self, features: Tensor) -> Tensor:
-        """Return what is made of the features before it is spread over the genes, (n, 256)."""
+        """Return the codes (n, 256): the output of the last layer before the genes."""
         return self.head[:-1](features)
 
     def expression(self, codes: Tensor) -> Tensor:

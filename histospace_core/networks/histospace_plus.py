@@ -1,9 +1,9 @@
-"""HistoSPACE+: the tissue at several scales, seen by two encoders, in a few expression programmes.
+"""HistoSPACE+: several views of the tissue, two branches of encoders, a few expression programmes.
 
-What it keeps of the published network: encoders learned from histology alone, as autoencoders.
-What it adds: wider views, the programmes (principal components of the training expression, which
-denoise the targets), a second, frozen encoder learned from photographs, whose ridge regressions
-need no tuning, and the tissue around. The two branches are averaged: they err differently.
+It keeps the published network's encoders, trained as autoencoders on histology alone. It adds wider
+views; expression programmes (principal components of the training expression, which denoise the
+targets); a second branch with a frozen encoder, trained on photographs, and ridge regression; and
+an average with neighbouring tiles. The two branches make different errors, so their mean is better.
 """
 
 from typing import Any
@@ -24,14 +24,15 @@ TUNED = (0, 1, 2)
 FROZEN = (0, 1, 2, 3, 4)
 """Views of the frozen branch."""
 NEIGHBOURS_UM = 300.0
-"""How far the centre of a neighbour may lie: the eight around a spot of a 200 um lattice."""
+"""Maximum distance of a neighbour: it includes the eight around a spot of a 200 um lattice.
+"""
 NEIGHBOURS_SHARE = 1 / 4
 """Weight of the neighbours in a tile's programmes."""
 TRUNK_CHANNELS = (24, 40, 80, 112, 192, 320)
 
 
 class Trunk(nn.Module):
-    """The blocks of EfficientNet-lite0 (Liu 2020), each averaged over the view, without training.
+    """The blocks of EfficientNet-lite0 (Liu 2020), frozen, each averaged over the view.
 
     A view (n, 3, s, s) in [0, 1] becomes (n, 768): the means of blocks 2 to 7.
     """
@@ -48,11 +49,11 @@ class Trunk(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Trunk":
-        """Stay in evaluation mode: its batch statistics are those it was learned with."""
+        """Stay in evaluation mode, with the batch statistics of its own training."""
         return super().train(False)
 
     def first_means(self, pixels: Tensor) -> Tensor:
-        """The means of block 2 alone, (n, 24)."""
+        """Return the means of block 2 alone, (n, 24)."""
         x = self.blocks[0](self.stem((pixels * 255 - 127) / 128))
         return self.blocks[1](x).float().mean((2, 3))
 
@@ -67,7 +68,7 @@ class Trunk(nn.Module):
 
 
 class Programmes(nn.Module):
-    """A linear map from features to expression programmes, features standardised first.
+    """A linear map from standardised features to expression programmes.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class Programmes(nn.Module):
         self.linear = nn.Linear(n_features, n_programmes)
 
     def standardised(self, features: Tensor) -> Tensor:
-        """Features (n, f) in units of their spread over the training spots."""
+        """Return features (n, f) in units of their spread over the training spots."""
         return (features - self.centre) / self.spread
 
     def forward(self, features: Tensor) -> Tensor:
@@ -106,9 +107,9 @@ class HistoSPACEPlus(nn.Module):
     Attributes
     ----------
     mean_profile : Tensor, shape (G,)
-        Mean expression over the training spots: the image-free baseline.
+        Mean expression over the training spots.
     programmes : Tensor, shape (k, G)
-        What a unit of each programme adds to the mean profile.
+        The change of expression per unit of each programme.
     """
 
     def __init__(self, n_genes: int, n_programmes: int = 12) -> None:
@@ -126,28 +127,28 @@ class HistoSPACEPlus(nn.Module):
 
     @property
     def n_tuned(self) -> int:
-        """Number of features of the tuned branch; they come first in `encode`'s result."""
+        """Number of features of the tuned branch, which come first in the result of `encode`."""
         return self.tuned.centre.numel()
 
     def encode_tuned(self, *views: Tensor) -> Tensor:
-        """Mean and maximum of each tuned encoder's features, (n, 768), of the `TUNED` views."""
+        """Return mean and maximum of the tuned encoders' features of the `TUNED` views, (n, 768)."""
         maps = [encode(v) for encode, v in zip(self.encoders, views, strict=True)]
         return torch.cat([torch.cat([m.mean((2, 3)), m.amax((2, 3))], 1) for m in maps], 1)
 
     def encode_frozen(self, *views: Tensor) -> Tensor:
-        """The trunk's features of the `FROZEN` views, (n, 3840)."""
+        """Return the trunk's features of the `FROZEN` views, (n, 3840)."""
         return torch.cat([self.trunk(v) for v in views], 1)
 
     def encode(self, *views: Tensor) -> Tensor:
-        """Features (n, f) of pixels in [0, 1], one (n, 3, px, px) for each of `PLUS_VIEWS`."""
+        """Return features (n, f) of pixels in [0, 1], each (n, 3, px, px), of `PLUS_VIEWS`."""
         tuned = self.encode_tuned(*(views[i] for i in TUNED))
         return torch.cat([tuned, self.encode_frozen(*(views[i] for i in FROZEN))], 1)
 
     def pool(self, features: Tensor) -> Tensor:
-        """Return what the domain score is taken of, (n, 48).
+        """Return the features of the domain score, (n, 48).
 
-        Colour and fine texture (the trunk's first means) of the two narrowest views: they tell
-        tissues, scanners and resolutions apart, while deeper features also tell patients apart.
+        These are colour and fine texture (the trunk's first means) of the two narrowest views. They
+        separate tissues, scanners and resolutions; deeper features would also separate patients.
         """
         frozen = features[:, self.n_tuned :].unflatten(1, (len(FROZEN), -1))
         return frozen[:, :2, : TRUNK_CHANNELS[0]].flatten(1)
@@ -157,7 +158,7 @@ class HistoSPACEPlus(nn.Module):
         return torch.cat([self.trunk.first_means(v) for v in views], 1)
 
     def codes(self, features: Tensor) -> Tensor:
-        """Return the programmes' scores (n, k) from `encode`'s features."""
+        """Return the programmes' scores (n, k) from the features of `encode`."""
         tuned = self.tuned(features[:, : self.n_tuned])
         frozen = self.frozen(features[:, self.n_tuned :])
         return (tuned + frozen) / 2
@@ -165,7 +166,7 @@ class HistoSPACEPlus(nn.Module):
     def smooth(
         self, codes: NDArray[np.float32], centres_um: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Return the scores (n, k) of a section's tiles, each mixed with those around it.
+        """Return the scores (n, k) of a section's tiles, each averaged with its neighbours.
 
         Parameters
         ----------
@@ -179,9 +180,9 @@ class HistoSPACEPlus(nn.Module):
         return self.mean_profile + codes @ self.programmes
 
     def decode(self, features: Tensor) -> Tensor:
-        """Return expression (n, G) from `encode`'s features, as if each tile lay alone."""
+        """Return expression (n, G) from the features of `encode`, without neighbours."""
         return self.expression(self.codes(features))
 
     def forward(self, *views: Tensor) -> Tensor:
-        """Return expression (n, G) of the views' pixels in [0, 1], as if each tile lay alone."""
+        """Return expression (n, G) of the views' pixels in [0, 1], without neighbours."""
         return self.decode(self.encode(*views))

@@ -1,4 +1,4 @@
-"""Tell an exhausted memory from any other error, and give back what is not needed."""
+"""Recognise out-of-memory errors, and release memory that is not needed."""
 
 import ctypes
 import sys
@@ -9,17 +9,17 @@ _CPU_MESSAGES = ("can't allocate memory", "bad_alloc", "could not create a memor
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch or Python says that the memory of a device did not suffice."""
+    """Return whether an error of torch or Python means that a device is out of memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _CPU_MESSAGES)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _CPU_MESSAGES)
 
 
 def release_memory() -> None:
-    """Give memory that is free, but kept for later, back to the system and to the GPU.
+    """Return memory that this process has freed but still holds to the system and to the GPU.
 
-    The C library keeps what each thread has freed in a heap of that thread's own, where nobody else
-    finds it: between two stages of a run that is tens of megabytes. Only glibc can be asked.
+    The C library keeps freed memory in a heap per thread, where no other thread can use it: tens of
+    megabytes between two stages of a run. Only glibc can be asked to return it.
     """
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

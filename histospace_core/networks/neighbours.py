@@ -1,4 +1,4 @@
-"""What the tissue around a tile says of it."""
+"""Average the codes of a tile with those of its neighbours."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,18 @@ _AT_ONCE = 2048
 def blend_with_neighbours(
     codes: NDArray[np.float32], centres_um: NDArray[np.float64], radius_um: float, share: float
 ) -> NDArray[np.float32]:
-    """Mix each tile's codes with the mean of those of the tiles around it.
+    """Mix each tile's codes with the mean of its neighbours' codes.
 
-    What a network gets wrong changes faster from tile to tile than expression does.
+    The errors of a network vary faster from tile to tile than expression does.
 
     Parameters
     ----------
     codes : (n, c)
-        A row with NaN, an unreadable tile's, stays as it is and is nobody's neighbour.
+        A row with NaN (an unreadable tile) is unchanged and does not count as a neighbour.
     centres_um : (n, 2)
         Tile centres, um.
     radius_um
-        How far a neighbour's centre may lie.
+        Maximum distance of a neighbour's centre.
     share
         Weight of the neighbours' mean, 0 to 1; a tile without neighbours keeps its codes.
 
@@ -28,7 +28,7 @@ def blend_with_neighbours(
     -------
     float32 (n, c), a new array.
     """
-    from scipy.spatial import cKDTree  # only here: it takes a fifth of a second to load
+    from scipy.spatial import cKDTree  # imported here, because it takes 0.2 s to load
 
     blended = codes.astype(np.float32)
     known = np.flatnonzero(np.isfinite(codes).all(1))
@@ -38,7 +38,7 @@ def blend_with_neighbours(
     everyone = cKDTree(centres)
     for start in range(0, len(known), _AT_ONCE):
         here = slice(start, start + _AT_ONCE)
-        # distances themselves may be zero, so they are not what is counted
+        # A distance may be zero, so count the entries, not the values.
         near = cKDTree(centres[here]).sparse_distance_matrix(
             everyone, radius_um, output_type="coo_matrix"
         )

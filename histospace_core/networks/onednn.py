@@ -1,12 +1,12 @@
 """Convolutions of oneDNN with batch norm folded in and activation fused, in bf16 or 8-bit integers.
 
-torch.compile calls the same kernels on a CPU; called directly, they need no compiler and no
-warm-up. They are private functions of torch, so another version of torch may lack one; then
+torch.compile calls the same kernels on a CPU; calling them directly needs no compiler and no
+warm-up. They are private functions of torch, so another version may lack one; then
 `MissingKernelError` is raised and the caller uses the plain network.
 
-8-bit layers follow Jacob et al. 2018 (doi 10.1109/CVPR.2018.00286): weights are rounded channel by
-channel; activations have one step for the whole layer, measured on sample tiles. The bias corrects
-the mean shift that rounding causes on those tiles (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141).
+8-bit layers follow Jacob et al. 2018 (doi 10.1109/CVPR.2018.00286): weights are rounded per
+channel; activations have one step per layer, measured on sample tiles. The bias corrects the mean
+shift that rounding causes on those tiles (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141).
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ from torch.nn.functional import conv2d, max_pool2d, pad, relu
 
 
 class MissingKernelError(RuntimeError):
-    """The installed torch lacks one of the private functions that the quick forms call."""
+    """The installed torch lacks a private function that the faster forms call."""
 
 
 def has_int8() -> bool:
-    """Tell whether this processor multiplies 8-bit integers (AVX-512 VNNI) and oneDNN is there."""
+    """Return whether oneDNN is available and the processor has 8-bit products (AVX-512 VNNI)."""
     available = torch.backends.mkldnn.is_available()
     return available and bool(_private("cpu._is_vnni_supported")())
 
 
 def has_bf16() -> bool:
-    """Tell whether this processor multiplies bf16 numbers and oneDNN is there."""
+    """Return whether oneDNN is available and the processor has bf16 products."""
     available = torch.backends.mkldnn.is_available()
     return available and bool(_private("cpu._is_avx512_bf16_supported")())
 
@@ -40,7 +40,7 @@ def _private(name: str) -> Any:
     Raises
     ------
     MissingKernelError
-        The installed torch has none of this name.
+        The installed torch has no function of this name.
     """
     found: Any = torch
     try:
@@ -52,7 +52,7 @@ def _private(name: str) -> Any:
 
 
 def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the convolution that a convolution and its batch norm are."""
+    """Return weight and bias of one convolution that equals a convolution and its batch norm."""
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None:
         raise TypeError("a batch norm without running statistics cannot be folded")
@@ -72,7 +72,7 @@ def pool(maps: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Grid:
-    """Steps that real numbers are rounded to: byte q stands for (q - zero) * step."""
+    """A grid to which real numbers are rounded: byte q stands for (q - zero) * step."""
 
     step: float
     zero: int = 0
@@ -82,16 +82,16 @@ class Grid:
 
 
 class Int8Conv:
-    """A 3x3 convolution and ReLU on bytes.
+    """A 3x3 convolution and ReLU in 8-bit integers.
 
     Parameters
     ----------
     weight, bias
         Of the folded convolution, (out, in, 3, 3) and (out,).
     input_grid : Grid
-        What the bytes of its input mean.
+        Grid of the input.
     output_grid : Grid, optional
-        What those of its output mean; real numbers come out if None.
+        Grid of the output; if None, the output is real numbers.
     """
 
     def __init__(
@@ -138,18 +138,18 @@ class Int8Conv:
 def int8_stack(
     layers: Sequence[tuple[Tensor, Tensor]], sample: Tensor, input_grid: Grid, *, real_last: bool
 ) -> list[Int8Conv]:
-    """Round a stack of 3x3 convolutions, each with ReLU and max-pool 2, to bytes.
+    """Round a stack of 3x3 convolutions, each with ReLU and max-pool 2, to 8-bit integers.
 
     Parameters
     ----------
     layers
         Weight and bias of each convolution.
     sample
-        Bytes (n, c, h, w) like those that the stack will see.
+        Maps (n, c, h, w), uint8, like those that the stack will see.
     input_grid
-        What they mean.
+        Their grid.
     real_last
-        Whether the last layer gives real numbers instead of bytes.
+        Whether the last layer returns real numbers instead of bytes.
     """
     stack: list[Int8Conv] = []
     exact, rounded = input_grid.real(sample), sample
@@ -165,10 +165,10 @@ def int8_stack(
 
 
 class FusedConv:
-    """A convolution, its batch norm and its ReLU6 (or nothing) in one call.
+    """A convolution, its batch norm and its ReLU6, if it has one, in one call.
 
-    The padding that TensorFlow calls SAME puts one pixel more at the right and below; for a stride
-    of two the kernel is widened by a row and a column of zeros instead, so that nothing is copied.
+    TensorFlow's SAME padding adds one more pixel at the right and bottom. For a stride of two, the
+    kernel gets a row and a column of zeros instead, so that the maps need not be copied.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class FusedConv:
         )
 
     def _for(self, shape: torch.Size) -> Tensor:
-        """Return the weight in the order that suits maps of a shape."""
+        """Return the weight in the memory layout for maps of a shape."""
         if self._groups > 1:
             return self._weight
         if shape not in self._packed:

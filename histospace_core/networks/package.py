@@ -1,4 +1,4 @@
-"""The model package: a folder that holds everything a model is, and nothing that can execute.
+"""The model package: a folder with all of a model, and nothing that can execute.
 
 `config.json`, `model.safetensors`, `genes.csv`, `README.md` (model card). Nothing is unpickled.
 """
@@ -37,15 +37,15 @@ GENE_COLUMNS = (
     "reliable",
 )
 OPTIONAL_GENE_COLUMNS = ("share_of_noise_ceiling", "interval_half_width")
-"""What else a package may say of a gene: r as a share of the highest that the counts allow, and the
-half-width of its prediction interval in the expression unit."""
+"""Further facts on a gene, if known: r as a share of the noise ceiling, and the half-width of its
+prediction interval in the expression unit."""
 _DOMAIN = "domain."
 REQUIRED = ("network", "arguments", "tile_px", "um_per_px", "expression_unit", "weights_sha256")
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A model package on disk, checked, its weights not loaded yet."""
+    """A model package on disk, checked, with its weights not yet loaded."""
 
     directory: Path
     config: Mapping[str, Any]
@@ -65,13 +65,13 @@ class ModelPackage:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """What the network looks at: the tile, then any wider view around its centre."""
+        """The views that the network sees: the tile, then any wider views around its centre."""
         further = self.config.get("context", [])
         return (View(self.tile_px, self.um_per_px), *(View(**view) for view in further))
 
     @property
     def stored_as(self) -> str:
-        """Type that holds its expression without loss that counts: see `inference/store.py`."""
+        """The type that stores its expression without relevant loss: see `inference/store.py`."""
         logarithmic = str(self.config["expression_unit"]).startswith("log")
         return "float16" if logarithmic else "float32"
 
@@ -81,7 +81,7 @@ class ModelPackage:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over the weights' hash and the other files: what a run records."""
+        """SHA-256 of the weights' hash and the other files, as a run records it."""
         digest = hashlib.sha256(str(self.config["weights_sha256"]).encode())
         for file in ("config.json", "genes.csv"):
             digest.update((self.directory / file).read_bytes())
@@ -94,12 +94,12 @@ class ModelPackage:
         return file.read_text("utf-8") if file.exists() else ""
 
     def load(self) -> tuple[Network, Domain | None]:
-        """Build the network, load its weights after checking hash and shapes, and its domain.
+        """Return the network, with its weights checked and loaded, and its domain.
 
         Raises
         ------
         ModelError
-            The weights are damaged, were changed since they were packed, or do not fit.
+            The weights are damaged, have changed since they were packed, or do not fit.
         """
         weights = self.directory / "model.safetensors"
         if sha256(weights) != self.config["weights_sha256"]:
@@ -132,12 +132,12 @@ def save_package(
     genes: pd.DataFrame,
     card: str,
 ) -> ModelPackage:
-    """Write a package into a new folder, whole or not at all.
+    """Write a package into a new folder atomically.
 
     Parameters
     ----------
     genes
-        One row a gene in the network's output order, with the columns `GENE_COLUMNS`.
+        One row per gene in the network's output order, with the columns `GENE_COLUMNS`.
     """
     if directory.exists():
         raise ModelError(f"'{directory.name}' exists already; choose another name or delete it.")
@@ -147,7 +147,7 @@ def save_package(
         part.mkdir()
         weights = part / "model.safetensors"
         save_file(state, weights)
-        weights.chmod(0o644)  # safetensors writes for the owner alone
+        weights.chmod(0o644)  # safetensors writes files that only the owner can read
         full = {**config, "weights_sha256": sha256(weights)}
         (part / "config.json").write_text(json.dumps(full, indent=2) + "\n", "utf-8")
         genes.reindex(columns=[*GENE_COLUMNS, *OPTIONAL_GENE_COLUMNS]).to_csv(
@@ -163,7 +163,7 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
     Raises
     ------
     ModelError
-        No such package, or one of its files is missing or unreadable.
+        There is no such package, or one of its files is missing or unreadable.
     """
     directory = _locate(name, list(search))
     for file in ("config.json", "model.safetensors", "genes.csv"):
@@ -185,7 +185,10 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         ) from error
     missing += [column for column in GENE_COLUMNS if column not in genes]
     if missing:
-        raise ModelError(f"Model '{directory.name}' does not state {', '.join(missing)}.")
+        raise ModelError(
+            f"Model '{directory.name}' does not state {', '.join(missing)}; install the package "
+            "again."
+        )
     if config["network"] not in NETWORKS:
         raise ModelError(
             f"Model '{directory.name}' uses network '{config['network']}', which this version "
@@ -193,14 +196,15 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         )
     if config["arguments"].get("n_genes") != len(genes):
         raise ModelError(
-            f"Model '{directory.name}' lists another number of genes than it predicts."
+            f"Model '{directory.name}' lists {len(genes)} genes but predicts another number: "
+            "install the package again."
         )
     columns = [*GENE_COLUMNS, *OPTIONAL_GENE_COLUMNS]
     return ModelPackage(directory, config, genes.reindex(columns=columns))
 
 
 def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:
-    """Return every readable package in these folders, by name; damaged ones are left out."""
+    """Return all readable packages in these folders, sorted by name."""
     found = {}
     for folder in folders:
         for config in sorted(folder.glob("*/config.json")):
@@ -217,7 +221,7 @@ def _locate(name: str | Path, search: list[Path]) -> Path:
         if (candidate / "config.json").is_file():
             return candidate.resolve()
     known = ", ".join(p.name for p in list_packages(search)) or "none"
-    raise ModelError(f"There is no model '{name}'; installed are: {known}.")
+    raise ModelError(f"There is no model '{name}'; the installed models are: {known}.")
 
 
 def pick_device(device: str = "auto") -> torch.device:

@@ -1,4 +1,4 @@
-"""Run a model package on tiles, quickly where that agrees with the plain network."""
+"""Run a model package on tiles, in a faster form if it agrees with the plain network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ Values = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 AGREEMENT = 1e-3
-"""By how much the correlation of quick and plain prediction may fall short of 1, gene by gene on
-average."""
+"""Maximum shortfall from 1 of the correlation between fast and plain prediction, mean over genes.
+"""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a quick form compares with the plain network on sample tiles of the slide at hand.
+    """Agreement of a faster form with the plain network on sample tiles of the slide.
 
     Attributes
     ----------
     tiles : int
     mean_r, least_r : float
-        Correlation of a gene's two predictions over the tiles: mean and least of the genes.
+        Correlation of a gene's two predictions over the tiles: mean and minimum over the genes.
     largest_difference : float
-        Of any gene on any tile, in the expression unit.
+        Largest difference of any gene on any tile, in the expression unit.
     """
 
     tiles: int
@@ -43,15 +43,15 @@ class Agreement:
 
 
 class Predictor:
-    """A loaded network on a device; a context manager, so that device memory is given back.
+    """A loaded network on a device; a context manager that releases device memory at the end.
 
-    Tiles are uint8 (n, px, px, 3), one array for each view of the network. Calling it returns
+    Tiles are uint8 (n, px, px, 3), one array for each view of the network. A call returns
     expression, float32 (n, G), and the domain score, float32 (n,): the share of training tiles that
-    lie nearer to the training tissue's centre than this tile does. 1 = farther than every training
-    tile; NaN = no domain in the package. `encode` stops at the codes, which `expression` spreads
-    over the genes.
+    are nearer to the centre of the training tissue than this tile. It is 1 if the tile is farther
+    away than every training tile, and NaN if the package has no domain. `encode` returns codes,
+    from which `expression` computes the genes.
 
-    Until `tune` has found a quicker form it is the plain network, in fp32.
+    The plain network in fp32 is used until `tune` has found a faster form.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Predictor:
     device
         "auto", "cpu" or "cuda".
     batch_size
-        Tiles at once; halved when memory runs out.
+        Tiles per batch; halved when memory runs out.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Predictor:
         self.batch_size = batch_size or (2048 if self.on_gpu else 32)
         self.encoder: Encoder = PlainEncoder(self.network)
         self.agreement: Agreement | None = None
-        """Of the quick form in use; None for the plain network."""
+        """Agreement of the faster form in use; None for the plain network."""
         self.refused: list[str] = []
-        """Quick forms that could not be used, and why."""
+        """Faster forms that could not be used, and why."""
 
     def __enter__(self) -> Self:
         return self
@@ -90,9 +90,9 @@ class Predictor:
         release_memory()
 
     def tune(self, *sample: Bytes) -> None:
-        """Choose the quickest form of the network that agrees with the plain one on these tiles.
+        """Choose the fastest form of the network that agrees with the plain one on these tiles.
 
-        Where none can be used, the network stays plain and `record` says why.
+        If none can be used, the network stays plain and `record` states why.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Predictor:
                         break
                     self.encoder = form
                     found = compare(exact, self(*sample)[0])
-                # No compiler, no such kernel in this torch, or one that takes other arguments.
+                # There is no compiler, or this torch lacks the kernel or changed its arguments.
                 except (RuntimeError, ImportError, OSError, AttributeError, TypeError) as error:
                     self.refused.append(str(error).strip().splitlines()[0][:200])
                     break
@@ -127,7 +127,7 @@ class Predictor:
         return self.expression(codes), domain
 
     def encode(self, *views: Bytes) -> tuple[Values, Values]:
-        """Return codes (n, c) and domain scores (n,); on a CPU, from several threads at once."""
+        """Return codes (n, c) and domain scores (n,); thread-safe on a CPU."""
         parts, start = [], 0
         while start < len(views[0]):
             stop = start + self.batch_size
@@ -144,20 +144,20 @@ class Predictor:
     def smooth(
         self, codes: Callable[[], Values], centres_um: NDArray[np.float64], good: NDArray[np.bool_]
     ) -> Values | None:
-        """Return the codes of all tiles after the network's last look at them together.
+        """Return the codes of all tiles, each averaged with its neighbours by the network.
 
         Parameters
         ----------
         codes
-            Gives the codes (n, c); called only by a network that looks at them together.
+            Returns the codes (n, c); called only if the network has a `smooth`.
         centres_um
             Centres (n, 2) of the tiles, um.
         good
-            Tiles to look at; the others keep their codes.
+            Tiles to smooth; the others keep their codes.
 
         Returns
         -------
-        None where the network has no `smooth`.
+        float32 array (n, c), or None if the network has no `smooth`.
         """
         smooth = getattr(self.network, "smooth", None)
         if smooth is None:
@@ -187,7 +187,7 @@ class Predictor:
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.on_gpu else tensor
 
     def _shrink(self, error: Exception) -> bool:
-        """Halve the batch after an out-of-memory error; False for any other error."""
+        """Halve the batch after an out-of-memory error; return False for any other error."""
         if not is_out_of_memory(error) or self.batch_size == 1:
             return False
         self.batch_size //= 2
@@ -195,9 +195,9 @@ class Predictor:
         return True
 
     def record(self) -> dict[str, Any]:
-        """Return what ran, for a run's record.
+        """Return device, arithmetic and agreement, for a run's record.
 
-        `kernel_note` says why the network runs in plain fp32 although this machine has a quicker
+        `kernel_note` states why the network runs in plain fp32 although this machine has a faster
         form of it; it is empty otherwise.
         """
         plain = self.agreement is None and self.refused
@@ -211,7 +211,7 @@ class Predictor:
 
 
 def compare(exact: Values, quick: Values) -> Agreement:
-    """Compare two predictions (n, G); genes that do not vary over the tiles do not count."""
+    """Compare two predictions (n, G); genes that do not vary over the tiles are left out."""
     x, y = exact - exact.mean(0), quick - quick.mean(0)
     size = np.sqrt((x**2).sum(0) * (y**2).sum(0))
     varied = x.std(0) > 1e-6

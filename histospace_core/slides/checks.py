@@ -1,6 +1,6 @@
-"""What the intake probe does with a file: open it, read it, and look at its colours.
+"""The checks of the intake probe: the slide opens, can be read everywhere, and is H&E.
 
-This runs in a child process. The module imports neither torch nor scipy, so that the child starts
+They run in a child process. The module imports neither torch nor scipy, so that the child starts
 in a fraction of a second.
 """
 
@@ -47,27 +47,28 @@ def check_slide_as_json(path: str, mpp: float | None) -> dict[str, Any]:
 
 
 def check_h_and_e(image: RGB, path: Path) -> None:
-    """Insist that an overview shows haematoxylin and eosin in bright field.
+    """Refuse an overview that does not show haematoxylin and eosin in bright field.
 
-    The rule, on all pixels of the overview: bright-field glass is light, so fewer than half of the
-    pixels may be dark (all channels under 50) unless some glass (all over 150) is seen. Coloured
-    pixels (saturation over 0.15 and mean optical density over 0.15) must make up a thousandth of
-    the image, or it holds no tissue, and a hundredth of its dense pixels, or it is grey. Of them
-    60 % must have a hue from blue over purple and pink to red (225 to 360 or 0 to 20 degrees):
-    haematoxylin lies at about 240, eosin at 300 to 350, DAB at 20 to 40.
+    Three rules hold for the pixels of the overview. Bright-field glass is light: at most half of
+    the pixels may be dark (all channels below 50), unless a twentieth are light (all channels above
+    150). Tissue is coloured (saturation above 0.15 and mean optical density above 0.15): coloured
+    pixels must make up a hundredth of the dense pixels, or the image is grey, and a thousandth of
+    all pixels, or the slide is blank. The colours are those of the stains: 60 % of the coloured
+    pixels must have a hue from blue over purple and pink to red (225 to 360 or 0 to 20 degrees).
+    Haematoxylin is at about 240, eosin at 300 to 350, DAB at 20 to 40.
 
     Parameters
     ----------
     image : uint8 RGB (h, w, 3)
     path : Path
-        The slide's file, for the message.
+        The slide's file, for error messages.
 
     Raises
     ------
     SlideError
-        If it is fluorescence, grey or of other colours.
+        The image is fluorescence, grey or of other colours.
     TissueError
-        If it is blank.
+        The slide is blank.
     """
     high, low = image.max(-1).astype(np.float32), image.min(-1).astype(np.float32)
     if (high < 50).mean() > 0.5 and (low > 150).mean() < 0.05:
@@ -86,12 +87,13 @@ def check_h_and_e(image: RGB, path: Path) -> None:
             remedy="give the colour scan, not one channel",
         )
     if coloured.mean() < 0.001:
-        raise TissueError("the slide looks blank: no stained tissue on it.", path=path)
+        raise TissueError("the slide looks blank: it shows no stained tissue.", path=path)
     hue = _hue(image[coloured])
     share = float(((hue >= 225) | (hue <= 20)).mean())
     if share < 0.6:
         raise SlideError(
-            f"not an H&E slide: only {share:.0%} of what is coloured is blue, purple, pink or red",
+            f"not an H&E slide: only {share:.0%} of its coloured pixels are blue, purple, pink or "
+            "red",
             path=path,
             remedy="give a scan stained with haematoxylin and eosin",
         )
@@ -119,7 +121,7 @@ def _refuse_truncated(path: Path) -> None:
 
 
 def _read_everywhere(slide: Slide) -> None:
-    """Read patches of every level, the corners and last rows among them."""
+    """Read a grid of patches at every level, corners and last rows included."""
     for down in slide.properties.level_downsamples:
         w, h = (min(_PATCH * down, side) for side in (slide.width, slide.height))
         out = max(1, round(w / down)), max(1, round(h / down))
@@ -131,11 +133,15 @@ def _read_everywhere(slide: Slide) -> None:
 def _refuse_small(slide: Slide) -> None:
     if min(slide.width, slide.height) >= MIN_SIDE:
         return
-    size = f"too small ({slide.width} x {slide.height} px, at least {MIN_SIDE} x {MIN_SIDE})"
+    size = (
+        f"the slide is too small ({slide.width} x {slide.height} px; "
+        f"the minimum is {MIN_SIDE} x {MIN_SIDE})"
+    )
     stated = slide.properties.stated_mpp
     if stated is not None:
         raise PixelSizeError(
-            f"{size}, and the pixel size it states, {stated:.4g} um/px, is absurd for an H&E scan",
+            f"{size}, and the pixel size that it states, {stated:.4g} um/px, is absurd for an H&E "
+            "scan",
             path=slide.path,
             remedy="give the scan at full resolution",
         )
@@ -143,7 +149,7 @@ def _refuse_small(slide: Slide) -> None:
 
 
 def _overview(slide: Slide) -> RGB:
-    """Return a thumbnail, or a mosaic of patches where that would take the whole file."""
+    """Return a thumbnail, or a mosaic of patches if a thumbnail would need too many pixels."""
     coarsest = max(slide.properties.level_downsamples)
     if slide.width * slide.height / coarsest**2 <= _OVERVIEW_PIXELS:
         return slide.thumbnail(1024)

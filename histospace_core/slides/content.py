@@ -6,8 +6,8 @@ from pathlib import Path
 from histospace_core.errors import SlideError
 from histospace_core.files import content_sha256
 
-# StudyInstanceUID and, right after it, SeriesInstanceUID. The pair stands together at the top level
-# of a DICOM file only; items that refer to other series have another order.
+# StudyInstanceUID, directly followed by SeriesInstanceUID. The two are adjacent only at the top
+# level of a DICOM file; items that refer to other series have another order.
 _SERIES = re.compile(
     rb"\x20\x00\x0d\x00UI..[\d.]+\0?\x20\x00\x0e\x00UI..(?P<series>[\d.]+)", re.DOTALL
 )
@@ -15,9 +15,9 @@ _HEADER = 1 << 18  # bytes that hold both
 
 
 def slide_files(path: Path) -> list[Path]:
-    """Return all files of a slide, in an order that depends on their names only.
+    """Return all files of a slide, in an order that depends only on their names.
 
-    A slide is one file; or an `.mrxs` file and its folder of data; or a DICOM series, given by its
+    A slide is one file, an `.mrxs` file with its data folder, or a DICOM series, given by its
     folder or by any of its files.
     """
     if path.is_dir():
@@ -29,10 +29,10 @@ def slide_files(path: Path) -> list[Path]:
 
 
 def slide_sha256(path: Path) -> str:
-    """Return the SHA-256 of a slide: of all its files, one after the other.
+    """Return the SHA-256 of all files of a slide, concatenated.
 
-    It identifies a slide wherever one is recorded: in a catalog, in `run.json`, and among the
-    training sections of a model package. Files that have not changed are read once.
+    It identifies a slide in the catalog, in `run.json` and among the training sections of a model
+    package. Unchanged files are read only once.
     """
     return content_sha256(*slide_files(path))
 
@@ -48,13 +48,13 @@ def dicom_instance(folder: Path) -> Path:
     instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
     if not instances:
         raise SlideError(
-            "a folder without DICOM files", path=folder, remedy="give the slide's file"
+            "the folder has no DICOM files", path=folder, remedy="give the slide's file"
         )
     return instances[0]
 
 
 def _series(path: Path) -> list[Path]:
-    """Return the files of the DICOM series that a file belongs to; any other file is alone."""
+    """Return the files of the DICOM series that a file belongs to, or just a file of no series."""
     series = _series_uid(path)
     if series is None:
         return [path]
@@ -62,7 +62,7 @@ def _series(path: Path) -> list[Path]:
 
 
 def _series_uid(path: Path) -> bytes | None:
-    if not path.is_file():  # the reader says so
+    if not path.is_file():  # opening the slide raises the error
         return None
     with path.open("rb") as file:
         header = file.read(_HEADER) if file.read(132).endswith(b"DICM") else b""

@@ -1,4 +1,4 @@
-"""A slide as a pyramid of square tiles, each half as fine as the next, for a viewer to fetch."""
+"""A slide as a Deep Zoom pyramid of square tiles, for the viewer."""
 
 import threading
 import weakref
@@ -12,13 +12,14 @@ from PIL import Image
 from histospace_core.slides.open import RGB, open_slide
 
 TILE_PX = 512
-"""Side of a tile: large enough that a screen needs few, small enough to be made in a moment."""
+"""Side of a tile, px: large enough that a screen needs few, small enough to be made quickly."""
 OVERVIEW_PX = 2048
-"""Coarser levels are cut from one picture of this size: a flat image is not read whole for each."""
+"""Coarse levels are cut from one picture of this size, so that a flat image is not read in full for
+each tile."""
 
 
 class Box(NamedTuple):
-    """Where a tile lies, level-0 px, and how many px of its own it has."""
+    """Position and size of a tile in level-0 px, and the size of its picture in px."""
 
     x: int
     y: int
@@ -53,7 +54,7 @@ class Pyramid:
 
     @property
     def first(self) -> int:
-        """The finest level that one tile holds; coarser ones are not served."""
+        """The finest level that fits into one tile; coarser levels are not served."""
         return min(self.last, (self.tile - 1).bit_length())
 
     def downsample(self, level: int) -> int:
@@ -66,7 +67,7 @@ class Pyramid:
         return -(-self.width // side), -(-self.height // side)
 
     def box(self, level: int, column: int, row: int) -> Box:
-        """Return where a tile lies; those at the right and lower border are cut to the picture.
+        """Return the box of a tile, clipped at the right and lower border of the picture.
 
         Raises
         ------
@@ -85,10 +86,10 @@ class Pyramid:
 
 
 class DeepZoomSlide:
-    """An open slide that gives tiles; any number of threads may ask at once.
+    """An open slide that serves tiles, also to several threads at a time.
 
-    It closes its file when the last user lets go of it. Label and macro images are out of reach:
-    `open_slide` never reads them.
+    The file is closed with the last reference to the object. Label and macro images are never
+    served: `open_slide` does not read them.
 
     Parameters
     ----------
@@ -117,13 +118,13 @@ class DeepZoomSlide:
         longer = max(self._slide.width, self._slide.height)
         if self.pyramid.downsample(level) * OVERVIEW_PX < longer:
             return self._slide.read(*box)
-        picture = self._whole()
+        picture = self._overview_image()
         across, down = picture.width / self._slide.width, picture.height / self._slide.height
         part = (box.x * across, box.y * down, (box.x + box.w) * across, (box.y + box.h) * down)
         out = (box.out_w, box.out_h)
         return np.asarray(picture.resize(out, Image.Resampling.BICUBIC, box=part))
 
-    def _whole(self) -> Image.Image:
+    def _overview_image(self) -> Image.Image:
         with self._lock:
             if self._overview is None:
                 self._overview = Image.fromarray(self._slide.thumbnail(OVERVIEW_PX))

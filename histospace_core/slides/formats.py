@@ -1,4 +1,4 @@
-"""What a file is by its content; its name is never trusted."""
+"""Recognise an image file by its content; its name is never trusted."""
 
 import itertools
 import logging
@@ -24,14 +24,14 @@ _MAGIC: tuple[tuple[bytes, FlatKind], ...] = (
 )
 _MAX_PAGES = 100
 
-# what tifffile warns of comes back as one sentence; it does not go to stderr besides
+# Our errors quote tifffile in one sentence, so its log does not go to stderr too.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _UNIT_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
 
 
 @dataclass(frozen=True)
 class TiffFacts:
-    """Of a TIFF: its kind, its description, and how much of its pixel data is missing."""
+    """Kind and description of a TIFF, and how much of its pixel data is missing."""
 
     is_ome: bool
     is_tiled: bool
@@ -41,21 +41,21 @@ class TiffFacts:
 
 
 def sniff(path: Path) -> FlatKind | None:
-    """Return the flat image format that the first bytes announce, None for anything else."""
+    """Return the image format that the first bytes state; None for anything else."""
     with path.open("rb") as file:
         head = file.read(8)
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 
 def read_tiff_facts(path: Path) -> TiffFacts:
-    """Read the header of a TIFF and insist on colour of 8 bits a channel.
+    """Read the header of a TIFF, and refuse anything but 8-bit colour.
 
-    OpenSlide would open float, 16-bit and grey TIFFs, and fail or show grey later.
+    OpenSlide opens float, 16-bit and grey TIFFs, and then fails or shows grey.
 
     Raises
     ------
     SlideError
-        If the header cannot be read, or the first image is not 8-bit colour.
+        The header cannot be read, or the first image is not 8-bit colour.
     """
     import tifffile
 
@@ -70,14 +70,14 @@ def read_tiff_facts(path: Path) -> TiffFacts:
             facts = TiffFacts(tiff.is_ome, page.is_tiled, page.description, len(ends), missing)
     except Exception as error:  # tifffile raises whatever a hostile header provokes
         raise SlideError(
-            f"its TIFF header cannot be read{library_reason(error, path)}",
+            f"the TIFF header cannot be read{library_reason(error, path)}",
             path=path,
-            remedy="the file is damaged or incomplete, export it again",
+            remedy="the file is damaged or incomplete: export it again",
         ) from error
     if bits != 8 or sample_format != 1 or planes < 3:
         what = "float" if sample_format == 3 else "integer"
         raise SlideError(
-            f"{planes} channel(s) of {bits}-bit {what} is no colour image of 8 bits a channel",
+            f"{planes} channel(s) of {bits}-bit {what} are not 8-bit colour",
             path=path,
             remedy="save the H&E scan as 8-bit RGB",
         )
@@ -94,7 +94,7 @@ def _segment_ends(tiff: Any) -> list[int]:
         for page in itertools.islice(tiff.pages, _MAX_PAGES):
             ends += map(operator.add, page.dataoffsets, page.databytecounts)
             last = page
-        # tifffile takes a directory beyond the end for the end of the list: look for ourselves
+        # tifffile silently stops at a directory beyond the end of the file, so check the offset
         layout, file = tiff.tiff, tiff.filehandle
         file.seek(last.offset)
         (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
@@ -107,7 +107,7 @@ def _segment_ends(tiff: Any) -> list[int]:
 
 
 def _planes(tiff: Any, samples: int) -> int:
-    """Return the channels of the main image; OME may keep each on a page of its own."""
+    """Return the number of channels of the main image; in OME-TIFF each may be its own page."""
     series = tiff.series[0] if samples == 1 and tiff.is_ome else None
     if series is None or "C" not in series.axes:
         return samples
@@ -118,8 +118,8 @@ def _planes(tiff: Any, samples: int) -> int:
 def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, float] | None:
     """Return the pixel size (x, y) in um that OME-XML states for the image of this size.
 
-    Only attributes of the `Pixels` element are read, by pattern: a hostile XML document is never
-    handed to a parser that would expand it.
+    Only attributes of the `Pixels` element are read, with a regular expression: an XML parser would
+    expand the entities of a hostile document.
     """
     for pixels in re.findall(r"<(?:\w+:)?Pixels\b[^>]{0,4000}>", description):
         found = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', pixels))
@@ -138,10 +138,10 @@ def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, floa
 
 
 def library_reason(error: BaseException, path: Path) -> str:
-    """Return a library's reason in brackets, on one line.
+    """Return a library's error message in brackets, on one line.
 
-    Libraries quote the path that they were given. It goes: our sentence names the file itself, and
-    a user need not know where the store lies.
+    The path that libraries quote is removed: our sentence names the file, and the user need not
+    know where the store is.
     """
     quoted = re.compile(rf"{re.escape(str(path))}:?")
     words = " ".join(quoted.sub("", str(error)).split())[:120]

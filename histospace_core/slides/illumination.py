@@ -1,6 +1,6 @@
-"""The two steps on light that come before stain normalisation in the published method.
+"""Correct colour cast and luminosity, as the published method does before stain normalisation.
 
-Both are scalings measured once a slide, so that a tile's look does not depend on its neighbours.
+Both are measured once per slide, so that a tile's colours do not depend on its neighbours.
 Source: Kumar & Chatterjee 2024, doi 10.1016/j.ymeth.2024.11.002.
 """
 
@@ -35,6 +35,6 @@ def standardise_luminosity(image: npt.ArrayLike, luminosity: float) -> Floats:
     """Scale the CIELAB lightness so that `luminosity` becomes 100; return floats from 0 to 255."""
     lab = rgb2lab(np.asarray(image, dtype=np.float64) / 255)
     lab[..., 0] = np.clip(lab[..., 0] * 100 / luminosity, 0, 100)
-    with warnings.catch_warnings():  # colours out of gamut are clipped, as they should be
+    with warnings.catch_warnings():  # clipping colours outside the gamut is intended
         warnings.filterwarnings("ignore", message="Conversion from CIE-LAB", category=UserWarning)
         return np.clip(lab2rgb(lab) * 255, 0, 255)

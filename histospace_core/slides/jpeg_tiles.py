@@ -1,8 +1,8 @@
-"""JPEG tiles of a TIFF, decoded as they lie in the file.
+"""Read the JPEG tiles of a TIFF without OpenSlide.
 
-OpenSlide takes the same tiles through a cache, a canvas with alpha and a change of byte order:
-here they go straight into the region's pixels, in about a fifth of the time. Only plain pyramids
-are read this way; whatever is out of the ordinary is left to OpenSlide.
+OpenSlide passes tiles through a cache, a canvas with alpha and a change of byte order. Decoding
+them straight into the region's pixels takes about a fifth of the time. Only plain pyramids are read
+this way; OpenSlide reads all others.
 """
 
 import os
@@ -22,7 +22,7 @@ VENDORS = ("generic-tiff", "aperio")
 
 @dataclass(frozen=True)
 class _Level:
-    """A level of the pyramid, and where in the file its tiles lie."""
+    """A level of the pyramid, and the positions of its tiles in the file."""
 
     page: Any
     offsets: NDArray[np.uint64]
@@ -30,7 +30,7 @@ class _Level:
 
     @classmethod
     def of(cls, page: Any) -> Self:
-        """Take the tables over from tifffile, whose lists of numbers take ten times the room."""
+        """Move the tile tables out of tifffile, whose lists take ten times as much memory."""
         level = cls(
             page,
             np.array(page.dataoffsets, np.uint64),
@@ -43,7 +43,7 @@ class _Level:
 
 
 class JpegTiles:
-    """The levels of a tiled TIFF that are kept as JPEG.
+    """The levels of a tiled TIFF that are compressed as JPEG.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ class JpegTiles:
         self._tiff.close()
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image | None:
-        """Return a box of a level, px of that level, or None where it is not plain JPEG tiles.
+        """Return a box, in px of the level, or None if the level is not plain JPEG tiles.
 
-        Raises whatever the decoder says of damaged tiles.
+        Raises whatever the decoder raises on damaged tiles.
         """
         found = self._levels[level]
         if found is None:

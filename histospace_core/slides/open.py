@@ -26,20 +26,20 @@ _MARGIN = 3  # level px around a box, for the resampling filter's reach
 def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
     """Open a slide: scanner format, OME-TIFF, plain TIFF, PNG, JPEG or a folder of DICOM files.
 
-    The format is told by the content, not by the name. Label and macro images are never read.
+    The content decides the format, not the name. Label and macro images are never read.
 
     Parameters
     ----------
     path : str or Path
     mpp : float, optional
-        Pixel size in um/px, used where the file states none.
+        Pixel size in um/px, used if the file states none.
 
     Raises
     ------
     SlideError
-        If the file is missing or not a slide of 8-bit colour.
+        The file is missing, or is not a slide in 8-bit colour.
     PixelSizeError
-        If `mpp` is no pixel size or contradicts the file's, or the pixels are not square.
+        `mpp` is impossible or contradicts the file, or the pixels are not square.
     """
     return Slide(Path(path), mpp)
 
@@ -47,8 +47,8 @@ def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
 class Slide:
     """An open slide; use it as a context manager.
 
-    It may be read from several threads at once: each read borrows a handle of its own, and handles
-    are opened as they are needed.
+    Several threads may read at a time: each read borrows its own handle, and handles are opened as
+    needed.
     """
 
     def __init__(self, path: Path, mpp: float | None = None) -> None:
@@ -103,7 +103,7 @@ class Slide:
 
     @property
     def mpp(self) -> float:
-        """Pixel size, um/px; raises PixelSizeError, asking for it, where it is not known."""
+        """Pixel size, um/px; raises PixelSizeError if it is unknown."""
         return require_mpp(self.path, self.properties)
 
     def sha256(self) -> str:
@@ -120,9 +120,9 @@ class Slide:
         Parameters
         ----------
         x, y, w, h : float
-            Box in level-0 px; what lies outside the slide comes back white.
+            Box in level-0 px; the area outside the slide is white.
         out_w, out_h : int
-            Size of the result, px. Where it equals a box on whole pixels, nothing is resampled.
+            Size of the result, px. A box of this size on whole pixels is not resampled.
 
         Returns
         -------
@@ -131,28 +131,28 @@ class Slide:
         Raises
         ------
         SlideError
-            If the region cannot be decoded; the slide is reopened and other regions can be read.
+            The region cannot be decoded; other regions can still be read.
         """
         if not (w > 0 and h > 0 and out_w > 0 and out_h > 0 and math.isfinite(x + y + w + h)):
             raise SlideError(f"a box of {w} x {h} px cannot be read.", path=self.path)
         reader = self._borrow()
         try:
             return np.asarray(_resampled(reader, x, y, w, h, out_w, out_h))
-        except Exception as error:  # each library has exceptions of its own
-            # a fresh handle: OpenSlide answers every later read with the first error
+        except Exception as error:  # each library raises its own exceptions
+            # After an error, an OpenSlide handle fails on every later read.
             reader.close()
             reader = open_reader(self.path)
             reason = library_reason(error, self.path)
             raise SlideError(
                 f"the region at x {x:.0f}, y {y:.0f} cannot be read{reason}",
                 path=self.path,
-                remedy="the file is damaged or incomplete, export it again",
+                remedy="the file is damaged or incomplete: export it again",
             ) from error
         finally:
             self._idle.put(reader)
 
     def thumbnail(self, max_px: int = 1024) -> RGB:
-        """Return the whole slide, its longer side at most `max_px` px; it is never enlarged."""
+        """Return the whole slide, at most `max_px` px on its longer side and never enlarged."""
         shrink = min(1.0, max_px / max(self.width, self.height))
         out = (max(1, round(self.width * shrink)), max(1, round(self.height * shrink)))
         return self.read(0, 0, self.width, self.height, *out)
@@ -170,17 +170,19 @@ def _resampled(
     reader: Reader, x: float, y: float, w: float, h: float, out_w: int, out_h: int
 ) -> Image.Image:
     scale = min(w / out_w, h / out_h)
+    # 1 % of tolerance: downsamples are ratios of rounded sizes, such as 4.0003.
     fitting = [i for i, d in enumerate(reader.downsamples) if d <= max(scale, 1) * 1.01]
     level = max(fitting, key=reader.downsamples.__getitem__)
     down = reader.downsamples[level]
     box = (x / down, y / down, (x + w) / down, (y + h) / down)
-    whole = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
-    reach = 0 if whole else math.ceil(_MARGIN * max(1, scale / down))
+    exact = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
+    reach = 0 if exact else math.ceil(_MARGIN * max(1, scale / down))
     left, top = math.floor(box[0]) - reach, math.floor(box[1]) - reach
     right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
+    # Averaging whole pixels first is cheap; it leaves the bicubic filter a factor of 2 to 4.
     step = max(1, int(scale / down / 2))
     image = _padded(reader, level, left, top, right, bottom, step)
-    if whole:
+    if exact:
         return image
     inner = ((box[0] - left) / step, (box[1] - top) / step)
     outer = ((box[2] - left) / step, (box[3] - top) / step)
@@ -190,7 +192,7 @@ def _resampled(
 def _padded(
     reader: Reader, level: int, left: int, top: int, right: int, bottom: int, step: int
 ) -> Image.Image:
-    """Return a box of a level on white, shrunk by `step`, read in strips of bounded size."""
+    """Return a box of a level on white, shrunk by `step`, read in strips to bound the memory."""
     rows = max(step, _STRIP_PIXELS // max(1, right - left) // step * step)
     size = (-(-(right - left) // step), -(-(bottom - top) // step))
     canvas = Image.new("RGB", size, "white")

@@ -1,4 +1,4 @@
-"""Where the tiles of a slide lie: a grid at the model's pixel size, over the tissue."""
+"""Plan the tiles of a slide: a grid over the tissue, at the model's pixel size."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,20 +15,21 @@ from histospace_core.slides.quality import ARTEFACTS
 from histospace_core.slides.tissue import Tissue
 
 BLOCK_PX = 1024
-"""Side of a block, model px: large enough to read few times, small enough to hold several."""
+"""Side of a block, model px: large enough for few reads, small enough to hold several in memory."""
 BLOCK_TILES = 16
-"""Most tiles along a block: where tiles overlap, many lie on few pixels."""
+"""Maximum number of tiles along a block: overlapping tiles are many on few pixels."""
 CHUNK_TILES = 1024
-"""Tiles after which a run has something to lose: at most so many are computed again."""
+"""Tiles that a run saves at a time; after an interruption, at most as many are computed again."""
 
 MAX_GRID = 20_000_000
 COARSE_RATIO = 2.0
-"""A slide whose pixels are this many times the model's lacks the detail it was trained on."""
+"""A slide with pixels this many times as large as the model's lacks detail that it was trained on.
+"""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A box of the slide that is read at once.
+    """A box of the slide that is read in one piece.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class Block:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """The tiles of a slide, block after block, so that each block's tiles are consecutive.
+    """The tiles of a slide, ordered by block, so that each block's tiles are consecutive.
 
     Attributes
     ----------
@@ -82,9 +83,9 @@ class TilePlan:
     excluded : dict of str to int
         Grid positions left out, by reason.
     flagged : dict of str to bool array (n,)
-        Tiles with ink or a fold, which no expression is given for, by reason.
+        Tiles with ink or a fold, by reason; they get no expression.
     notes : list of str
-        What a user should know before the run.
+        What the user should know before the run.
     """
 
     centres: npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ class TilePlan:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many tiles will not be predicted for what the overview shows, by reason."""
+        """Number of tiles that will not be predicted, by the reason seen on the overview."""
         return self.excluded | {reason: int(tiles.sum()) for reason, tiles in self.flagged.items()}
 
     @property
@@ -120,12 +121,12 @@ class TilePlan:
 
     @staticmethod
     def tiles(chunk: list[Block]) -> slice:
-        """The tiles of blocks that follow each other, among those of the plan."""
+        """Return the tiles of consecutive blocks among those of the plan."""
         return slice(chunk[0].first, chunk[-1].tiles.stop)
 
     @cached_property
     def chunks(self) -> list[list[Block]]:
-        """The blocks in runs of about `CHUNK_TILES` tiles, the same at every attempt."""
+        """The blocks in groups of about `CHUNK_TILES` tiles, the same in every attempt of a run."""
         first = [block.first // CHUNK_TILES for block in self.blocks]
         return [
             [b for _, b in run]
@@ -139,7 +140,7 @@ class TilePlan:
 
     @property
     def stride_um(self) -> float:
-        """Distance between neighbouring tiles, um: what was asked for, in whole model px."""
+        """Distance between neighbouring tiles, um: the requested one, rounded to whole model px."""
         return self.stride_px * self.um_per_px
 
     @property
@@ -159,8 +160,8 @@ def plan_tiles(
 ) -> TilePlan:
     """Lay a grid of tiles over a slide and keep those on tissue.
 
-    The grid starts at the slide's corner and goes past its right and lower edges, where tiles are
-    padded white, so that no tissue is left out.
+    The grid starts at the slide's upper left corner and extends beyond its right and lower edges,
+    where tiles are padded with white, so that no tissue is left out.
 
     Parameters
     ----------
@@ -170,14 +171,14 @@ def plan_tiles(
     stride_um : float, optional
         Distance between tiles, rounded to whole model px; a tile's side if None.
     min_tissue : float
-        Least share of tissue in a tile.
+        Minimum share of tissue in a tile.
 
     Raises
     ------
     TissueError
-        If no tile has enough tissue.
+        No tile has enough tissue.
     SlideError
-        If the stride is no length or makes too many tiles.
+        The stride is not a positive length, or makes too many tiles.
     """
     scale = um_per_px / slide.mpp
     stride_px = _stride_px(slide, tile_px, um_per_px, stride_um)
@@ -187,10 +188,10 @@ def plan_tiles(
     )
     if columns * rows > MAX_GRID:
         raise SlideError(
-            f"a distance of {stride_px * um_per_px:g} um makes {columns * rows:,} tiles (at "
+            f"a stride of {stride_px * um_per_px:g} um makes {columns * rows:,} tiles (at "
             f"most {MAX_GRID:,})",
             path=slide.path,
-            remedy="choose a larger one",
+            remedy="choose a larger stride",
         )
     grid, share = _tiles_on_tissue(tissue, columns, rows, stride_px, tile_px, scale, min_tissue)
     if not len(grid):
@@ -223,9 +224,9 @@ def _stride_px(slide: Slide, tile_px: int, um_per_px: float, stride_um: float | 
         return tile_px
     if not (math.isfinite(stride_um) and stride_um > 0):
         raise SlideError(
-            f"{stride_um} um is no distance between tiles",
+            f"a stride of {stride_um} um is impossible",
             path=slide.path,
-            remedy="give a positive one",
+            remedy="choose a positive stride",
         )
     return max(1, round(stride_um / um_per_px))
 
@@ -245,7 +246,7 @@ def _tiles_on_tissue(
     for row in range(rows):
         places = np.column_stack([column, np.full(columns, row)])
         share = tissue.overlap((places * stride_px + tile_px / 2) * scale, tile_px * scale)
-        # a float's breadth below, so that a tile that is exactly half tissue stays
+        # minus a rounding error, so that a tile that is exactly half tissue is kept
         keep = (share >= min_tissue - 1e-6) & (share > 0)
         kept.append(places[keep])
         shares.append(share[keep])
@@ -279,6 +280,6 @@ def _notes(slide: Slide, um_per_px: float) -> list[str]:
     if slide.mpp < COARSE_RATIO * um_per_px:
         return []
     return [
-        f"The slide is coarser ({slide.mpp:g} um/px) than the model expects ({um_per_px:g}): "
-        "detail that it was trained on is missing, and its pixels are interpolated."
+        f"The slide is coarser ({slide.mpp:g} um/px) than the model expects ({um_per_px:g} um/px): "
+        "detail that the model was trained on is missing, and the pixels are interpolated."
     ]

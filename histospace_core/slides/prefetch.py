@@ -1,4 +1,4 @@
-"""Work done ahead of its use, by several threads, in order and in bounded memory."""
+"""Compute results ahead of their use: in several threads, in order and in bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Iterator[Result]:
-    """Yield what `work` makes of each item, in the items' order.
+    """Yield the result of `work` for each item, in the order of the items.
 
-    At most one result a thread waits to be taken, besides those being made: a slow taker slows the
+    Each thread computes one result and has at most one more waiting. So a slow consumer slows the
     work down, and memory does not grow with the number of items.
     """
     waiting: deque[Future[Result]] = deque()

@@ -1,4 +1,4 @@
-"""The intake probe: no slide is trusted before a process of its own has read it."""
+"""The intake probe: read a slide in a child process before it is trusted."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def probe_slide(
     ----------
     path : str or Path
     mpp : float, optional
-        Pixel size in um/px given by the user; may stay unknown here.
+        Pixel size in um/px from the user; it may still be unknown.
     timeout_s : float
     memory_mb : int
         Limit of the process's address space, MB.
@@ -26,12 +26,12 @@ def probe_slide(
     Raises
     ------
     SlideError
-        Not a slide, truncated, smaller than 256 px, float, 16-bit or grey, not H&E, or its
-        decoder crashed or exceeded the limits.
+        The file is not a slide, truncated, smaller than 256 px, float, 16-bit, grey or not H&E, or
+        its decoder crashed or exceeded the limits.
     PixelSizeError
-        A pixel size that is absurd, contradictory or not square.
+        The pixel size is absurd or contradictory, or the pixels are not square.
     TissueError
-        A blank slide.
+        The slide is blank.
     """
     path = Path(path)
     try:
@@ -50,7 +50,7 @@ def probe_slide(
             ),
             "crash": (
                 f"the decoder crashed on it ({error.detail})",
-                "the file is damaged, export it again",
+                "the file is damaged: export it again",
             ),
         }[error.cause]
         raise SlideError(problem, path=path, remedy=remedy) from error

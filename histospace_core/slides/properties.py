@@ -1,4 +1,4 @@
-"""What is known of a slide without reading its pixels, whichever library reads them."""
+"""Properties of a slide that are known without reading its pixels."""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class SlideProperties:
     width, height : int
         Size of level 0, px.
     mpp : float or None
-        Pixel size of level 0, um/px; None where neither the file nor the user states a sane one.
+        Pixel size of level 0, um/px; None if neither the file nor the user states a possible one.
     mpp_source : {"file", "user"} or None
     vendor : str
         Scanner vendor or file format, as the reader names it.
@@ -31,7 +31,7 @@ class SlideProperties:
     level_downsamples : tuple of float
         Level-0 px per px of each pyramid level; the first is 1.
     stated_mpp : float or None
-        What the file states where that is absurd (a 72 dpi default, say), so that it can be named.
+        The file's value if it is absurd (from a 72 dpi default, say), for error messages.
     """
 
     width: int
@@ -45,12 +45,12 @@ class SlideProperties:
 
 
 def check_mpp(mpp: float, path: Path) -> float:
-    """Return a pixel size given by a user, or say why it cannot be one.
+    """Return a pixel size from a user as a number, once it is known to be possible.
 
     Raises
     ------
     PixelSizeError
-        If it is not a finite number from 0.05 to 4 um/px.
+        It is not a finite number from 0.05 to 4 um/px.
     """
     try:
         value = float(mpp)
@@ -58,10 +58,10 @@ def check_mpp(mpp: float, path: Path) -> float:
         value = math.nan
     if not MPP_MIN <= value <= MPP_MAX:
         raise PixelSizeError(
-            f"{mpp} um/px is no pixel size of an H&E scan",
+            f"{mpp} um/px is not a pixel size of an H&E scan",
             path=path,
             remedy=f"give one from {MPP_MIN} to {MPP_MAX:g} um/px (the scanner's software states "
-            "it, 0.25 and 0.5 are usual)",
+            "it; 0.25 and 0.5 are usual)",
         )
     return value
 
@@ -69,16 +69,16 @@ def check_mpp(mpp: float, path: Path) -> float:
 def resolve_mpp(
     path: Path, stated: tuple[float, float] | None, user: float | None
 ) -> tuple[float | None, Literal["file", "user"] | None, float | None]:
-    """Decide on one pixel size from the file's (x, y) and the user's; never guess.
+    """Choose between the pixel size of the file (x, y) and that of the user; never guess.
 
     Returns
     -------
-    mpp, source, stated : the pixel size, where it came from, and an absurd value of the file.
+    mpp, source, stated : the pixel size, where it came from, and the file's value if it is absurd.
 
     Raises
     ------
     PixelSizeError
-        If the pixels are not square, or the user's value contradicts a sane one in the file.
+        The pixels are not square, or the user's value contradicts a possible one in the file.
     """
     given = None if user is None else check_mpp(user, path)
     absurd = None
@@ -96,7 +96,7 @@ def resolve_mpp(
             mpp = (x + y) / 2
             if given is not None and abs(given - mpp) > MPP_TOLERANCE * mpp:
                 raise PixelSizeError(
-                    f"the file states {mpp:g} um/px, you gave {given:g}",
+                    f"the file states {mpp:g} um/px, but you gave {given:g}",
                     path=path,
                     remedy="leave yours out, or correct the file",
                 )
@@ -105,12 +105,12 @@ def resolve_mpp(
 
 
 def require_mpp(path: Path, properties: SlideProperties) -> float:
-    """Return the pixel size in um/px, or ask for it.
+    """Return the pixel size in um/px.
 
     Raises
     ------
     PixelSizeError
-        If it is not known.
+        It is unknown; the error asks the user for it.
     """
     if properties.mpp is not None:
         return properties.mpp

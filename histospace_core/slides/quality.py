@@ -1,8 +1,8 @@
-"""Which tiles show no tissue worth predicting, and why.
+"""Find tiles that are not worth predicting: ink, folds, blank and unsharp ones.
 
-Ink and folds are found on the overview, before a run; whether a tile is empty or out of focus shows
-in its own pixels, in the run. The limits are on the careful side: on the real sections that this
-was tried on, which have no such faults, under one tile in a hundred is flagged.
+Ink and folds are found on the overview before a run, blank and unsharp tiles in their own pixels
+during the run. The thresholds are cautious: on real sections without such faults, fewer than one
+tile in a hundred is flagged.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]
 Measures = dict[str, npt.NDArray[np.float32]]
 
 ARTEFACTS = {"pen": 0.1, "fold": 0.3}
-"""What is seen on the overview, and the share of a tile from which on it is left out."""
+"""Artefacts found on the overview, and the share of a tile from which the tile is left out."""
 
 _STAINED = 215
 """Green below which a pixel holds stain: both stains absorb green, glass hardly any."""
@@ -25,11 +25,11 @@ UNSHARP = 0.006
 """Detail below which a tile is not sharp: real tissue has 0.01 or more, after a blur of 2 um less
 than 0.007."""
 FIELD_MM2 = 0.06
-"""Unsharp tiles that cover this area together were out of focus in the scan; fewer are blurred."""
+"""Adjacent unsharp tiles are "out of focus" from this total area on, and "blurred" below it."""
 
 
 def measure_tiles(tiles: RGB) -> Measures:
-    """Measure tiles (n, h, w, 3): one value a tile.
+    """Measure the quality of tiles (n, h, w, 3): one value per tile.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def measure_tiles(tiles: RGB) -> Measures:
         "sharpness", the variance of the Laplacian of green, which both stains absorb most;
         "detail", the same relative to the variance of green itself, so that pale tissue is not
         taken for blurred; "brightness", the mean of green, 0 to 1; "stained", the share of pixels
-        that hold stain. Every second pixel is looked at along either side.
+        that hold stain. Every second pixel along each axis is used.
     """
     green = tiles[..., 1].astype(np.int16)
     middle = green[:, 1:-1:2, 1:-1:2]
@@ -63,7 +63,7 @@ def classify_tiles(
     measures
         As `measure_tiles` returns them.
     columns, rows : int array (n,)
-        Where the tiles lie on their grid.
+        Positions of the tiles on their grid.
     tile_mm2
         Area of a cell of the grid.
     """
@@ -85,8 +85,8 @@ def classify_tiles(
 def pen_mask(image: RGB) -> Mask:
     """Return where an overview (h, w, 3) shows ink: blue, green, red or black.
 
-    Haematoxylin and eosin absorb green most: what has more green than red and is vivid is ink, and
-    so is what is black, or red without the blue of eosin.
+    Haematoxylin and eosin absorb green most. So a vivid pixel with more green than red is ink, and
+    so is a black pixel, or a red one without the blue of eosin.
     """
     red, green, blue = (image[..., i].astype(np.int16) for i in range(3))
     most = np.maximum(np.maximum(red, green), blue)

@@ -1,8 +1,8 @@
 """Three libraries behind one small interface: regions of 8-bit RGB from a pyramid level.
 
 OpenSlide reads scanner formats, tiffslide the OME-TIFF pyramids that OpenSlide does not see, and
-libvips flat images (PNG, JPEG, striped TIFF), which it decodes once to a temporary file so that no
-image is ever whole in memory.
+libvips flat images (PNG, JPEG, striped TIFF), which it decodes once to a temporary file, so that no
+image is ever held in memory in full.
 """
 
 import os
@@ -30,13 +30,13 @@ MAX_FLAT_PIXELS = 2_000_000_000
 
 
 class Reader(Protocol):
-    """A slide as one library sees it; regions lie within their level."""
+    """A slide opened by one library; regions must lie within their level."""
 
     vendor: str
     size: tuple[int, int]
     mpp: tuple[float, float] | None
     shared: bool
-    """One handle serves all threads: a further one would cost the whole decoding again."""
+    """Whether one handle serves all threads, because another would decode the whole file again."""
 
     @property
     def name(self) -> Literal["openslide", "tiffslide", "vips"]: ...
@@ -45,7 +45,7 @@ class Reader(Protocol):
     def downsamples(self) -> tuple[float, ...]: ...
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
-        """Return the RGB image of a box given in px of `level`; raise whatever the library does."""
+        """Return the RGB image of a box in px of `level`; raise whatever the library raises."""
         ...
 
     def level_size(self, level: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ class Reader(Protocol):
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Composite on white, so that what was never scanned looks like empty glass."""
+    """Composite on white, so that areas that were not scanned look like empty glass."""
     alpha = image.getchannel("A")
     if alpha.getextrema() == (255, 255):
         return image.convert("RGB")
@@ -73,7 +73,7 @@ def _stated(properties: Any, prefix: str) -> tuple[float, float] | None:
 
 
 class OpenSlideReader:
-    """Scanner formats and tiled TIFF; plain JPEG tiles are decoded without OpenSlide's detours."""
+    """Scanner formats and tiled TIFF; plain JPEG tiles are decoded without OpenSlide."""
 
     name: Literal["openslide"] = "openslide"
     shared = False
@@ -106,7 +106,7 @@ class OpenSlideReader:
 
 
 class TiffSlideReader:
-    """OME-TIFF, whose pyramid lies in sub-images, and tiled TIFF that OpenSlide does not know."""
+    """OME-TIFF, whose pyramid is in sub-images, and tiled TIFF that OpenSlide does not support."""
 
     name: Literal["tiffslide"] = "tiffslide"
     shared = False
@@ -126,7 +126,7 @@ class TiffSlideReader:
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
         scale = self.downsamples[level]
-        # tiffslide divides by the downsample and cuts off: aim at the middle of the pixel
+        # tiffslide divides by the downsample and truncates, so aim at the middle of the pixel
         corner = (int((x + 0.5) * scale), int((y + 0.5) * scale))
         pixels = np.asarray(self._slide.read_region(corner, level, (w, h), as_array=True))
         image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8))
@@ -140,10 +140,10 @@ class TiffSlideReader:
 
 
 class VipsReader:
-    """PNG, JPEG and plain TIFF: one level, no pixel size (a dpi tag says nothing of the tissue).
+    """PNG, JPEG and plain TIFF: one level, no pixel size (a dpi tag does not describe the tissue).
 
-    Pixels are taken as stored: an EXIF orientation does not turn the image, so that positions
-    measured in other programs on the stored pixels hold.
+    EXIF orientation is ignored, so that positions that other programs measured on the stored pixels
+    stay valid.
     """
 
     name: Literal["vips"] = "vips"
@@ -158,7 +158,7 @@ class VipsReader:
             "jpeg": pyvips.Image.jpegload,
             "tiff": pyvips.Image.tiffload,
         }
-        # fail_on: otherwise a truncated image comes back grey, without a word
+        # without fail_on, a truncated image silently comes back grey
         image = loaders[kind](os.fsencode(path), access="random", fail_on="truncated")
         if image.width * image.height > MAX_FLAT_PIXELS:
             raise SlideError(
@@ -169,8 +169,8 @@ class VipsReader:
             )
         if image.format != "uchar" or image.interpretation != "srgb" or image.bands not in (3, 4):
             raise SlideError(
-                f"{image.bands} channel(s) of {image.format} ({image.interpretation}) is no "
-                "colour image of 8 bits a channel",
+                f"{image.bands} channel(s) of {image.format} ({image.interpretation}) are not "
+                "8-bit colour",
                 path=path,
                 remedy="save the H&E scan as 8-bit RGB",
             )
@@ -190,24 +190,27 @@ class VipsReader:
 
 
 def open_reader(path: Path) -> Reader:
-    """Choose the library by what the file contains, and open the file with it.
+    """Choose the library by the file's content, and open the file with it.
 
     Raises
     ------
     SlideError
-        If no library can, or the file is no slide of 8-bit colour.
+        No library can open the file, or it is not a slide in 8-bit colour.
     """
     try:
         file = dicom_instance(path) if path.is_dir() else path
         if file.exists() and not file.is_file():
-            raise SlideError("neither a file nor a folder of DICOM files.", path=path)
+            raise SlideError("it is neither a file nor a folder of DICOM files.", path=path)
         kind = sniff(file)
     except FileNotFoundError:
         raise SlideError("there is no such file", path=path, remedy="check the path") from None
     except PermissionError:
-        raise SlideError("may not be read", path=path, remedy="check its permissions") from None
+        raise SlideError(
+            "the file may not be read", path=path, remedy="check its permissions"
+        ) from None
     except (OSError, ValueError) as error:
-        raise SlideError(f"{path.name[:80]!a}: cannot be opened ({error}).") from None
+        # A path that no system call accepts (a null byte, say) cannot be shown as it is.
+        raise SlideError(f"{path.name[:80]!a}: the file cannot be opened ({error}).") from None
     facts = read_tiff_facts(file) if kind == "tiff" else None
     try:
         if facts and facts.is_ome:
@@ -221,7 +224,7 @@ def open_reader(path: Path) -> Reader:
                 raise SlideError(
                     f"the folder {path.stem} that belongs to it is missing or incomplete",
                     path=path,
-                    remedy="put it beside the file",
+                    remedy="put that folder beside the file",
                 ) from None
             if kind is None:
                 raise

@@ -1,4 +1,4 @@
-"""Stain normalisation, fitted once a slide on pooled tissue and applied to tiles."""
+"""Stain normalisation, fitted once per slide on pooled tissue and applied to tiles."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,9 +32,9 @@ TEMPLATES: dict[str, StainDescription] = {
     },
     "reinhard": {"mean": [57.7091, 12.2535, -21.4589], "deviation": [19.3619, 5.5583, 8.7101]},
 }
-"""The stain that slides are brought to: section C5 of her2st (Andersson et al. 2021, doi
-10.1038/s41467-021-26271-2), as `fit_stain` with seed 0 describes it, so that a slide comes to look
-like the tissue that the shipped model knows."""
+"""The target stain: that of section C5 of her2st (Andersson et al. 2021, doi
+10.1038/s41467-021-26271-2), as `fit_stain` with seed 0 describes it. A normalised slide looks like
+the tissue that the shipped model was trained on."""
 
 _NODES = 65
 _PATCHES, _PATCH_PX, _PATCH_UM = 150, 64, 64.0
@@ -44,16 +44,16 @@ _TISSUE_DENSITY = 0.15
 
 @dataclass(frozen=True)
 class StainNormaliser:
-    """Give tiles the stain of the template.
+    """Change the stain of tiles to that of the template.
 
-    Every step maps a colour to a colour, whatever lies around it. So the whole of it is one table
-    of 65 x 65 x 65 colours, read between its nodes; a blank tile stays blank.
+    Every step maps one colour to another, regardless of neighbouring pixels. So all steps together
+    are one table of 65 x 65 x 65 colours, interpolated between its nodes. A blank tile stays blank.
 
     Attributes
     ----------
     name : str
     parameters : dict
-        All that determines the table; JSON-able.
+        Everything that determines the table; JSON-serialisable.
     """
 
     name: str
@@ -88,16 +88,16 @@ def fit_stain(
     name : {"none", "vahadane", "macenko", "reinhard"}
     slide, tissue
     template : dict, optional
-        The stain to bring it to, as in `TEMPLATES`.
+        The target stain, as in `TEMPLATES`.
     seed : int
-        Of the choice of patches and of the learning: same seed, same normaliser.
+        For the choice of patches and for dictionary learning; it makes the result reproducible.
 
     Raises
     ------
     SlideError
-        If the name is unknown.
+        The name is unknown.
     TissueError
-        If too little tissue can be read, or it shows one stain only.
+        Too little tissue can be read, or it shows only one stain.
     """
     if name == "none":
         return StainNormaliser("none")
@@ -112,7 +112,7 @@ def fit_stain(
         source = method.describe(pixels, seed)
     except ValueError:
         raise TissueError(
-            "the tissue shows no two stains to separate",
+            "the tissue does not show two stains that can be separated",
             path=slide.path,
             remedy="predict without stain normalisation (stain none)",
         ) from None
@@ -153,7 +153,7 @@ def _pooled_tissue(
         try:
             patch = slide.read(float(x), float(y), side, side, _PATCH_PX, _PATCH_PX)
         except SlideError:
-            continue  # the run reports unreadable tiles; the rest suffices here or is too little
+            continue  # the run reports unreadable tiles; too few stained pixels are refused below
         pools.append(standardise_luminosity(remove_colour_cast(patch, white), luminosity))
     pixels = np.concatenate([p.reshape(-1, 3) for p in pools]) if pools else np.empty((0, 3))
     pixels = pixels[optical_density(pixels).mean(-1) > _TISSUE_DENSITY]

@@ -1,4 +1,4 @@
-"""Three ways to describe the stain of a slide, and to give pixels the stain of another."""
+"""Three methods that describe the stain of a slide and change pixels to another stain."""
 
 import warnings
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from skimage.color import lab2rgb, rgb2lab
 from histospace_core.slides.illumination import Floats
 
 StainDescription = dict[str, Any]
-"""JSON-able. Stain separation: `stains` (2, 3), rows haematoxylin and eosin, and `most` (2,), the
-99th percentiles of their concentrations. Reinhard: `mean` and `deviation` (3,) in LAB."""
+"""JSON-serialisable. Stain separation: `stains` (2, 3), rows haematoxylin and eosin, and `most`
+(2,), the 99th percentiles of their concentrations. Reinhard: `mean` and `deviation` (3,) in LAB."""
 
 RUIFROK = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
 """Optical density of haematoxylin and eosin: Ruifrok & Johnston 2001, PMID 11531144."""
@@ -40,8 +40,8 @@ def optical_density(pixels: npt.ArrayLike) -> Floats:
 def concentrations(density: Floats, stains: Floats) -> Floats:
     """Return the non-negative least-squares amounts (n, 2) of two stains (2, 3) in (n, 3).
 
-    With two stains the exact solution is closed: where one amount comes out negative it is 0 and
-    the other is the projection on its stain.
+    With two stains the solution has a closed form: if one amount is negative, it is set to 0 and
+    the other is the projection onto its stain.
     """
     gram, projected = stains @ stains.T, density @ stains.T
     both = projected @ np.linalg.inv(gram)
@@ -53,12 +53,12 @@ def concentrations(density: Floats, stains: Floats) -> Floats:
 
 
 def _separation(pixels: Floats, stains: Floats) -> StainDescription:
-    """Order two stain vectors, haematoxylin first: it absorbs more red; measure their amounts.
+    """Order two stain vectors, haematoxylin (more red absorbed) first, and measure their amounts.
 
     Raises
     ------
     ValueError
-        If they are not two: the tissue shows one stain only.
+        The two coincide or one is absent: the tissue shows only one stain.
     """
     stains = np.abs(stains) / np.maximum(np.linalg.norm(stains, axis=1, keepdims=True), 1e-9)
     stains = stains[np.argsort(-stains[:, 0], kind="stable")]
@@ -73,9 +73,9 @@ def _separation(pixels: Floats, stains: Floats) -> StainDescription:
 def describe_vahadane(pixels: Floats, seed: int) -> StainDescription:
     """Separate stains by sparse non-negative dictionary learning (Vahadane et al. 2016).
 
-    doi 10.1109/TMI.2016.2529665. Learning starts from Ruifrok's vectors, so that it ends at
-    haematoxylin and eosin and not at their mixture. The sparsity is 0.05: at the paper's 0.1 the
-    two vectors of a weakly eosinophilic tissue (mouse olfactory bulb) all but coincide.
+    doi 10.1109/TMI.2016.2529665. Learning starts from Ruifrok's vectors, so that it converges to
+    haematoxylin and eosin and not to a mixture of them. The sparsity is 0.05: at the paper's 0.1
+    the two vectors of a weakly eosinophilic tissue (mouse olfactory bulb) almost coincide.
     """
     from sklearn.decomposition import MiniBatchDictionaryLearning
     from sklearn.exceptions import ConvergenceWarning
@@ -93,7 +93,7 @@ def describe_vahadane(pixels: Floats, seed: int) -> StainDescription:
         dict_init=RUIFROK,
         random_state=seed,
     )
-    with warnings.catch_warnings():  # a few pixels stop at 1e-7 of the optimum: no matter
+    with warnings.catch_warnings():  # a few pixels stop within 1e-7 of the optimum
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         learning.fit(optical_density(pixels[:_LEARNING_PIXELS]))
     return _separation(pixels, learning.components_)
@@ -112,7 +112,7 @@ def describe_macenko(pixels: Floats, seed: int) -> StainDescription:
 
 
 def change_stains(pixels: Floats, source: StainDescription, target: StainDescription) -> Floats:
-    """Keep the amounts, relative to the slide's most, and exchange the stains."""
+    """Replace the stain vectors; scale the amounts by the ratio of the two `most`."""
     amounts = concentrations(optical_density(pixels), np.asarray(source["stains"]))
     amounts *= np.asarray(target["most"]) / np.asarray(source["most"])
     return 255 * np.exp(-amounts @ np.asarray(target["stains"]))
@@ -129,15 +129,15 @@ def describe_reinhard(pixels: Floats, seed: int) -> StainDescription:
 
 
 def change_reinhard(pixels: Floats, source: StainDescription, target: StainDescription) -> Floats:
-    """Shift and stretch colours in CIELAB; glass, which is no tissue, keeps its colour.
+    """Shift and stretch colours in CIELAB; glass keeps its colour.
 
-    Pixels of an optical density under 0.05 stay as they are, those over 0.15 are changed, between
-    the two the change fades in.
+    Pixels with an optical density below 0.05 are unchanged, those above 0.15 fully changed; in
+    between the change increases linearly.
     """
     lab = (rgb2lab(pixels / 255) - source["mean"]) / source["deviation"]
     lab = lab * target["deviation"] + target["mean"]
     lab[..., 0] = np.clip(lab[..., 0], 0, 100)
-    with warnings.catch_warnings():  # colours out of gamut are clipped, as they should be
+    with warnings.catch_warnings():  # clipping colours outside the gamut is intended
         warnings.filterwarnings("ignore", message="Conversion from CIE-LAB", category=UserWarning)
         changed = np.clip(lab2rgb(lab), 0, 1) * 255
     weight = np.clip((optical_density(pixels).mean(-1, keepdims=True) - 0.05) / 0.1, 0, 1)

@@ -1,4 +1,4 @@
-"""The pixels of tiles: around given centres, or of a whole plan, block after block."""
+"""Read the pixels of tiles: around given centres, or of a whole plan, block by block."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ class BlockTiles:
         "tissue_fraction", and what `quality.measure_tiles` finds; NaN where unreadable.
     readable : bool array (n,)
     context : tuple of uint8 arrays (n, px, px, 3)
-        Further views of the same tiles, where the plan has any: wider, coarser.
+        Wider and coarser views of the same tiles, if the model has any.
     """
 
     index: int
@@ -57,11 +57,11 @@ class BlockTiles:
 
     @property
     def views(self) -> tuple[RGB, ...]:
-        """All that a network looks at, the tiles first."""
+        """All views that the network sees, the tiles first."""
         return (self.tiles, *self.context)
 
     def recoloured(self, normalise: Callable[[RGB], RGB]) -> "BlockTiles":
-        """Return the block with every view's pixels passed through `normalise`."""
+        """Return the block with `normalise` applied to every view."""
         views = [normalise(view) for view in self.views]
         return replace(self, tiles=views[0], context=tuple(views[1:]))
 
@@ -82,8 +82,8 @@ def tiles_at(
 
     Returns
     -------
-    uint8 array (n, tile_px, tile_px, 3), white outside the slide. Where the slide's pixel size is
-    the model's, tiles are moved by up to half a pixel and copied instead of resampled.
+    uint8 array (n, tile_px, tile_px, 3), white outside the slide. If the slide has the model's
+    pixel size, tiles are shifted by up to half a pixel and copied instead of resampled.
     """
     centres = np.asarray(centres, dtype=np.float64).reshape(-1, 2)
     side = tile_px * um_per_px / slide.mpp
@@ -97,7 +97,7 @@ def tiles_at(
 
 
 def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RGB]:
-    """Return some tiles from all over a plan, each view of them; the same ones every time."""
+    """Return a fixed sample of tiles, spread over the plan, in every view."""
     chosen = np.unique(np.linspace(0, plan.n_tiles - 1, SAMPLE_TILES).astype(int))
     sample: list[list[RGB]] = [[] for _ in views]
     for centre in plan.centres[chosen]:
@@ -106,14 +106,14 @@ def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RG
                 tiles_at(slide, centre, tile_px=view.px, um_per_px=view.um_per_px) for view in views
             ]
         except SlideError:
-            continue  # the run names what cannot be read
+            continue  # the run reports unreadable tiles
         for tiles, tile in zip(sample, seen, strict=True):
             tiles.append(tile)
     if not sample[0]:
         raise SlideError(
             f"none of {len(chosen)} tiles from all over the tissue can be read",
             path=slide.path,
-            remedy="the file is damaged, export or copy it again",
+            remedy="the file is damaged: export or copy it again",
         )
     return [np.concatenate(tiles) for tiles in sample]
 
@@ -121,15 +121,15 @@ def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RG
 def cut_block(
     slide: Slide, plan: TilePlan, block: Block, context: Sequence[View] = ()
 ) -> BlockTiles:
-    """Read a block once a view, resampled to the view's pixel size, and cut its tiles.
+    """Read a block once per view, resampled to the view's pixel size, and cut it into tiles.
 
-    Where a part of it cannot be decoded, its tiles are read one by one and only those that fail
+    If part of the block cannot be decoded, its tiles are read one by one, and only those that fail
     are marked unreadable.
 
     Parameters
     ----------
     context
-        Wider views around the tiles' centres, read besides the tiles.
+        Wider views around the tiles' centres, read in addition to the tiles.
     """
     side = plan.tile_px
     readable = np.ones(block.n_tiles, dtype=bool)
@@ -158,15 +158,15 @@ def stream_blocks(
     context: Sequence[View] = (),
     threads: int = 1,
 ) -> Iterator[BlockTiles]:
-    """Yield the tiles of a plan, block after block, some being read while others are used.
+    """Yield the tiles of a plan, block by block, reading ahead while the caller works.
 
     Parameters
     ----------
     slide, plan
     context : sequence of View
-        Wider views that the model looks at besides the tile.
+        Wider views that the model sees in addition to the tile.
     threads : int
-        How many read at once, each with a handle of its own.
+        Number of reading threads, each with its own handle.
     """
     return in_order(partial(cut_block, slide, plan, context=context), plan.blocks, threads)
 
@@ -174,9 +174,9 @@ def stream_blocks(
 def _context(
     slide: Slide, plan: TilePlan, block: Block, view: View
 ) -> tuple[RGB, npt.NDArray[np.bool_]]:
-    """One view of each tile of a block (n, px, px, 3), and which could be read.
+    """Return one view of each tile of a block (n, px, px, 3), and which tiles could be read.
 
-    The block and what lies around it are read once at the view's pixel size; a centre is moved by
+    The block and its surroundings are read once at the view's pixel size, so a centre is shifted by
     up to half a pixel of the view.
     """
     step = view.um_per_px / plan.um_per_px  # model px per px of the view

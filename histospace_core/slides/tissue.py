@@ -1,4 +1,4 @@
-"""Where the tissue lies."""
+"""Find the tissue on a slide."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ _SATURATION_FLOOR, _SATURATION_CAP = 0.05, 0.2
 _TEXTURE_FLOOR, _TEXTURE_CAP = 0.03, 0.09
 _OBJECT_TEXTURE = 0.04
 _MAX_MASK_PIXELS = 2_000_000
-"""So that the largest slide needs no more memory than a small one."""
+"""Limit of the mask's size, so that the largest slide needs no more memory than a small one."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Tissue:
     um_per_px : float
         Pixel size of the mask.
     artefacts : mapping of str to bool array (h, w)
-        Where the tissue shows ink ("pen") or lies in two layers ("fold").
+        Masks of the tissue under ink ("pen") and of folded tissue ("fold").
     overview : uint8 RGB array (h, w, 3), optional
-        The picture of the slide that the tissue was found on.
+        The picture of the slide in which the tissue was found.
     """
 
     mask: Mask
@@ -64,7 +64,7 @@ class Tissue:
         return float(self.mask.sum()) * self.um_per_px**2 / 1e6
 
     def contains(self, centres: npt.ArrayLike) -> Mask:
-        """Tell for each position (n, 2), level-0 px, whether it lies on tissue."""
+        """Return whether each position (n, 2), level-0 px, lies on tissue."""
         points = np.asarray(centres, dtype=np.float64).reshape(-1, 2)
         column = np.floor(points[:, 0] / self.downsample_x)
         row = np.floor(points[:, 1] / self.downsample_y)
@@ -84,13 +84,13 @@ class Tissue:
         centres : array (n, 2)
             Level-0 px.
         side : float
-            Side of the squares, level-0 px; what lies outside the slide is no tissue.
+            Side of the squares, level-0 px; the area outside the slide counts as glass.
         artefact : str
-            One of `artefacts`; the tissue if empty.
+            One of `artefacts`; if empty, the tissue.
 
         Returns
         -------
-        float32 array (n,), exact to the mask's pixels: summed-area table, read between its nodes.
+        float32 array (n,), from a summed-area table of the mask, interpolated between its nodes.
         """
         points = np.asarray(centres, dtype=np.float64).reshape(-1, 2)
         half = np.array([side / 2 / self.downsample_x, side / 2 / self.downsample_y])
@@ -116,17 +116,17 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
     Raises
     ------
     TissueError
-        If there is none.
+        There is none.
     PixelSizeError
-        If the slide's pixel size is not known.
+        The slide's pixel size is unknown.
     """
     mpp = slide.mpp
     least = mpp * (slide.width * slide.height / _MAX_MASK_PIXELS) ** 0.5
     shrink = mpp / max(um_per_px, least)
     w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
     image = slide.read(0, 0, slide.width, slide.height, w, h)
-    with ThreadPoolExecutor(1) as beside:
-        pen = beside.submit(pen_mask, image)
+    with ThreadPoolExecutor(1) as pool:
+        pen = pool.submit(pen_mask, image)
         mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
         raise TissueError(
@@ -149,15 +149,15 @@ def _summed(mask: Mask) -> npt.NDArray[np.int32]:
 
 
 def tissue_mask(image: RGB, um_per_px: float) -> Mask:
-    """Tell tissue from glass on an overview of a slide.
+    """Separate tissue from glass on an overview of a slide.
 
-    Tissue is what is more saturated than Otsu's threshold (Otsu 1979, doi
-    10.1109/TSMC.1979.4310076), or textured (Otsu on the local contrast of optical density) and
-    more saturated than midway between glass and that threshold. Colour alone loses pale fat and
-    stroma; texture alone takes fiducials and dust for tissue; each threshold has a floor, so that
-    bare glass is not split into tissue and glass, and a cap, so that a field full of tissue is not
-    either. Pieces are then closed, their holes filled, and thrown away where they are debris or
-    as smooth as a stain that ran over the glass.
+    A pixel is tissue if its saturation exceeds Otsu's threshold (Otsu 1979, doi
+    10.1109/TSMC.1979.4310076), or if it is textured (Otsu on the local contrast of the optical
+    density) and its saturation exceeds the midpoint between glass and that threshold. Colour alone
+    loses pale fat and stroma; texture alone mistakes fiducials and dust for tissue. Each threshold
+    has a floor, so that bare glass is not split in two, and a cap, so that a field full of tissue
+    is not split either. Pieces are then closed and their holes filled; debris is removed, and so
+    are pieces as smooth as stain that ran over the glass.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _otsu(values: npt.NDArray[np.float32], floor: float, cap: float) -> float:
 
 
 def _mode(saturation: npt.NDArray[np.float32], below: float) -> float:
-    """Return the commonest saturation below the threshold: the glass, tinted or not."""
+    """Return the most frequent saturation below the threshold: that of glass, even if tinted."""
     counts, edges = np.histogram(saturation, bins=max(1, round(below * 100)), range=(0, below))
     most = int(counts.argmax())
     return float(edges[most] + edges[most + 1]) / 2

@@ -1,11 +1,11 @@
-"""What a network looks at: one or more square views around the same centre."""
+"""A view: one of the squares, at one scale, that a network sees around a tile's centre."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class View:
-    """A square around a spot's or tile's centre, at a pixel size of its own.
+    """A square around the centre of a spot or tile, with its own pixel size.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ def test_selected_and_counted_spots_are_kept(legacy: tuple[Path, Path], counts: 
     assert raw.spots == ["2x5", "3x5", "1x6", "2x6", "3x6"]
     assert raw.counts.toarray().tolist() == counts[1:].tolist()
     assert raw.centres[0].tolist() == [2 * 290.5, 5 * 291.25]
-    assert raw.notes == ["1 counted spots are not under tissue and left out."]
+    assert raw.notes == ["1 spots with counts are not under tissue and were left out."]
 
 
 def test_positions_follow_the_order_of_the_counts(legacy: tuple[Path, Path]) -> None:
@@ -73,12 +73,12 @@ def test_layouts_of_spot_files(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tNaN\t5\n", "missing or no number"),
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tinf\t5\n", "missing or no number"),
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tleft\t5\n", "missing or no number"),
+        ("x\ty\tpixel_x\tpixel_y\n1\t1\tNaN\t5\n", "missing or is not a number"),
+        ("x\ty\tpixel_x\tpixel_y\n1\t1\tinf\t5\n", "missing or is not a number"),
+        ("x\ty\tpixel_x\tpixel_y\n1\t1\tleft\t5\n", "missing or is not a number"),
         ("x\ty\tpixel_x\tpixel_y\n1\t1\t4\t5\n1\t1\t6\t5\n", "listed more than once"),
         ("a\tb\n1\t2\n", "expected the columns"),
-        ("", "no table of spots"),
+        ("", "the file is not a table of spots"),
     ],
 )
 def test_spot_files_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:

@@ -86,7 +86,7 @@ def test_table_without_spots_names_the_option(legacy: tuple[Path, Path]) -> None
 
 
 def test_missing_spot_file(legacy: tuple[Path, Path]) -> None:
-    with pytest.raises(MeasurementError, match=r"gone\.tsv: no such spot file"):
+    with pytest.raises(MeasurementError, match=r"gone\.tsv: there is no such spot file"):
         read_measured(legacy[0], legacy[1].with_name("gone.tsv"))
 
 

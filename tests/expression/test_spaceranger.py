@@ -35,7 +35,7 @@ def test_x_is_the_column_and_y_the_row(spaceranger: Path) -> None:
     assert raw.spots == BARCODES[:5]
     assert raw.centres[1].tolist() == [510, 1100]
     assert raw.spot_diameter == 89.4
-    assert raw.notes == ["1 barcodes are not under tissue and left out."]
+    assert raw.notes == ["1 barcodes are not under tissue and were left out."]
     assert read_measured(spaceranger).uns["histospace"]["spot_diameter_px"] == 89.4
 
 
@@ -120,14 +120,14 @@ def test_barcodes_of_another_section(spaceranger: Path) -> None:
 def test_positions_that_are_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "tissue_positions_list.csv"
     path.write_text(text)
-    with pytest.raises(MeasurementError, match="no table of barcode"):
+    with pytest.raises(MeasurementError, match="the file is not a table of barcode"):
         read_positions(path)
 
 
 def test_a_parquet_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "tissue_positions.parquet"
     path.write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(MeasurementError, match="no table of barcode"):
+    with pytest.raises(MeasurementError, match="the file is not a table of barcode"):
         read_positions(path)
 
 

@@ -118,9 +118,9 @@ TRAIN = ["train", "--epochs", "1", "--autoencoder-epochs", "1"]
 
 REFUSED = [
     (no_spots, "no selected spot in common"),
-    (swapped_axes, "x and y swapped it would be"),
+    (swapped_axes, "x and y swapped, "),
     (other_genes, "counts none of the"),
-    (nan_counts, "a cell that is no number"),
+    (nan_counts, "a cell that is not a number"),
     (hires_for_full_resolution, "outside its image"),
     (larger_image, "fill only its upper left part"),
     (wrong_pixel_size, "um apart at 4 um/px"),

@@ -160,11 +160,13 @@ class TestChild:
     ) -> None:
         """The child dies of a real segmentation fault; this process says so and lives."""
         monkeypatch.setattr("histospace_core.expression.isolated.read_into", children.crash)
-        refuse(h5ad, "damaged so that it crashes its reader")
+        refuse(h5ad, "the file is damaged and crashes its reader")
 
     def test_a_file_that_takes_for_ever(self, h5ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("histospace_core.expression.isolated.read_into", children.sleep)
-        with pytest.raises(MeasurementError, match=r"measured\.h5ad: could not be read within 1 s"):
+        with pytest.raises(
+            MeasurementError, match=r"measured\.h5ad: the file could not be read within 1 s"
+        ):
             read_isolated(h5ad, "hdf5", timeout_s=1)
 
 

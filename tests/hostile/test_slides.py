@@ -124,17 +124,17 @@ def test_png_that_is_not_rgb(tmp_path: Path, mode: str) -> None:
     if mode == "P":
         assert probe_slide(path).width == 600
     else:
-        refused(path, "no colour image of 8 bits a channel")
+        refused(path, "are not 8-bit colour")
 
 
 def test_cmyk_jpeg(tmp_path: Path) -> None:
     Image.new("CMYK", (600, 600)).save(tmp_path / "print.jpg")
-    refused(tmp_path / "print.jpg", "no colour image of 8 bits a channel")
+    refused(tmp_path / "print.jpg", "are not 8-bit colour")
 
 
 def test_missing_folder_or_file(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.svs", r"nothing\.svs: there is no such file")
-    refused(tmp_path, "folder without DICOM files")
+    refused(tmp_path, "folder has no DICOM files")
     make_slide(tmp_path / "slide.png", 300)
     (tmp_path / "scan.mrxs").write_bytes((tmp_path / "slide.png").read_bytes())
     refused(tmp_path / "scan.mrxs", r"scan\.mrxs: the folder scan that belongs to it is missing")
@@ -143,7 +143,7 @@ def test_missing_folder_or_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.svs")
-    refused(tmp_path / "pipe.svs", r"pipe\.svs: neither a file nor a folder")
+    refused(tmp_path / "pipe.svs", r"pipe\.svs: it is neither a file nor a folder")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
@@ -183,9 +183,9 @@ def test_odd_names(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("mpp", [0, -1, float("nan"), float("inf"), 1e-9, 1e9])
 def test_pixel_sizes_that_cannot_be(tmp_path: Path, mpp: float) -> None:
     path = make_slide(tmp_path / "slide.png", 400)
-    with pytest.raises(PixelSizeError, match="no pixel size"):
+    with pytest.raises(PixelSizeError, match="not a pixel size"):
         open_slide(path, mpp)
-    with pytest.raises(PixelSizeError, match="no pixel size"):
+    with pytest.raises(PixelSizeError, match="not a pixel size"):
         probe_slide(path, mpp)
 
 

@@ -57,7 +57,7 @@ class TestTables:
         assert adata.var_names.tolist() == ["ERBB2", "KRT8"]
         assert adata.X.toarray().tolist() == [[3, 5], [4, 1]]
         assert adata.uns["histospace"]["gene_report"]["n_duplicates"] == 1
-        assert "1 columns with the name of another gene were added" in str(adata.uns["histospace"])
+        assert "1 columns with a repeated gene name were added" in str(adata.uns["histospace"])
 
     def test_ids_alike_but_for_the_version_are_summed(
         self, table: Callable[..., Path], spot_file: Path
@@ -77,7 +77,9 @@ class TestTables:
 
     def test_no_common_genes(self, table: Callable[..., Path], spot_file: Path) -> None:
         adata = read_measured(table("\tA_PROBE\tB_PROBE\n1x1\t1\t2\n"), spot_file)
-        with pytest.raises(MeasurementError, match="A_PROBE, B_PROBE, the model expects such as"):
+        with pytest.raises(
+            MeasurementError, match="A_PROBE, B_PROBE, but the model expects names such as"
+        ):
             map_to_panel(adata, ["ERBB2", "KRT8"])
 
     def test_spots_without_counts_are_left_out_and_said(
@@ -85,7 +87,7 @@ class TestTables:
     ) -> None:
         adata = read_measured(table("\tERBB2\n1x1\t1\n1x2\t0\n"), spot_file)
         assert adata.obs_names.tolist() == ["1x1"]
-        assert "1 spots without any count left out." in adata.uns["histospace"]["notes"]
+        assert "1 spots without counts left out." in adata.uns["histospace"]["notes"]
 
     def test_all_zero(self, table: Callable[..., Path], spot_file: Path) -> None:
         refuse(table("\tERBB2\n1x1\t0\n1x2\t0\n"), "every spot has a count of zero", spot_file)
@@ -95,7 +97,7 @@ class TestTables:
 
     def test_empty(self, table: Callable[..., Path], spot_file: Path) -> None:
         refuse(table(""), "the file is empty", spot_file)
-        refuse(table("\tERBB2\n"), "no rows of counts", spot_file)
+        refuse(table("\tERBB2\n"), "the table has no rows of counts", spot_file)
 
     def test_ragged(self, table: Callable[..., Path], spot_file: Path) -> None:
         text = "\tERBB2\tKRT8\n1x1\t1\t2\n1x2\t1\n"
@@ -118,7 +120,7 @@ class TestTables:
         refuse(table(bomb, "counts.tsv.gz"), "over 64 million characters", spot_file)
 
     def test_the_spot_file_given_as_counts(self, spot_file: Path) -> None:
-        refuse(spot_file, "rows are not named by array position", spot_file)
+        refuse(spot_file, "rows are not named by an array position", spot_file)
 
     def test_spots_outside_the_image(self, table: Callable[..., Path], spot_file: Path) -> None:
         adata = read_measured(table("\tERBB2\n1x1\t1\n1x2\t1\n2x1\t1\n"), spot_file)

@@ -37,7 +37,7 @@ def test_an_existing_package_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_unknown_model_names_those_installed(tmp_path: Path) -> None:
     make_package(tmp_path)
-    with pytest.raises(ModelError, match="installed are: small"):
+    with pytest.raises(ModelError, match="the installed models are: small"):
         load_package("absent", [tmp_path])
 
 

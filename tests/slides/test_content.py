@@ -61,5 +61,5 @@ def test_a_mirax_slide_is_its_file_and_its_folder(mirax: Path) -> None:
 
 
 def test_a_folder_without_a_slide(tmp_path: Path) -> None:
-    with pytest.raises(SlideError, match="a folder without DICOM files"):
+    with pytest.raises(SlideError, match="the folder has no DICOM files"):
         slide_sha256(tmp_path)

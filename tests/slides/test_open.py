@@ -141,7 +141,7 @@ def test_resolution_of_a_tiled_tiff_is_taken_where_sane(pixels: RGB, tmp_path: P
     tifffile.imwrite(path, pixels, resolution=(20_000, 20_000), **options)
     with open_slide(path) as slide:
         assert slide.mpp == pytest.approx(0.5)
-    with pytest.raises(PixelSizeError, match=r"states 0\.5 um/px, you gave 0\.69"):
+    with pytest.raises(PixelSizeError, match=r"states 0\.5 um/px, but you gave 0\.69"):
         open_slide(path, 0.69)
     with open_slide(path, 0.51) as slide:
         assert slide.properties.mpp_source == "file"

@@ -88,7 +88,7 @@ def test_a_folder_of_dicom_files(slides: Path, tmp_path: Path) -> None:
 
 
 def test_small(slides: Path) -> None:
-    with pytest.raises(SlideError, match=r"small\.svs: too small \(16 x 16 px"):
+    with pytest.raises(SlideError, match=r"small\.svs: the slide is too small \(16 x 16 px"):
         probe_slide(slides / "small.svs")
 
 
