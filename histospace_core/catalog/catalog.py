@@ -1,4 +1,4 @@
-"""The catalog: what this installation knows about slides, models and runs."""
+"""The catalog of an installation: its slides, models, runs, comparisons and regions."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,16 @@ from histospace_core.catalog.tables import AuditRow
 class Catalog(SlideTable, ModelTable, RunTable, ComparisonTable, RegionTable):
     """Slides, models, runs, comparisons and regions in SQL; every change is audited.
 
-    All methods open and close their own transaction, so one object serves many threads; each
-    process makes its own. Rows come back detached. Any method raises `StoreError` when the
-    database is locked, read-only, damaged or full.
+    Each method opens and closes its own transaction, so one object serves many threads; each
+    process needs its own. Rows are returned detached. Any method raises `StoreError` if the
+    database is locked, read-only or damaged, or the disk is full.
 
     Parameters
     ----------
     url
         SQLAlchemy URL, as `Settings.catalog_url`. SQLite runs in WAL mode with foreign keys.
     actor
-        Who the audit names for changes made through this object.
+        Author of the changes made through this object, for the audit.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class Catalog(SlideTable, ModelTable, RunTable, ComparisonTable, RegionTable):
     """
 
     def migrate(self, revision: str = "head") -> None:
-        """Create or upgrade the tables; does nothing when they are up to date."""
+        """Create or upgrade the tables, unless they are up to date."""
         migrate(self, revision)
 
     def audit_trail(self, subject_id: str | None = None, limit: int = 1000) -> Sequence[AuditRow]:

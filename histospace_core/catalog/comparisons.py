@@ -13,12 +13,12 @@ from histospace_core.errors import StoreError
 
 
 class ComparisonTable(Database):
-    """The part of the catalog that knows comparisons."""
+    """The catalog's methods for comparisons."""
 
     def add_comparison(
         self, run_id: str, measured_name: str, folder: Path, summary: dict[str, Any]
     ) -> ComparisonRow:
-        """Enter a finished comparison of a run with measured expression."""
+        """Add a finished comparison of a run with measured expression."""
         with self.write() as session:
             locked_run(session, run_id)
             row = ComparisonRow(

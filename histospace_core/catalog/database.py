@@ -1,4 +1,4 @@
-"""The connection under the catalog: SQLite in WAL mode or PostgreSQL, and one way of failing."""
+"""The catalog's database connection: SQLite in WAL mode or PostgreSQL, with typed errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _REMEDIES = {  # what SQLite says -> what a user can do
     "locked": "is in use by another program: try again in a moment",
     "readonly": "is read-only: give this account the right to write to the file and its folder",
     "malformed": "is damaged: restore it from a backup, or move it away to begin an empty one",
-    "not a database": "is no catalog: restore it from a backup, or move it away to begin anew",
+    "not a database": "is not a catalog: restore it from a backup, or move it away to start anew",
     "full": "cannot be written because the disk is full: free some space and try again",
     "unable to open": "cannot be opened: check that its folder exists and may be written to",
     "disk i/o": "cannot be read or written (disk error or disk full): check the disk",
@@ -27,14 +27,14 @@ _REMEDIES = {  # what SQLite says -> what a user can do
 
 
 class Database:
-    """An engine with a session to read, a session to write, and typed errors.
+    """A database engine with sessions for reading and writing, and typed errors.
 
     Parameters
     ----------
     url
         SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
     actor
-        Who the audit names for changes made through this object.
+        Author of the changes made through this object, for the audit.
     busy_timeout_s
         How long SQLite waits for another writer, in seconds.
     """
@@ -57,18 +57,18 @@ class Database:
         self._writer = self._engine.execution_options(writes=True)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one consistent state."""
+        """Yield a session that sees one consistent state."""
         with self._typed_errors(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session that commits at the end, or changes nothing."""
+        """Yield a session that commits at the end, or changes nothing on an error."""
         with (
             self._typed_errors(),
             Session(self._writer, expire_on_commit=False) as session,
@@ -78,14 +78,14 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A writing connection in one transaction, for migrations."""
+        """Yield a writing connection in one transaction, for migrations."""
         with self._typed_errors(), self._writer.begin() as connection:
             yield connection
 
     def audit(
         self, session: Session, action: str, subject: str, subject_id: str, **detail: Any
     ) -> None:
-        """Note a change, in the transaction that makes it."""
+        """Record a change in the audit, within the transaction of the change."""
         session.add(
             AuditRow(
                 actor=self.actor,
@@ -101,23 +101,23 @@ class Database:
         try:
             yield
         except IntegrityError:
-            raise  # the caller knows which rule was broken
+            raise  # the caller knows which constraint was violated
         except (DBAPIError, PoolTimeout) as error:
             raise StoreError(f"The catalog {self._name} {self._remedy(error)}.") from error
 
     @property
     def _name(self) -> str:
-        """The catalog as a message may name it: no folder, no password."""
+        """Name of the catalog for error messages, without folder and password."""
         if self.url.get_backend_name() == "sqlite":
             return Path(self.url.database or ":memory:").name
         return f"{self.url.database} on {self.url.host or 'this machine'}"
 
     def _remedy(self, error: Exception) -> str:
-        said = str(getattr(error, "orig", error)).lower()
-        for words, remedy in _REMEDIES.items():
-            if words in said:
+        message = str(getattr(error, "orig", error)).lower()
+        for fragment, remedy in _REMEDIES.items():
+            if fragment in message:
                 return remedy
-        return "cannot be used: check that the database runs and that the settings name it rightly"
+        return "cannot be used: check that the database runs and that the settings are correct"
 
 
 def _make_folder(folder: Path) -> None:
@@ -125,7 +125,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The store's folder {folder.name} cannot be made ({error.strerror}): "
+            f"The store's folder {folder.name} cannot be created ({error.strerror}): "
             "choose another with HISTOSPACE_STORE."
         ) from error
 
@@ -133,7 +133,9 @@ def _make_folder(folder: Path) -> None:
 def _prepare_sqlite(engine: Engine, busy_timeout_s: float) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not at the first write
+        connection.isolation_level = (
+            None  # so that `begin` below starts transactions, not the first write
+        )
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout_s * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -143,6 +145,6 @@ def _prepare_sqlite(engine: Engine, busy_timeout_s: float) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer queues up at once: one that reads first could not be promoted later.
+        # A writer waits for the lock at the start: SQLite may refuse it after a first read.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,4 +1,4 @@
-"""The operator's folder of slides: listed, read, linked or copied from, never written to."""
+"""Import slides from the operator's import folder, which is never written to."""
 
 import os
 import re
@@ -21,9 +21,9 @@ _SLIDE = re.compile(r"\.(svs|ndpi|tiff?|scn|bif|svslide|qptiff|png|jpe?g)\Z", re
 
 
 def list_importable(settings: Settings) -> list[str]:
-    """Return what can be taken in, as paths within the folder, by name; at most `MAX_LISTED`.
+    """Return the slides that can be imported, as sorted relative paths; at most `MAX_LISTED`.
 
-    Hidden files are left out, and links that lead out of the folder.
+    Hidden files, and links to places outside the folder, are left out.
     """
     if settings.import_dir is None:
         return []
@@ -38,12 +38,12 @@ def list_importable(settings: Settings) -> list[str]:
 
 
 def _visible(files: list[str], inner: list[str]) -> list[str]:
-    inner[:] = sorted(name for name in inner if not name.startswith("."))  # where to go on
+    inner[:] = sorted(name for name in inner if not name.startswith("."))  # os.walk enters these
     return sorted(name for name in files if not name.startswith("."))
 
 
 def find_import(settings: Settings, name: str) -> Path:
-    """Return the file of a name that `list_importable` gave.
+    """Return the file of a name from `list_importable`.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def find_import(settings: Settings, name: str) -> Path:
     parts = PurePosixPath(name).parts
     file = root.joinpath(*parts).resolve()
     if ".." in parts or not file.is_relative_to(root) or not file.is_file():
-        raise SlideError(f"{name} is not in the import folder (any more): look at the list again.")
+        raise SlideError(f"{name} is not in the import folder (any more): reload the list.")
     return file
 
 
@@ -67,29 +67,30 @@ def import_slide(
     staging: Path,
     on_progress: OnProgress = no_progress,
 ) -> SlideRow:
-    """Take a file of the import folder into the store.
+    """Import a file of the import folder into the store.
 
-    It is linked where folder and store are on one disk, which takes no room, and copied elsewhere.
+    The file is linked, which takes no space, if the folder and the store are on one disk; otherwise
+    it is copied.
 
     Parameters
     ----------
     name
-        As `list_importable` gave it.
+        A name from `list_importable`.
     staging
-        A folder of its own within the store, removed at the end.
+        A new folder within the store, removed at the end.
     on_progress
-        Called with the bytes that are read and all of them.
+        Called with the bytes read so far and their total.
 
     Raises
     ------
     SlideError
-        It is gone, or no slide that can be predicted on.
+        The file is missing, or is not a slide that can be predicted.
     StoreError
-        The store has no room for it.
+        The store has no space for it.
     """
     source = find_import(settings, name)
     size, here = source.stat().st_size, staging / "import"
-    shutil.rmtree(staging, ignore_errors=True)  # of an attempt that was killed
+    shutil.rmtree(staging, ignore_errors=True)  # left by an interrupted attempt
     staging.mkdir(parents=True)
     try:
         linked = _link(source, here)
@@ -110,7 +111,7 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _read(source: Path, copy: Path | None, size: int, on_progress: OnProgress) -> str:
-    """Return the SHA-256 of a file, copying it on the way where asked to."""
+    """Return the SHA-256 of a file; copy it at the same time if `copy` is given."""
     done = 0
     with copy.open("wb") if copy else nullcontext() as out:
 

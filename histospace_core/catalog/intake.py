@@ -1,4 +1,4 @@
-"""From a complete file to the store: probe, move, enter in the catalog."""
+"""Take a complete file into the store: probe it, move it and add it to the catalog."""
 
 import shutil
 from pathlib import Path
@@ -28,19 +28,19 @@ def accept_slide(
     mpp: float | None = None,
     is_sample: bool = False,
 ) -> SlideRow:
-    """Probe a file and take it into the store; the same content again is the same slide.
+    """Probe a file and move it into the store; if its content is known, return the known slide.
 
     Parameters
     ----------
     file
         The complete file; it is moved into the store, or deleted if refused.
     name
-        What the user called it, for display and for its file type.
+        The user's file name, for display and for the file type.
 
     Raises
     ------
     SlideError
-        It is no slide that can be predicted on; the sentence names the user's file.
+        The file is not a slide that can be predicted; the message has the user's file name.
     """
     name = display_name(name)
     kind = suffix(name)
@@ -48,7 +48,7 @@ def accept_slide(
         file.unlink()
         raise SlideError(
             f"{name} {_FOLDER_FORMATS[kind]}, and only slides of one file can be uploaded: convert "
-            "it to a pyramidal TIFF, or use `histospace predict` where the files lie."
+            "it to a pyramidal TIFF, or run `histospace predict` on the machine with the files."
         )
     known = catalog.slide_by_sha256(sha256)
     if known is not None and known.file.exists():
@@ -71,6 +71,6 @@ def accept_slide(
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if row.file.parent != folder:  # someone else brought the same content a moment earlier
+    if row.file.parent != folder:  # another upload of the same content was faster
         shutil.rmtree(folder, ignore_errors=True)
     return row

@@ -1,10 +1,10 @@
-"""What a run computes, and where it stands."""
+"""The kinds and states of runs."""
 
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a run stands. Compares equal to its plain string."""
+    """The state of a run. Compares equal to its plain string."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,4 +27,4 @@ class Kind(StrEnum):
 
 
 ACTIVE = (State.QUEUED, State.RUNNING, State.CANCELLING)
-"""States in which some process still answers for the run."""
+"""States in which a process is still responsible for the run."""

@@ -1,4 +1,4 @@
-"""Bring a database to the present tables with the migrations that ship in the package."""
+"""Upgrade a database to the current tables with the migrations in the package."""
 
 from pathlib import Path
 

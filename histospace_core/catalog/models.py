@@ -10,7 +10,7 @@ from histospace_core.catalog.database import Database
 from histospace_core.catalog.tables import ModelRow, utc_now
 from histospace_core.errors import ModelError
 
-if TYPE_CHECKING:  # the catalog itself never needs torch
+if TYPE_CHECKING:  # the catalog itself must not load torch
     from histospace_core.networks import ModelPackage
 
 _SUMMARY = (
@@ -25,12 +25,13 @@ _SUMMARY = (
 
 
 class ModelTable(Database):
-    """The part of the catalog that knows model packages."""
+    """The catalog's methods for model packages."""
 
     def add_model(self, name: str, sha256: str, folder: Path, summary: dict[str, Any]) -> ModelRow:
-        """Register a package, or note that the one of this name has changed.
+        """Register a package, or update the one with this name if it has changed.
 
-        Runs keep the hash of the model they used, so an older result never changes its source.
+        Runs keep the hash of the model that they used, so the source of an older result stays
+        known.
         """
         with self.write() as session:
             row = session.get(ModelRow, name)
@@ -48,7 +49,7 @@ class ModelTable(Database):
             return row
 
     def register(self, package: "ModelPackage") -> ModelRow:
-        """Register an opened package, with what a list of models shows of it."""
+        """Register a package, with the facts that a list of models shows."""
         summary = {key: package.config[key] for key in _SUMMARY if key in package.config}
         summary["n_genes"] = len(package.genes)
         return self.add_model(package.name, package.sha256, package.directory, summary)
@@ -73,7 +74,7 @@ class ModelTable(Database):
         return row
 
     def forget_model(self, name: str) -> None:
-        """Take a package out of the list; its files and its runs stay."""
+        """Remove a package from the catalog, but keep its files and its runs."""
         with self.write() as session:
             row = session.get(ModelRow, name)
             if row is not None:

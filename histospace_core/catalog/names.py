@@ -1,4 +1,4 @@
-"""What users call their files: fit to be displayed, and never used as a path."""
+"""The users' names of their files: cleaned for display, and never used as a path."""
 
 import re
 import unicodedata

@@ -1,12 +1,15 @@
-"""Names that seem to tell who a patient is, found before anyone else sees them.
+"""Find slide names that may identify a patient.
 
-A pattern finds the forms that hospitals' systems write: it cannot know a person's name, nor that a
-number is harmless. So it warns, and never changes or refuses a name.
+Patterns find the formats that hospital systems use. They cannot recognise every person's name, and
+cannot know that a number is harmless, so the app only warns and never changes or refuses a name.
 """
 
 import re
 
-_START, _END = r"(?<![^\W_])", r"(?![^\W_])"  # underscores part words in file names
+_START, _END = (
+    r"(?<![^\W_])",
+    r"(?![^\W_])",
+)  # \w includes the underscore, which separates words in file names
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _SEPARATOR = r"[-_. ]"
 
@@ -25,7 +28,7 @@ _PATTERNS = [(what, re.compile(_START + sign + _END, re.IGNORECASE)) for what, s
 
 
 def find_identifier(name: str) -> tuple[str, str] | None:
-    """Return what a name seems to hold and the part of it that does, or None.
+    """Return the kind of identifier that a name seems to contain, and that part of it, or None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Disk space of the store: the quota of slides, free space, and a reserve for the catalog."""
+"""Disk space of the store: the quota for slides, free space, and a reserve for the catalog."""
 
 import shutil
 from pathlib import Path
@@ -7,14 +7,14 @@ from histospace_core.errors import StoreError
 from histospace_core.settings import Settings
 
 RESERVE_BYTES = 256 << 20
-"""Disk space that new files leave to the rest of the program."""
+"""Disk space that new files must leave for the rest of the program."""
 
 
 _CATALOG_RESERVE_BYTES = 2 << 20
 
 
 def disk_full(name: str) -> str:
-    """Return the sentence that says of a file that the disk has no room for it."""
+    """Return the error sentence for a file for which there is not enough disk space."""
     return f"There is not enough disk space for {name}: free some in the store, then try again."
 
 
@@ -28,21 +28,21 @@ def require_space(
     reserve_bytes: int = RESERVE_BYTES,
     on_disk: bool = True,
 ) -> None:
-    """Refuse a file that the store has no room for.
+    """Refuse a file for which the store has no space.
 
     Parameters
     ----------
     used
-        Bytes that the store has of slides, whole or in part.
+        Bytes of complete and partial slides in the store.
     promised
-        Bytes that unfinished uploads have still to write.
+        Bytes that unfinished uploads have yet to write.
     on_disk
-        Whether it will take room on the disk; a link does not.
+        Whether the file will take disk space; a link does not.
 
     Raises
     ------
     StoreError
-        The quota of the slides or the disk would be exceeded.
+        The quota for slides or the free disk space would be exceeded.
     """
     quota = settings.slides_quota_gb
     if quota is not None and used + promised + n_bytes > quota * 1e9:
@@ -60,7 +60,7 @@ def _existing(folder: Path) -> Path:
 
 
 def fill_reserve(store: Path) -> None:
-    """Keep a little disk space back, so that the catalog can still record that the disk is full."""
+    """Reserve some disk space, so that the catalog can still record that the disk is full."""
     file = store / "reserve"
     if not file.exists():
         try:
@@ -70,5 +70,5 @@ def fill_reserve(store: Path) -> None:
 
 
 def release_reserve(store: Path) -> None:
-    """Give the reserve back to the disk, for what must be written now."""
+    """Free the reserved disk space for what must be written now."""
     (store / "reserve").unlink(missing_ok=True)

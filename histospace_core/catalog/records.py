@@ -1,4 +1,4 @@
-"""The record of each kind of run, as the catalog's row holds it."""
+"""The record of each kind of run, as stored in the catalog's row."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from histospace_core.inference.record import Part, Record, RunRecord, parse_reco
 
 
 class TrainRecord(Record):
-    """A training: the model that it made, and the file name of its cohort table."""
+    """A training: the resulting model, and the file name of the cohort table."""
 
     model: str
     model_sha256: str
@@ -22,7 +22,7 @@ class FoldRecord(Part):
 
 
 class EvaluateRecord(Record):
-    """An evaluation; its scores are in the `summary.json` of its folder."""
+    """An evaluation; the scores are in `summary.json` in its folder."""
 
     network: str
     n_parameters: int
@@ -30,18 +30,18 @@ class EvaluateRecord(Record):
 
 
 class ExportRecord(Record):
-    """An export: name and size in bytes of the file in the folder `exports` of the run."""
+    """An export: name and size in bytes of the file in the run's folder `exports`."""
 
     file: str
     bytes: int
 
 
 class CharacteriseRecord(Record):
-    """A characterisation; what it found is in the `summary.json` of its folder."""
+    """A characterisation; the results are in `summary.json` in its folder."""
 
 
 class ImportRecord(Record):
-    """An import: the slide that it entered, under its user's name."""
+    """An import: the id, name and hash of the new slide."""
 
     slide: str
     name: str
@@ -63,11 +63,11 @@ _FORMS: dict[Kind, type[AnyRecord]] = {
 
 
 def record_of(kind: str, stored: dict[str, Any], run_id: str) -> AnyRecord:
-    """Return the record that a row of this kind holds.
+    """Return the stored record of a run of this kind.
 
     Raises
     ------
     StoreError
-        It is damaged, or a newer version of HistoSPACE wrote it.
+        The record is damaged, or a newer version of HistoSPACE wrote it.
     """
     return parse_record(_FORMS[Kind(kind)], stored, f"The record of run {run_id[:8]}")

@@ -15,7 +15,7 @@ _LONGEST_NAME = 80
 
 
 class NewRegion(NamedTuple):
-    """What a region is: name, colour ``"#rrggbb"``, GeoJSON geometry in level-0 px."""
+    """A region to be added: name, colour ``"#rrggbb"``, GeoJSON geometry in level-0 px."""
 
     name: str
     colour: str
@@ -23,7 +23,7 @@ class NewRegion(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a run's regions: its id, what was done, to which."""
+    """A change of a run's regions: its id, the action, and the names of the regions."""
 
     id: str
     action: str
@@ -31,10 +31,11 @@ class Change(NamedTuple):
 
 
 class RegionTable(Database):
-    """The part of the catalog that knows drawn regions.
+    """The catalog's methods for drawn regions.
 
-    A row is a state of a region; the newest that was not undone counts. Who changes one names the
-    state that he saw: where another window was quicker, nothing is written and a sentence says so.
+    A row is a state of a region; the newest state that was not undone is the current one. A change
+    names the state that it is based on. If another window has changed the region since, nothing is
+    written and an error is raised.
     """
 
     def regions(self, run_id: str) -> Sequence[RegionRow]:
@@ -45,7 +46,7 @@ class RegionTable(Database):
     def add_regions(
         self, run_id: str, drawn: Sequence[NewRegion], action: str = "draw"
     ) -> Sequence[RegionRow]:
-        """Enter regions, all or none; a name that is taken gets a number."""
+        """Add all regions or none; a number is appended to a name that is taken."""
         with self.write() as session:
             locked_run(session, run_id)
             taken = {row.name for row in _current_regions(session, run_id)}
@@ -70,16 +71,16 @@ class RegionTable(Database):
         Parameters
         ----------
         expected : RegionRow
-            The state that is changed.
+            The state that the change is based on.
         action : str
-            What is done, in a word: "rename", "redraw", "delete".
+            What is done, in one word: "rename", "redraw", "delete".
         values
-            Columns that are new: `name`, `colour`, `shape`, `deleted`.
+            Columns to change: `name`, `colour`, `shape`, `deleted`.
 
         Raises
         ------
         StoreError
-            It was changed or deleted since, or the name is taken or empty.
+            The region was changed or deleted since then, or the name is taken or empty.
         """
         with self.write() as session:
             locked_run(session, expected.run_id)
@@ -113,12 +114,12 @@ class RegionTable(Database):
             return _last_change(session, run_id)[0]
 
     def undo_change(self, run_id: str, change: str) -> None:
-        """Take back the newest change, which must be `change`; one import is one change.
+        """Undo the newest change, which must be `change`; an import of many regions is one change.
 
         Raises
         ------
         StoreError
-            Another window has changed the regions since.
+            Another window has changed the regions since then.
         """
         with self.write() as session:
             locked_run(session, run_id)
@@ -161,7 +162,7 @@ def _check_name(name: str) -> str:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Return `name`, with the first number that makes it one of its own."""
+    """Return `name`, with a number appended if it is taken."""
     number, free = 2, name
     while free in taken:
         free, number = f"{name[: _LONGEST_NAME - 6]} {number}", number + 1

@@ -1,4 +1,4 @@
-"""Runs in the catalog: entering, finding, deleting."""
+"""Runs in the catalog: add, find, describe and delete them."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from histospace_core.errors import JobError, StoreError
 
 
 class RunTable(RunStates):
-    """The part of the catalog that knows runs."""
+    """The catalog's methods for runs."""
 
     def add_run(
         self,
@@ -33,18 +33,18 @@ class RunTable(RunStates):
         worker: str = "",
         note: str = "",
     ) -> RunRow:
-        """Queue a run; while the same work is queued or running, return that run instead.
+        """Queue a run; if a run with the same settings is queued or running, return that one.
 
         Parameters
         ----------
         settings
-            JSON-able; what `predict_slide`, training or evaluation is called with.
+            JSON-serialisable arguments of the prediction, training or other work.
         runs_dir
             The run's folder will be `runs_dir/<run id>`.
         parent_id
-            The prediction that a characterisation or export is made of.
+            The prediction from which a characterisation or export is made.
         worker
-            The process that answers for the run, as `jobs.process.identity` names it.
+            The process that is responsible for the run, from `jobs.process.identity`.
         """
         run = RunRow(
             id=new_id(),
@@ -71,7 +71,7 @@ class RunTable(RunStates):
                     session.add(run)
                     self.audit(session, "add", "run", run.id, kind=kind.value, model=model_name)
                     run_id = run.id
-        except IntegrityError:  # another process was quicker by a moment
+        except IntegrityError:  # another process was faster
             with self.read() as session:
                 run_id = session.scalars(same).one()
         return self.run(run_id)
@@ -99,7 +99,7 @@ class RunTable(RunStates):
         text: str = "",
         limit: int = 1000,
     ) -> Sequence[RunRow]:
-        """Return runs, newest first; `text` is sought in slide, model, tags, note and error."""
+        """Return runs, newest first; `text` is searched in slide, model, tags, note and error."""
         query = select(RunRow).outerjoin(SlideRow, RunRow.slide_id == SlideRow.id)
         if states:
             query = query.where(RunRow.state.in_(states))
@@ -121,7 +121,7 @@ class RunTable(RunStates):
             return session.scalars(query).all()
 
     def runs_by_id(self, run_ids: Sequence[str]) -> Sequence[RunRow]:
-        """Return the runs of these ids that are still there, in their order."""
+        """Return the runs with these ids that still exist, in the same order."""
         with self.read() as session:
             found = session.scalars(select(RunRow).where(RunRow.id.in_(run_ids))).all()
         place = {run_id: i for i, run_id in enumerate(run_ids)}
@@ -130,7 +130,7 @@ class RunTable(RunStates):
     def describe_run(
         self, run_id: str, *, tags: Iterable[str] = (), note: str | None = None
     ) -> RunRow:
-        """Set the user's own words about a run; without a note, it keeps the one that it has."""
+        """Set a run's tags, and its note unless that is None."""
         with self.write() as session:
             run = locked_run(session, run_id)
             run.tags = tidy_tags(tags)
@@ -139,12 +139,12 @@ class RunTable(RunStates):
             return run
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run, its comparisons, what was made of it, and their folders.
+        """Delete a run with its comparisons, characterisations, exports and folders.
 
         Raises
         ------
         JobError
-            The run, or something made of it, is queued or running.
+            The run, or a run that was made from it, is queued or running.
         """
         with self.write() as session:
             run = locked_run(session, run_id)
@@ -154,7 +154,7 @@ class RunTable(RunStates):
             for row in children:
                 self.audit(session, "delete", "run", row.id, within=run_id)
                 session.delete(row)
-            session.flush()  # a parent may not go before its children
+            session.flush()  # the foreign key forbids deleting a parent before its children
             self.audit(session, "delete", "run", run_id, model=run.model_name)
             session.delete(run)
         for row in (run, *children):

@@ -22,7 +22,7 @@ from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
 class SlideTable(TagTable):
-    """The part of the catalog that knows slides."""
+    """The catalog's methods for slides."""
 
     def add_slide(
         self,
@@ -34,15 +34,15 @@ class SlideTable(TagTable):
         is_sample: bool = False,
         slide_id: str | None = None,
     ) -> SlideRow:
-        """Enter a slide; the same content again gives the row that is there already.
+        """Add a slide; if its content is known, return the existing row.
 
         Parameters
         ----------
         path
-            The file in the store. If the known file of the same content has gone, this one
-            takes its place.
+            The file in the store. It replaces the known file of the same content if that is
+            missing.
         name
-            What the user called the file; only ever displayed.
+            The user's name of the file; it is only displayed.
         slide_id
             Id to use for a new row, so that the file can lie in a folder of that name.
         """
@@ -79,9 +79,9 @@ class SlideTable(TagTable):
         Parameters
         ----------
         text
-            Sought in name, note and tags.
+            Searched in name, note and tags.
         tags
-            One of them is to be a slide's.
+            A slide must have at least one of them.
         """
         query = select(SlideRow).order_by(SlideRow.created_at.desc(), SlideRow.id)
         if text:
@@ -104,22 +104,22 @@ class SlideTable(TagTable):
             return _slide(session, slide_id)
 
     def slide_by_sha256(self, sha256: str) -> SlideRow | None:
-        """Return the slide of this content, or None."""
+        """Return the slide with this content, or None."""
         with self.read() as session:
             return session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
 
     def slides_bytes(self) -> int:
-        """Return how much all slides take, bytes."""
+        """Return the total size of all slides, bytes."""
         with self.read() as session:
             return int(session.scalar(select(func.sum(SlideRow.size_bytes))) or 0)
 
     def set_pixel_size(self, slide_id: str, mpp: float) -> SlideRow:
-        """Note the pixel size a user gave, um/px, where the file itself names none.
+        """Set the pixel size, um/px, of a slide whose file does not state it.
 
         Raises
         ------
         PixelSizeError
-            The value is absurd, or the file names its own.
+            The value is impossible, or the file states its own.
         """
         with self.write() as session:
             row = _slide(session, slide_id)
@@ -134,19 +134,20 @@ class SlideTable(TagTable):
             return row
 
     def rename_slide(self, slide_id: str, name: str) -> SlideRow:
-        """Call a slide something else, on every screen and in every export made from now on.
+        """Rename a slide, for all screens and for later exports.
 
-        The name keeps the ending of the old one. The audit says that it was changed, not from what.
+        The file type of the old name is kept. The audit records the change without the old name,
+        which may identify a patient.
         """
         with self.write() as session:
             row = _slide(session, slide_id)
-            ending = suffix(row.name)
-            row.name = display_name(name if suffix(name) == ending else name + ending)
+            kind = suffix(row.name)
+            row.name = display_name(name if suffix(name) == kind else name + kind)
             self.audit(session, "rename", "slide", row.id)
             return row
 
     def describe_slide(self, slide_id: str, *, tags: Iterable[str], note: str) -> SlideRow:
-        """Set the user's own words about a slide."""
+        """Set the tags and the note of a slide."""
         with self.write() as session:
             row = _slide(session, slide_id)
             row.tags, row.note = tidy_tags(tags), note.strip()[:LONGEST_NOTE]
@@ -156,7 +157,7 @@ class SlideTable(TagTable):
     def attach_measured(
         self, slide_id: str, counts_path: Path | None, spots_path: Path | None = None
     ) -> SlideRow:
-        """Remember measured expression of this slide; None takes it away."""
+        """Set the files of a slide's measured expression; None removes them."""
         with self.write() as session:
             row = _slide(session, slide_id)
             row.counts_path = str(counts_path) if counts_path else None
@@ -186,7 +187,7 @@ class SlideTable(TagTable):
 
 
 def remove_own_folder(folder: Path, row_id: str) -> None:
-    """Remove a folder of the store; one not named by the row's id was never ours to delete."""
+    """Delete a row's folder, but only if it has the row's id as its name: others are not ours."""
     if folder.name == row_id:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""How a run passes from state to state. Its row is the truth about it; Dask only lends hands."""
+"""The states of a run and how they change. The row is authoritative; Dask only does the work."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -29,10 +29,10 @@ _ALLOWED_FROM = {  # state -> the states it may follow
 
 
 class RunStates(Database):
-    """The part of the catalog that moves runs from state to state."""
+    """The catalog's methods that change the state of a run."""
 
     def claim(self, run_id: str, worker: str) -> RunRow | None:
-        """Begin a queued run as its only worker; None when it is no longer to be run."""
+        """Begin a queued run as its only worker; return None if it is no longer queued."""
         with self.write() as session:
             run = locked_run(session, run_id)
             if run.state != State.QUEUED:
@@ -54,10 +54,10 @@ class RunStates(Database):
         *,
         attempt: int,
     ) -> str:
-        """Say that the run lives and how far it is; returns the state that the row has.
+        """Record that a run is alive, and its progress; return the state of its row.
 
-        A worker whose attempt is over (declared lost, then resumed elsewhere) is told
-        "interrupted" and must stop without writing more.
+        A worker whose attempt is over (declared lost, then resumed elsewhere) gets "interrupted"
+        and must stop without writing more.
         """
         values = {"heartbeat": utc_now(), "done": done, "total": total, "stage": stage}
         with self.write() as session:
@@ -70,7 +70,7 @@ class RunStates(Database):
             return run.state
 
     def beat_queued(self, worker: str) -> None:
-        """Say that the runs which this process has queued still wait in a live queue."""
+        """Record that the runs that this process has queued are still waiting."""
         with self.write() as session:
             session.execute(
                 update(RunRow)
@@ -87,16 +87,16 @@ class RunStates(Database):
         only_from: Iterable[str] | None = None,
         **values: Any,
     ) -> bool:
-        """Move a run to a state if it may go there from where it is; says whether it did.
+        """Change the state of a run if that is allowed; return whether it was changed.
 
         Parameters
         ----------
         attempt
-            Given by a worker: the move is made only within its own attempt.
+            A worker's attempt: the state changes only if it is still the current one.
         only_from
-            States to start from, where narrower than what is allowed.
+            States to start from, if fewer than the allowed ones.
         values
-            Further columns to write in the same moment.
+            Further columns to write in the same transaction.
         """
         allowed = _ALLOWED_FROM[state] if only_from is None else tuple(only_from)
         try:
@@ -112,30 +112,31 @@ class RunStates(Database):
                 self.audit(session, state.value, "run", run_id, attempt=run.attempt)
                 return True
         except IntegrityError as error:
-            raise JobError("The same work is queued or running already: see Runs.") from error
+            raise JobError("The same work is already queued or running: see Runs.") from error
 
     def finish(
         self, run_id: str, *, attempt: int | None = None, record: Record | None = None
     ) -> bool:
-        """Note that a run is done, and keep its record."""
+        """Set a run to done, and store its record."""
         stored = as_json(record) if record else {}
         return self.set_state(run_id, State.DONE, attempt=attempt, stored_record=stored, error=None)
 
     def fail(self, run_id: str, sentence: str, *, attempt: int | None = None) -> bool:
-        """Note that a run failed, with the one sentence that its user will read."""
+        """Set a run to failed, with the sentence that the user will read."""
         return self.set_state(run_id, State.FAILED, attempt=attempt, error=sentence)
 
     def recover(
         self, stale_after_s: float = 30.0, is_lost: Callable[[RunRow], bool] | None = None
     ) -> list[str]:
-        """Mark active runs that nobody answers for as interrupted; return their ids.
+        """Mark active runs without a living process as interrupted; return their ids.
 
         Parameters
         ----------
         stale_after_s
             A run whose last heartbeat is older than this, in seconds, is lost.
         is_lost
-            Tells of a run with a fresh heartbeat whether its process is known to be gone.
+            Returns whether the process of a run is known to have ended, even if its last heartbeat
+            is recent.
         """
         oldest = utc_now() - timedelta(seconds=stale_after_s)
         with self.read() as session:
@@ -151,7 +152,7 @@ class RunStates(Database):
 
 
 def locked_run(session: Session, run_id: str) -> RunRow:
-    """Return the run's row, kept from other writers until the transaction ends.
+    """Return a run's row, locked against other writers until the transaction ends.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tables of the catalog. Rows are handed out detached: plain typed objects, safe in any thread."""
+"""The catalog's tables. Rows are returned detached: plain typed objects, safe in any thread."""
 
 import uuid
 from datetime import UTC, datetime
@@ -28,24 +28,24 @@ _ACTIVE_SQL = text("state IN ('queued', 'running', 'cancelling')")
 
 
 def new_id() -> str:
-    """Return an opaque id: 32 hex characters that say nothing and cannot be guessed."""
+    """Return a random id of 32 hex characters, which carries no information."""
     return uuid.uuid4().hex
 
 
 def utc_now() -> datetime:
-    """Return the present moment, time zone UTC attached."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite drops time zones, so it is attached again on the way out."""
+    """A time in UTC. SQLite drops the time zone, so it is restored on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError("the catalog takes only times that carry a time zone")
+            raise ValueError("the catalog accepts only times with a time zone")
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -55,7 +55,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class TagList(TypeDecorator[tuple[str, ...]]):
-    """Tags as one text, `,a,b,`: a search looks into it, and a whole tag stands between commas."""
+    """Tags as one text, `,a,b,`, so that a search for `,a,` finds exactly that tag."""
 
     impl = String
     cache_ok = True
@@ -82,7 +82,7 @@ class Base(DeclarativeBase):
 
 
 class SlideRow(Base):
-    """An accepted slide. `name` is what the user called it: show it escaped, never as a path."""
+    """An accepted slide. `name` comes from the user: show it escaped, never use it as a path."""
 
     __tablename__ = "slides"
 
@@ -111,7 +111,7 @@ class SlideRow(Base):
 
 
 class ModelRow(Base):
-    """A model package known to this installation; its folder holds the weights."""
+    """A registered model package; the weights are in its folder."""
 
     __tablename__ = "models"
 
@@ -123,14 +123,14 @@ class ModelRow(Base):
 
 
 class RunRow(Base):
-    """One prediction, training or other work: what went in, where it stands, what came out.
+    """A prediction, training or other run: its settings, state and record.
 
-    A characterisation or export is made of a prediction, its parent, and is deleted with it.
+    A characterisation or export is made from a prediction, its parent, and is deleted with it.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
-        # A double click cannot start the same work twice, whichever process it reaches.
+        # A double click must not start the same work twice, not even through two processes.
         Index(
             "one_active_run",
             "fingerprint",
@@ -154,9 +154,13 @@ class RunRow(Base):
     state: Mapped[str] = mapped_column(default=State.QUEUED.value, index=True)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
-    stage: Mapped[str] = mapped_column(default="")  # what is being done, in words
-    attempt: Mapped[int] = mapped_column(default=0)  # a worker may write only in its own attempt
-    worker: Mapped[str] = mapped_column(default="")  # the process that answers for an active run
+    stage: Mapped[str] = mapped_column(default="")  # the current stage, as text
+    attempt: Mapped[int] = mapped_column(
+        default=0
+    )  # a worker may write only during its own attempt
+    worker: Mapped[str] = mapped_column(
+        default=""
+    )  # the process that is responsible for an active run
     heartbeat: Mapped[datetime] = mapped_column(default=utc_now)
     error: Mapped[str | None]
     stored_record: Mapped[dict[str, Any]] = mapped_column("record", default=dict)
@@ -168,7 +172,7 @@ class RunRow(Base):
 
     @property
     def is_active(self) -> bool:
-        """Whether some process still answers for the run."""
+        """Whether a process is still responsible for the run."""
         return self.state in ACTIVE
 
     @property
@@ -180,7 +184,7 @@ class RunRow(Base):
 
     @property
     def record(self) -> AnyRecord | None:
-        """What went in and what came out; None until the run is done."""
+        """The run record; None until the run is done."""
         if not self.stored_record:
             return None
         return record_of(self.kind, self.stored_record, self.id)
@@ -192,16 +196,16 @@ class RunRow(Base):
         Raises
         ------
         StoreError
-            The run is no prediction, or not done.
+            The run is not a prediction, or is not done.
         """
         record = self.record
         if not isinstance(record, RunRecord):
-            raise StoreError(f"Run {self.id[:8]} is no finished prediction: choose another run.")
+            raise StoreError(f"Run {self.id[:8]} is not a finished prediction: choose another run.")
         return record
 
     @property
     def seconds(self) -> float:
-        """How long the run took; 0 until it is done."""
+        """Duration of the run, s; 0 until it is done."""
         return self.record.timings.seconds if self.record else 0.0
 
     @property
@@ -211,7 +215,7 @@ class RunRow(Base):
 
 
 class ComparisonRow(Base):
-    """A run held against measured expression."""
+    """A comparison of a run with measured expression."""
 
     __tablename__ = "comparisons"
 
@@ -229,15 +233,15 @@ class ComparisonRow(Base):
 
 
 class RegionRow(Base):
-    """A state of a region that was drawn on a run's map; states are added, never changed."""
+    """A state of a region on a run's map; states are added and never changed."""
 
     __tablename__ = "regions"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - no state's number comes again
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - so that no id is reused
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     region_id: Mapped[str] = mapped_column(index=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
-    change: Mapped[str]  # the act that made this state, and perhaps others with it
+    change: Mapped[str]  # the change that made this state, and perhaps others
     action: Mapped[str]
     name: Mapped[str]
     colour: Mapped[str]
@@ -248,7 +252,7 @@ class RegionRow(Base):
 
 
 class AuditRow(Base):
-    """Who changed what, when. Only ever added to."""
+    """Who changed what and when; rows are only added."""
 
     __tablename__ = "audit"
 

@@ -1,4 +1,4 @@
-"""A newly trained model: check its name, and install its package among the other models."""
+"""Check the name of a newly trained model, and install its package."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from histospace_core.errors import JobError, ModelError
 from histospace_core.files import atomic_write
 from histospace_core.settings import Settings
 
-if TYPE_CHECKING:  # the app's process names models and never needs torch for it
+if TYPE_CHECKING:  # the app's process must not load torch to name a model
     from histospace_core.networks import ModelPackage
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
@@ -34,7 +34,7 @@ def check_model_name(
     """
     if not _NAME.fullmatch(name):
         raise JobError(
-            "A model's name has 1 to 48 letters a-z, digits, hyphens or underscores, and begins "
+            "A model's name has 1 to 48 letters (a-z), digits, hyphens or underscores, and starts "
             "with a letter or digit: choose another name."
         )
     under_way = catalog.runs(kinds=[Kind.TRAIN], states=ACTIVE)
@@ -42,16 +42,16 @@ def check_model_name(
     known = {model.name for model in catalog.models()} | promised
     folders = (settings.models, settings.trained_dir)
     if name in known or any((folder / name).exists() for folder in folders):
-        raise JobError(f"There is a model named {name} already: choose another name.")
+        raise JobError(f"There is a model named {name} already; choose another name.")
 
 
 def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
-    """Copy a package into a folder of models, whole or not at all; done before, it is kept.
+    """Copy a package into a folder of models atomically, unless it is already there.
 
     Raises
     ------
     ModelError
-        Another model has this name there.
+        Another model in the folder has this name.
     """
     from histospace_core.networks import load_package
 
@@ -62,6 +62,6 @@ def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
     installed = load_package(target)
     if installed.sha256 != package.sha256:
         raise ModelError(
-            f"Another model is called {package.name} by now: train again under another name."
+            f"Another model is now named {package.name}: train again with another name."
         )
     return installed

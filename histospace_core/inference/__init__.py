@@ -1,6 +1,6 @@
-"""Prediction of whole slides, and the store it is kept in.
+"""Prediction of whole slides, and the store of a prediction.
 
-Each name is loaded when it is first used: reading a record takes neither torch nor zarr.
+Names are loaded on first use, so that reading a record needs neither torch nor zarr.
 """
 
 import lazy_loader

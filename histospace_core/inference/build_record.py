@@ -1,4 +1,4 @@
-"""Assemble the record of a prediction from what was read, planned and run."""
+"""Build the record of a prediction from the slide, the model, the plan and the results."""
 
 import platform
 from collections import Counter
@@ -24,15 +24,15 @@ from histospace_core.slides.stain import StainNormaliser
 from histospace_core.slides.tiles import TilePlan
 
 OUT_OF_DOMAIN_SCORE = 0.99
-"""A tile with a higher domain score lies outside the training tissue."""
+"""A tile with a higher domain score is out of domain."""
 MAX_SHARE_OUTSIDE = 0.2
-"""Share of tiles outside over which a run says not to trust it; training tissue has 0.01."""
+"""Share of out-of-domain tiles above which a run carries a warning; training tissue has 0.01."""
 
 
 def run_key(
     slide: Slide, model: ModelPackage, plan: TilePlan, stain: str, *, quick: bool
 ) -> dict[str, Any]:
-    """Identify a run: two runs of one key give the same prediction."""
+    """Return the key of a run; runs with equal keys give the same prediction."""
     return {
         "slide_sha256": slide.sha256(),
         "mpp": slide.mpp,
@@ -54,7 +54,7 @@ def build_record(
     obs: pd.DataFrame,
     timings: Timings,
 ) -> RunRecord:
-    """Assemble the record of a run that has just been predicted."""
+    """Build the record of a run that has just been predicted."""
     trained_on = model.config.get("training_sections", [])
     metrics = model.config.get("metrics", {})
     scores = obs["domain_score"].dropna()

@@ -1,4 +1,4 @@
-"""What an unfinished run has found so far, kept so that a killed run goes on where it stopped."""
+"""The saved results of an unfinished run, from which an interrupted run resumes."""
 
 import json
 import shutil
@@ -25,22 +25,22 @@ _CHECKSUM, _WIDTH = b"crc32", b"width"
 
 
 class Journal:
-    """Codes and columns of a run's tiles, chunk after chunk.
+    """Codes and columns of a run's tiles, chunk by chunk.
 
-    Codes lie in one flat file, tile after tile. A chunk is finished once its table is there: it
-    holds the tiles' columns and the checksum of their codes, and is renamed into place last.
+    Codes are in one flat file, tile by tile. A chunk is finished once its table exists, which is
+    written last and holds the tiles' columns and the checksum of their codes.
 
     Parameters
     ----------
     run_dir
-        Folder of the run; created if absent.
+        Folder of the run; created if missing.
     key
-        Identifies slide, model, plan and settings. A journal of another key is refused.
+        Identifies slide, model, plan and settings. A journal with another key is refused.
 
     Raises
     ------
     StoreError
-        The folder holds a finished run, or an unfinished one of another key; or the disk is full.
+        The folder has a finished run, or an unfinished one with another key, or the disk is full.
     """
 
     def __init__(self, run_dir: Path, key: Mapping[str, Any]) -> None:
@@ -54,32 +54,32 @@ class Journal:
         with disk_errors(run_dir):
             self._open(json.dumps(key, sort_keys=True))
         self._width = 0
-        """Codes a tile, known from the first chunk on."""
+        """Number of codes per tile; known after the first chunk."""
 
     def is_finished(self, tiles: slice) -> bool:
-        """Tell whether a chunk is there, whole and undamaged."""
+        """Return whether a chunk is complete and undamaged."""
         try:
             table = pq.read_table(self._table(tiles), page_checksum_verification=True)
         except (OSError, pa.ArrowException):
             return False
-        kept = table.schema.metadata
-        self._width = int(kept[_WIDTH])
+        metadata = table.schema.metadata
+        self._width = int(metadata[_WIDTH])
         codes = self.codes(tiles)
-        whole = len(codes) == len(table) == tiles.stop - tiles.start
-        return whole and zlib.crc32(codes.data) == int(kept[_CHECKSUM])
+        complete = len(codes) == len(table) == tiles.stop - tiles.start
+        return complete and zlib.crc32(codes.data) == int(metadata[_CHECKSUM])
 
     def write(self, tiles: slice, codes: Codes, columns: pd.DataFrame) -> None:
-        """Keep a chunk: codes (n, c) and what becomes `obs` (n rows)."""
+        """Save a chunk: codes (n, c) and the columns of `obs` (n rows)."""
         codes = np.ascontiguousarray(codes, np.float32)
         self._width = codes.shape[1]
         table = pa.Table.from_pandas(columns, preserve_index=False)
-        kept = {_CHECKSUM: str(zlib.crc32(codes.data)), _WIDTH: str(self._width)}
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **kept})
+        added = {_CHECKSUM: str(zlib.crc32(codes.data)), _WIDTH: str(self._width)}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **added})
         with disk_errors(self.run_dir):
             with (self._path / _CODES).open("r+b") as file:
                 file.seek(tiles.start * self._width * codes.itemsize)
                 file.write(codes.data)
-            # Not flushed: a chunk that a power cut tears fails its checksum and is made again.
+            # Not flushed: a chunk that a power cut damages fails its checksum and is made again.
             with atomic_write(self._table(tiles), durable=False) as part:
                 pq.write_table(table, part, write_page_checksum=True)
 
@@ -91,14 +91,14 @@ class Journal:
         return flat[: len(flat) // self._width * self._width].reshape(-1, self._width)
 
     def columns(self) -> pd.DataFrame:
-        """Return all tiles' columns, once every chunk is written."""
+        """Return the columns of all tiles, once every chunk is written."""
         tables = sorted(self._path.glob("tiles-*.parquet"))
         columns = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
         columns.index = pd.Index([f"tile{i:06d}" for i in range(len(columns))], name="tile")
         return columns
 
     def discard(self) -> None:
-        """Forget everything: the run is finished."""
+        """Delete the journal of a finished run."""
         with disk_errors(self.run_dir):
             shutil.rmtree(self._path)
 
@@ -110,8 +110,8 @@ class Journal:
         if plan.exists():
             if plan.read_text("utf-8") != key:
                 raise StoreError(
-                    f"'{self.run_dir.name}' holds an unfinished run of another slide, model or "
-                    "setting; choose another folder, or delete it."
+                    f"'{self.run_dir.name}' holds an unfinished run with another slide, model or "
+                    "setting; choose another folder, or delete this one."
                 )
             shutil.rmtree(partial_path(self.run_dir), ignore_errors=True)
             return

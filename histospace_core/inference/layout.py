@@ -1,4 +1,4 @@
-"""Names of the files and keys of a run on disk, in one place."""
+"""The names of a run's files on disk, and the sizes of its store's shards."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ RECORD = "run.json"
 OVERVIEW = "overview.jpg"
 UNS_KEY = "histospace"
 ROWS_PER_SHARD, GENES_PER_SHARD = 8_192, 512
-"""About what a shard file holds; within it each gene is a chunk of its own."""
+"""Approximate size of a shard file, in which each gene is its own chunk."""
 
 
 def store_path(run_dir: Path) -> Path:

@@ -24,15 +24,13 @@ from histospace_core.slides.stain import fit_stain
 from histospace_core.slides.tiles import sample_tiles
 from histospace_core.slides.tissue import find_tissue
 
-"""Called with (tiles done, tiles in all); may raise `Cancelled`."""
-
 MAX_UNREADABLE = 0.2
 """Share of tissue tiles that may be unreadable before the run fails."""
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What came out of a run: its folder and its record."""
+    """The result of a run: its folder and its record."""
 
     run_dir: Path
     record: RunRecord
@@ -55,8 +53,8 @@ def predict_slide(
 ) -> RunSummary:
     """Predict every tissue tile of a slide and store the result in `run_dir`.
 
-    Called again after an interruption with the same arguments, it goes on with the tiles that are
-    missing. Memory does not grow with the slide's pixels.
+    Called again with the same arguments after an interruption, it resumes with the missing tiles.
+    Memory does not grow with the number of the slide's pixels.
 
     Parameters
     ----------
@@ -69,13 +67,13 @@ def predict_slide(
     device
         "auto", "cpu" or "cuda".
     quick
-        Use a rounded or compiled form of the network where it agrees with the plain one, which is
-        fp32; False always uses the plain one.
+        Use a rounded or compiled form of the network if it agrees with the plain one in fp32; False
+        always uses the plain one.
 
     Raises
     ------
     TissueError
-        No tissue, or more than a fifth of it unreadable.
+        There is no tissue, or more than a fifth of it cannot be read.
     StoreError
         `run_dir` holds another run, or the disk is full.
     """
@@ -88,7 +86,7 @@ def predict_slide(
     journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
     if tissue.overview is not None:
         write_overview(run_dir, tissue.overview)
-    del tissue  # its tables are tens of megabytes
+    del tissue  # its summed-area tables take tens of megabytes
     release_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
@@ -105,7 +103,7 @@ def predict_slide(
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
         release_memory()
         obs = _obs(slide, plan, journal.columns())
-        release_memory()  # the tables' scraps, before the matrix needs as much
+        release_memory()  # of the tables, before the matrix needs as much
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)
@@ -120,7 +118,7 @@ def predict_slide(
 
 
 def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
-    """Add the verdict on each tile, `qc`, to its measures; refuse a slide that cannot be read."""
+    """Add the quality verdict `qc` to each tile's measures; refuse a slide that cannot be read."""
     unreadable = ~columns.pop("readable").to_numpy(dtype=bool)
     if unreadable.mean() > MAX_UNREADABLE:
         raise TissueError(
@@ -140,7 +138,7 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
 def _expression(
     journal: Journal, predict: Predictor, obs: pd.DataFrame, plan: TilePlan
 ) -> Callable[[slice], NDArray[np.float32]]:
-    """Return what gives the expression of a slice of the tiles: NaN where a tile is left out."""
+    """Return a function from a slice of tiles to their expression, NaN if a tile is left out."""
     good = (obs["qc"] == "ok").to_numpy()
     everything = slice(0, plan.n_tiles)
     smoothed = predict.smooth(lambda: journal.codes(everything), plan.centres_um, good)
@@ -155,7 +153,7 @@ def _expression(
 
 
 def _var(model: ModelPackage, predict: Predictor) -> pd.DataFrame:
-    """The genes with their held-out scores and the training mean, the image-free baseline."""
+    """Return the genes with their held-out scores and the mean profile."""
     var = model.genes.set_index("gene")
     var["gene_id"] = var["gene_id"].fillna("").astype(str)
     var["reliable"] = var["reliable"].astype(bool)

@@ -16,27 +16,27 @@ from histospace_core.inference.record import read_record
 from histospace_core.inference.store import as_uns
 
 if TYPE_CHECKING:
-    import anndata  # at run time only where it is used: it takes half a second to load
+    import anndata  # otherwise imported where it is used, because it takes half a second to load
 
 
 class Prediction:
-    """A finished run on disk. Tables are read once; of the matrix, only the gene asked for."""
+    """A finished prediction on disk. Tables are read once; genes are read one at a time."""
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.record = read_record(record_path(run_dir))
-        """What went in, what ran and what came out, as `run.json` has it."""
+        """The content of `run.json`: what went in, what ran and what came out."""
         self._group = zarr.open_group(store_path(run_dir), mode="r")
         self._matrix = zarr.open_array(store_path(run_dir) / "X", mode="r")
 
     @cached_property
     def obs(self) -> pd.DataFrame:
-        """One row a tile: `qc` ("ok" or why not), quality measures, `domain_score`."""
+        """One row per tile: `qc` ("ok" or the reason why not), quality measures, `domain_score`."""
         return self._element("obs")
 
     @cached_property
     def var(self) -> pd.DataFrame:
-        """One row a gene: id, held-out scores, `reliable`, `training_mean`."""
+        """One row per gene: id, held-out scores, `reliable`, `training_mean`."""
         return self._element("var")
 
     @cached_property
@@ -50,7 +50,7 @@ class Prediction:
 
     @cached_property
     def _columns(self) -> dict[str, int]:
-        """The column of each gene, without reading the rest of `var`."""
+        """The column of each gene, read without the rest of `var`."""
         table: Any = self._group["var"]
         names = np.asarray(table[table.attrs["_index"]])
         return {str(name): i for i, name in enumerate(names)}
@@ -96,23 +96,26 @@ class Prediction:
         """
         if name not in self._columns:
             genes = len(self._columns)
-            raise StoreError(f"This run has no gene '{name}'; its model predicts {genes}.")
+            raise StoreError(
+                f"This run has no gene '{name}': choose one of the {genes} genes that its model "
+                "predicts."
+            )
         return np.asarray(self._matrix[:, self._columns[name]], np.float32)
 
     def columns(self, genes: slice | NDArray[np.integer]) -> NDArray[np.float32]:
-        """Return all tiles of some genes (n, k), by their places in `genes`."""
+        """Return all tiles of some genes (n, k), by their indices in `genes`."""
         if not isinstance(genes, slice):
             return np.asarray(self._matrix.oindex[:, np.asarray(genes, np.int64)], np.float32)
         return np.asarray(self._matrix[:, genes], np.float32)
 
     def matrix(self, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
-        """Return whole rows (k, genes): for comparisons, not for pictures."""
+        """Return all genes of some tiles (k, genes); slow, because genes are stored separately."""
         if isinstance(rows, slice):
             return np.asarray(self._matrix[rows], np.float32)
         return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :], np.float32)
 
     def to_anndata(self) -> "anndata.AnnData":
-        """Load everything, tiles x genes, in fp32, which other tools expect."""
+        """Load the whole prediction, tiles x genes, in fp32, which other tools expect."""
         import anndata
 
         loaded = anndata.read_zarr(store_path(self.run_dir))
@@ -127,7 +130,7 @@ def open_prediction(run_dir: str | Path) -> Prediction:
     Raises
     ------
     StoreError
-        The folder holds no finished run, or a damaged one.
+        The folder holds no finished prediction, or a damaged one.
     """
     folder = Path(run_dir)
     if not store_path(folder).is_dir() or not record_path(folder).is_file():

@@ -19,20 +19,20 @@ RESEARCH_USE = "Research use only. Not for diagnosis."
 
 
 class Part(BaseModel):
-    """A part of a record: typed, and never changed once it is made."""
+    """A part of a record: typed and immutable."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Timings(Part):
-    """Seconds of a run's last attempt, and how many tiles earlier attempts had done."""
+    """Duration of a run's last attempt, s, and the number of tiles of earlier attempts."""
 
     seconds: float = 0.0
     tiles_from_earlier_attempt: int = 0
 
 
 class Record(Part):
-    """What every kind of run leaves behind."""
+    """The fields that the records of all kinds of run share."""
 
     schema_version: int = SCHEMA_VERSION
     timings: Timings = Timings()
@@ -42,7 +42,7 @@ R = TypeVar("R", bound=Record)
 
 
 class SlideRecord(Part):
-    """The slide: size in level-0 px, pixel size in um/px and where it came from."""
+    """The slide: size in level-0 px, pixel size in um/px and its source."""
 
     name: str
     sha256: str
@@ -69,7 +69,7 @@ class ModelRecord(Part):
 
 
 class AgreementRecord(Part):
-    """How the quick form of the network agreed with fp32 on sample tiles."""
+    """Agreement of the faster form of the network with fp32 on sample tiles."""
 
     tiles: int
     mean_r: float
@@ -78,10 +78,10 @@ class AgreementRecord(Part):
 
 
 class SettingsRecord(Part):
-    """How the slide was cut and the network run.
+    """How the slide was cut into tiles and how the network was run.
 
-    `refused` names quick forms of the network that could not be used, and why; `kernel_note` says
-    why a slower kernel was used.
+    `refused` lists faster forms of the network that could not be used, and why; `kernel_note`
+    states why the plain network was used instead.
     """
 
     stain: str
@@ -97,7 +97,7 @@ class SettingsRecord(Part):
 
 
 class TilesRecord(Part):
-    """Tiles: sides in level-0 px, numbers by quality, centres of the first that are unreadable."""
+    """Tiles: side and stride in level-0 px, numbers by quality, centres of unreadable ones."""
 
     total: int
     side_level0_px: float
@@ -108,7 +108,7 @@ class TilesRecord(Part):
 
 
 class DomainRecord(Part):
-    """How far the tissue is like the training tissue; `warning` is empty where it is enough."""
+    """Share of tiles out of domain, median domain score, and a warning if the share is large."""
 
     share_outside: float
     median_score: float | None
@@ -116,7 +116,7 @@ class DomainRecord(Part):
 
 
 class RunRecord(Record):
-    """The record of a prediction, as `run.json` has it."""
+    """The record of a prediction: the content of `run.json`."""
 
     software: str = "HistoSPACE"
     notice: str = RESEARCH_USE
@@ -135,7 +135,7 @@ class RunRecord(Record):
 
 
 def as_json(record: Record) -> dict[str, Any]:
-    """Return a record as JSON holds it."""
+    """Return a record as JSON-serialisable values."""
     return record.model_dump(mode="json")
 
 
@@ -155,21 +155,21 @@ def read_record(file: Path) -> RunRecord:
 
 
 def parse_record(form: type[R], stored: Any, where: str) -> R:
-    """Return a stored record of any version so far as the present one.
+    """Return a stored record of any version so far as a record of the current version.
 
     Parameters
     ----------
     form : type
         The record's class.
     stored : dict
-        As JSON holds it.
+        The record as JSON values.
     where : str
-        Names the record in errors.
+        Name of the record in error messages.
 
     Raises
     ------
     StoreError
-        It lacks a field or has one of a wrong type, or a newer version of HistoSPACE wrote it.
+        A field is missing or has a wrong type, or a newer version of HistoSPACE wrote the record.
     """
     if not isinstance(stored, Mapping):
         raise StoreError(f"{where} is damaged: it holds no record; run it again.")

@@ -1,4 +1,4 @@
-"""How spatially structured each predicted map is."""
+"""Moran's I of each predicted map."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,14 @@ from histospace_core.evaluation.spatial import morans_i
 from histospace_core.inference.prediction import Prediction
 
 _AT_ONCE = 20_000_000
-"""Most values in memory at once: the genes of a large run are read in blocks."""
+"""Maximum number of values in memory: the genes of a large run are read in blocks."""
 
 
 def spatial_structure(prediction: Prediction) -> pd.Series:
     """Return Moran's I of each gene's predicted map, by gene; NaN where the map is constant.
 
-    It is high where similar values lie side by side and about 0 where they are scattered. It
-    describes the map, not how well the gene is predicted.
+    It is high if similar values are adjacent, and about 0 if they are scattered. It describes the
+    map, not how well the gene is predicted.
     """
     genes = prediction.genes
     if not genes or not prediction.n_tiles:

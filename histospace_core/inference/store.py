@@ -1,4 +1,4 @@
-"""Write a finished prediction: an AnnData zarr store, of which one gene is read alone."""
+"""Write a finished prediction as an AnnData zarr store, from which single genes are read fast."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,29 +29,29 @@ Rows = Callable[[slice], NDArray[np.float32]]
 
 _ELEMENT: dict[str, Any] = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _PIECE = 512
-"""Rows that are held in fp32 at a time."""
+"""Number of rows in memory in fp32 at a time."""
 _FAST_WRITES = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": True}
-"""By default zarr takes one chunk at a time and looks whether it is empty: twice the time."""
+"""By default zarr writes one chunk at a time and checks whether it is empty: twice as slow."""
 
 
 def write_matrix(
     run_dir: Path, rows: Rows, shape: tuple[int, int], *, dtype: str = "float16"
 ) -> None:
-    """Begin a run's store with the matrix, tiles x genes.
+    """Start a run's store with the matrix, tiles x genes.
 
     A shard is a file of about `ROWS_PER_SHARD` tiles x `GENES_PER_SHARD` genes, in which every gene
-    is a chunk of its own with a checksum of its own.
+    is a separate chunk with its own checksum.
 
     Parameters
     ----------
     run_dir
-        Folder of the run; what an interrupted attempt left of the store is overwritten.
+        Folder of the run; the partial store of an interrupted attempt is overwritten.
     rows
-        Gives the expression (k, genes) of a slice of the tiles.
+        Returns the expression (k, genes) of a slice of the tiles.
     shape
         Numbers of tiles and genes.
     dtype
-        "float16", which rounds a logarithmic expression by 0.002 at most, or "float32".
+        "float16", whose rounding error of logarithmic expression is at most 0.002, or "float32".
     """
     n, genes = shape
     tall, wide = _even_part(n, ROWS_PER_SHARD), _even_part(genes, GENES_PER_SHARD)
@@ -63,23 +63,23 @@ def write_matrix(
             dtype=dtype,
             shards=(tall, wide),
             chunks=(tall, 1),
-            compressors=[Crc32cCodec()],  # floats that vary from tile to tile hardly compress
+            compressors=[Crc32cCodec()],  # a checksum only: such floats hardly compress
             fill_value=float("nan"),
             attributes=_ELEMENT,
         )
-        held = np.empty((genes, tall), dtype)  # gene by gene, as the chunks lie
+        by_gene = np.empty((genes, tall), dtype)  # the order of the chunks
         for start in range(0, n, tall):
             stop = min(start + tall, n)
             for first in range(start, stop, _PIECE):
                 last = min(first + _PIECE, stop)
-                held[:, first - start : last - start] = rows(slice(first, last)).T
+                by_gene[:, first - start : last - start] = rows(slice(first, last)).T
             for left in range(0, genes, wide):  # zarr copies what it writes, several times
-                shard = held[left : left + wide, : stop - start]
+                shard = by_gene[left : left + wide, : stop - start]
                 matrix[start:stop, left : left + wide] = shard.T
 
 
 def _even_part(n: int, most: int) -> int:
-    """Return the size, about `most`, of parts of n that are alike: a small one costs no less."""
+    """Return the size of equal parts of n, about `most`: a small last part would cost as much."""
     return max(1, -(-n // max(1, round(n / most))))
 
 
@@ -90,25 +90,25 @@ def write_tables(
     spatial: NDArray[np.float64],
     record: RunRecord,
 ) -> None:
-    """Complete a run's store, write its record, and put both in their place.
+    """Complete a run's store, write its record, and move both into place.
 
     Parameters
     ----------
     run_dir
         Folder of the run, its matrix written.
     obs, var
-        One row a tile, one row a gene.
+        One row per tile, and one row per gene.
     spatial
         Tile centres (n, 2), level-0 px.
     record
-        What becomes `run.json` and `uns["histospace"]`.
+        Written to `run.json` and `uns["histospace"]`.
     """
-    import anndata  # only here: it takes half a second to load
+    import anndata  # imported here, because it takes half a second to load
 
-    # AnnData writes everything but the matrix, which is there already
+    # AnnData writes everything except the matrix, which is already written
     shell = anndata.AnnData(obs=obs, var=var, obsm={"spatial": spatial})
     shell.uns[UNS_KEY] = as_uns(record)
-    files: dict[str, Buffer] = {}  # zarr takes twice as long to write each value to the disk itself
+    files: dict[str, Buffer] = {}  # zarr takes twice as long to write to the disk directly
     group = zarr.open_group(MemoryStore(files), mode="w", zarr_format=3)
     with anndata.settings.override(auto_shard_zarr_v3=False):
         for name in ("obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
@@ -126,7 +126,7 @@ def write_tables(
 
 
 def write_overview(run_dir: Path, overview: NDArray[np.uint8]) -> None:
-    """Keep a picture of the whole slide (h, w, 3) with the run: reports and exports show it."""
+    """Save a picture of the whole slide (h, w, 3) with the run, for reports and exports."""
     with disk_errors(run_dir), atomic_write(overview_path(run_dir)) as part:
         Image.fromarray(overview).save(part, format="JPEG", quality=90)
 

@@ -1,4 +1,4 @@
-"""From the pixels of a slide to codes, chunk after chunk, every processor busy."""
+"""Compute codes from the pixels of a slide, chunk by chunk, on all processors."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -23,16 +23,16 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True)
 class Chunk:
-    """What is known of some consecutive tiles of a plan.
+    """Codes and columns of consecutive tiles of a plan.
 
     Attributes
     ----------
     tiles : slice
-        Which of the plan.
+        Their indices in the plan.
     codes : float32 array (n, c)
         NaN where a tile cannot be read.
     columns : DataFrame
-        `readable`, quality measures and `domain_score`, one row a tile.
+        `readable`, quality measures and `domain_score`, one row per tile.
     """
 
     tiles: slice
@@ -51,11 +51,11 @@ def stream_chunks(
 ) -> Iterator[Chunk]:
     """Read, normalise and encode some chunks of a plan, in order.
 
-    `on_tiles` is told how many tiles each block adds.
+    `on_tiles` is called with the number of tiles of each finished block.
 
-    On a CPU each thread takes a block all the way from the file to its codes, with one thread of
-    arithmetic: no core waits for another. For a GPU the threads read, and a chunk is encoded whole.
-    What a tile's codes are does not depend on which chunks are asked for.
+    On a CPU each thread reads and encodes a block by itself, with one thread of arithmetic, so that
+    no core waits for another. For a GPU the threads only read, and a chunk is encoded as a whole. A
+    tile's codes do not depend on which chunks are requested.
     """
 
     def read(block: Block) -> BlockTiles:
@@ -84,7 +84,7 @@ def stream_chunks(
 def _take(
     chunk: list[Block], ready: Iterator[_Part], on_tiles: Callable[[int], None]
 ) -> list[_Part]:
-    """Return what comes next, a part for each block of a chunk."""
+    """Return the next parts, one for each block of a chunk."""
     parts = []
     for block in chunk:
         parts.append(next(ready))
@@ -93,7 +93,7 @@ def _take(
 
 
 def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:
-    """Return codes and columns of blocks that follow each other."""
+    """Return codes and columns of consecutive blocks."""
     views = [np.concatenate(parts) for parts in zip(*(b.views for b in blocks), strict=True)]
     codes, domain = predict.encode(*views)
     readable = np.concatenate([b.readable for b in blocks])
@@ -106,7 +106,7 @@ def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:
 
 
 def _joined(parts: list[Chunk]) -> Chunk:
-    """Return chunks that follow each other as one."""
+    """Return consecutive chunks as one."""
     return Chunk(
         slice(parts[0].tiles.start, parts[-1].tiles.stop),
         np.concatenate([part.codes for part in parts]),

@@ -131,7 +131,7 @@ class HistoSPACEPlus(nn.Module):
         return self.tuned.centre.numel()
 
     def encode_tuned(self, *views: Tensor) -> Tensor:
-        """Return mean and maximum of the tuned encoders' features of the `TUNED` views, (n, 768)."""
+        """Return mean and maximum of the tuned encoders' features, (n, 768), of `TUNED` views."""
         maps = [encode(v) for encode, v in zip(self.encoders, views, strict=True)]
         return torch.cat([torch.cat([m.mean((2, 3)), m.amax((2, 3))], 1) for m in maps], 1)
 

@@ -143,7 +143,7 @@ def test_resuming_beside_the_same_work_is_refused(catalog: Catalog, fill) -> Non
     old = fill.run(slide)
     catalog.set_state(old.id, State.INTERRUPTED)
     fill.run(slide)
-    with pytest.raises(JobError, match="queued or running already"):
+    with pytest.raises(JobError, match="already queued or running"):
         catalog.set_state(old.id, State.QUEUED)
     assert catalog.run(old.id).state == State.INTERRUPTED
 

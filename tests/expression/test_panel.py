@@ -58,7 +58,9 @@ def test_library_size_stays_that_of_all_genes() -> None:
 
 
 def test_no_common_genes_names_both_sides() -> None:
-    with pytest.raises(MeasurementError, match=r"S\.tsv: no gene.* Erbb2.*expects such as ERBB2"):
+    with pytest.raises(
+        MeasurementError, match=r"S\.tsv: no gene.* Erbb2.*expects names such as ERBB2"
+    ):
         map_to_panel(measured(["Erbb2", "Krt8"]), ["ERBB2", "KRT8"])
 
 

@@ -82,7 +82,7 @@ def test_a_broken_store_does_not_keep_the_app_from_starting(store: Path) -> None
             assert state == {}
 
     asyncio.run(live())
-    with pytest.raises(StoreError, match="is no catalog: restore it"):  # what the pages show
+    with pytest.raises(StoreError, match="is not a catalog: restore it"):  # what the pages show
         get_context()
 
 
