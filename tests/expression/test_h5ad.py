@@ -77,7 +77,7 @@ def test_no_positions(write_h5ad: Callable[..., Path]) -> None:
 
 
 def test_positions_of_three_numbers(write_h5ad: Callable[..., Path]) -> None:
-    with pytest.raises(MeasurementError, match=r"two numbers \(x, y\) a spot"):
+    with pytest.raises(MeasurementError, match=r"two numbers \(x, y\) per spot"):
         read_h5ad(write_h5ad(obsm={"spatial": np.ones((6, 3))}))
 
 

@@ -29,11 +29,11 @@ def test_positions_follow_the_order_of_the_counts(legacy: tuple[Path, Path]) -> 
     assert np.array_equal(read_legacy(*legacy).centres, expected)
 
 
-def test_a_table_on_its_side_is_turned(legacy: tuple[Path, Path], counts: np.ndarray) -> None:
+def test_a_transposed_table_is_accepted(legacy: tuple[Path, Path], counts: np.ndarray) -> None:
     pd.read_csv(legacy[0], sep="\t", index_col=0).T.to_csv(legacy[0], sep="\t")
     raw = read_legacy(*legacy)
     assert raw.counts.toarray().tolist() == counts[1:].tolist()
-    assert "turned" in raw.notes[0]
+    assert "transposed" in raw.notes[0]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

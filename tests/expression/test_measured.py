@@ -91,7 +91,7 @@ def test_missing_spot_file(legacy: tuple[Path, Path]) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MeasurementError, match=r"nothing\.h5ad: no such file"):
+    with pytest.raises(MeasurementError, match=r"nothing\.h5ad: there is no such file"):
         read_measured(tmp_path / "nothing.h5ad")
 
 

@@ -40,8 +40,8 @@ class TestTables:
             ("-3", "negative"),
             ("0.69", "looks normalised or log-transformed"),
             ("1e12", "values above"),
-            ("many", "no number"),
-            ("", "no number"),
+            ("many", "a cell that is not a number"),
+            ("", "a cell that is not a number"),
         ],
     )
     def test_counts_that_are_not_counts(

@@ -92,7 +92,7 @@ def test_a_pickle_in_place_of_weights_is_never_executed(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"network": "unheard-of"}, "does not know"),
-        ({"arguments": {"n_genes": 99}}, "another number of genes"),
+        ({"arguments": {"n_genes": 99}}, "lists 5 genes but predicts another number"),
         ({"tile_px": None}, "does not state tile_px"),
     ],
 )
