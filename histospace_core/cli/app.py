@@ -82,7 +82,7 @@ def predict(
             stain=stain.value,
             stride_um=stride_um,
             device=device.value,
-            quick=not no_compile,
+            fast=not no_compile,
             on_progress=report,
         )
     tiles, record = summary.record.tiles, summary.record

@@ -30,7 +30,7 @@ MAX_SHARE_OUTSIDE = 0.2
 
 
 def run_key(
-    slide: Slide, model: ModelPackage, plan: TilePlan, stain: str, *, quick: bool
+    slide: Slide, model: ModelPackage, plan: TilePlan, stain: str, *, fast: bool
 ) -> dict[str, Any]:
     """Return the key of a run; runs with equal keys give the same prediction."""
     return {
@@ -40,7 +40,7 @@ def run_key(
         "n_tiles": plan.n_tiles,
         "stride_um": plan.stride_um,
         "stain": stain,
-        "quick": quick,
+        "quick": fast,
         "version": __version__,
     }
 

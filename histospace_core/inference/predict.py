@@ -48,7 +48,7 @@ def predict_slide(
     stain: str = "none",
     stride_um: float | None = None,
     device: str = "auto",
-    quick: bool = True,
+    fast: bool = True,
     on_progress: OnProgress = no_progress,
 ) -> RunSummary:
     """Predict every tissue tile of a slide and store the result in `run_dir`.
@@ -66,7 +66,7 @@ def predict_slide(
         Distance between tile centres, um; a tile's side if None.
     device
         "auto", "cpu" or "cuda".
-    quick
+    fast
         Use a rounded or compiled form of the network if it agrees with the plain one in fp32; False
         always uses the plain one.
 
@@ -83,14 +83,14 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
-    journal = Journal(run_dir, run_key(slide, model, plan, stain, quick=quick))
+    journal = Journal(run_dir, run_key(slide, model, plan, stain, fast=fast))
     if tissue.overview is not None:
         write_overview(run_dir, tissue.overview)
     del tissue  # its summed-area tables take tens of megabytes
     release_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
-        if quick:
+        if fast:
             predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
         done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
 

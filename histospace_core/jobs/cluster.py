@@ -15,7 +15,7 @@ from histospace_core.settings import Settings
 _MEMORY = 2e9  # bytes; the largest slides take 1.0 GB, their characterisation 1.8 GB
 _TRAINING_MEMORY = 8e9
 _TRAINING = (Kind.TRAIN, Kind.EVALUATE)
-_PRIORITY = {  # higher goes first: what a person waits for at the screen
+_PRIORITY = {  # higher goes first: runs that a user waits for
     Kind.IMPORT: 4,
     Kind.PREDICT: 4,
     Kind.EXPORT: 3,
@@ -76,12 +76,12 @@ class Cluster:
     def submit(
         self, run: RunRow, function: Callable[..., Any], *arguments: Any, batch: bool = False
     ) -> Any:
-        """Queue a function call for a run, by what the run needs and how urgent it is.
+        """Queue a function call for a run, with the resources that it needs and its priority.
 
         Parameters
         ----------
         batch
-            One of many: it lets the runs pass that a person waits for.
+            Whether the run is one of many; runs that a user waits for go first.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class Cluster:
                     part.close(timeout=5)
 
     def _resources(self, run: RunRow) -> dict[str, float]:
-        """Return what a run asks of its worker, and no more than some worker can ever give."""
+        """Return the resources that a run needs, limited to those of the largest worker."""
         needs = {"MEMORY": _TRAINING_MEMORY if run.kind in _TRAINING else _MEMORY}
         if run.kind in (Kind.PREDICT, *_TRAINING) and run.settings.get("device") != "cpu":
             needs["GPU"] = 1
@@ -126,7 +126,7 @@ class Cluster:
         threads = max(1, (os.cpu_count() or 1) // settings.workers)
         threads_of = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         dask.config.set({"distributed.nanny.pre-spawn-environ": threads_of})
-        # TLS on the loopback too: whoever reaches a bare scheduler can run code.
+        # TLS on the loopback too: anyone who reaches a bare scheduler can run code.
         common = {
             "host": "127.0.0.1",
             "protocol": "tls://",
@@ -143,7 +143,7 @@ class Cluster:
                 "nthreads": 1,
                 "resources": resources,
                 "env": {"CUDA_VISIBLE_DEVICES": gpus[i] if i < len(gpus) else ""},
-                "memory_limit": None,  # a worker that Dask kills for its memory could not say so
+                "memory_limit": None,  # a worker killed by Dask could not report why
                 "local_directory": str(folder),
                 "silence_logs": 40,
             }
@@ -167,7 +167,7 @@ def worker_command(scheduler: str, settings: Settings) -> tuple[list[str], dict[
     resources = _resources_of(_total_memory(), has_gpu=bool(gpus))
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler]
     command += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
-    command += ["--memory-limit", "0"]  # a worker that Dask kills for its memory could not say so
+    command += ["--memory-limit", "0"]  # a worker killed by Dask could not report why
     command += ["--resources", " ".join(f"{name}={n:.0f}" for name, n in resources.items())]
     if security is not None:
         command += ["--tls-ca-file", str(settings.tls_ca)]
@@ -189,9 +189,9 @@ def scheduler_security(address: str, settings: Settings) -> Any:
         if address.startswith("tcp://") and _is_loopback(urlsplit(address).hostname):
             return None
         raise JobError(
-            f"The scheduler {address} would be reached without encryption, and whoever reaches it "
-            "can run code here: use a tls:// address with HISTOSPACE_TLS_CA, HISTOSPACE_TLS_CERT "
-            "and HISTOSPACE_TLS_KEY."
+            f"The scheduler {address} would be reached without encryption, and anyone who reaches "
+            "it can run code here: use a tls:// address with HISTOSPACE_TLS_CA, "
+            "HISTOSPACE_TLS_CERT and HISTOSPACE_TLS_KEY."
         )
     for name in ("tls_ca", "tls_cert", "tls_key"):
         file = getattr(settings, name)
@@ -233,8 +233,8 @@ def _resources_of(memory: float, has_gpu: bool) -> dict[str, float]:
 def _memory_shares(total: float, n_workers: int) -> list[float]:
     """Share memory out among workers: evenly, unless an even share is too small for a training.
 
-    Then the first worker gets all that the others do not need for other kinds of run, and
-    trainings are done there, one after the other.
+    In that case the first worker gets all memory that the others do not need, and does the
+    trainings, one after the other.
     """
     even = total / n_workers
     if even >= _TRAINING_MEMORY:

@@ -1,4 +1,4 @@
-"""What can be asked of the workers: a method for each kind of run."""
+"""Submit runs to the workers: a method for each kind of run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Jobs(Queue):
         model_sha256: str | None = None,
         note: str = "",
     ) -> str:
-        """Queue a prediction and return its run's id; the same one under way is returned as is."""
+        """Queue a prediction and return its run's id, or the id of the same one under way."""
         (run_id,) = self._submit_predictions(
             [slide_id],
             model_name,
@@ -46,7 +46,7 @@ class Jobs(Queue):
     ) -> list[str]:
         """Queue a prediction for each slide of a cohort; return the runs' ids in the same order.
 
-        The workers share the runs among themselves, and let those pass that a person waits for.
+        The workers share the runs; runs that a user waits for go first.
         """
         settings = {"stain": stain, "stride_um": stride_um, "device": device}
         return self._submit_predictions(slide_ids, model_name, settings, model_sha256, batch=True)
@@ -70,15 +70,15 @@ class Jobs(Queue):
         Parameters
         ----------
         name
-            Of the model to be made; without it one is made of the network's and the run's.
+            Name of the new model; by default, the network's name and the start of the run's id.
         recipe, changes
-            One of the network's recipes by name, by default its first, and fields of it to change,
+            Name of one of the network's recipes (by default the first), and fields of it to change,
             such as `epochs` or `seed`.
 
         Raises
         ------
         JobError
-            The name is taken, or no name for a model.
+            The name is taken or not allowed.
         """
         settings: dict[str, Any] = {"cohort": str(cohort.resolve()), "recipe": recipe}
         settings |= {"device": device, "changes": changes}
@@ -155,7 +155,7 @@ class Jobs(Queue):
     def _submit_within(
         self, run_id: str, kind: Kind, settings: dict[str, Any], folder: str, done: str
     ) -> str:
-        """Queue what is made of a finished prediction, to lie in a folder of it."""
+        """Queue a run that is made from a finished prediction, in a folder of that prediction."""
         source = self._catalog.run(run_id)
         if (source.kind, source.state) != (Kind.PREDICT, State.DONE):
             raise JobError(f"Only a finished prediction can be {done}.")

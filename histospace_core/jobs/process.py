@@ -1,4 +1,4 @@
-"""This process: its name in a run's row, whether another one still runs, and the log."""
+"""The identity of this process in a run's row, whether another process is alive, and the log."""
 
 import logging
 import os
@@ -15,9 +15,9 @@ def identity() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}"
 
 
-def is_alive(who: str) -> bool | None:
-    """Return whether a process of this host still runs; None if it is on another host."""
-    host, _, process = who.partition("/")
+def is_alive(worker: str) -> bool | None:
+    """Return whether a process on this host is still running; None if it is on another host."""
+    host, _, process = worker.partition("/")
     pid, _, start = process.partition("/")
     if host != socket.gethostname() or not pid.isdigit():
         return None
@@ -43,7 +43,7 @@ def _start(pid: int) -> str | None:
 def log_to(store: Path) -> None:
     """Append this process's messages to the store's log, which several processes share.
 
-    It holds in full what users see as one sentence.
+    It has the full text of the errors of which users see one sentence.
     """
     logger = logging.getLogger("histospace_core")
     file = store / LOG_FILE

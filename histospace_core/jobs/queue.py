@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Queue:
-    """Runs in worker processes, and a watchdog that finds the ones whose process has ended.
+    """Runs in worker processes, and a watchdog that finds runs whose process has ended.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Queue:
         self._watchdog: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the worker processes and the watchdog; does nothing when they run.
+        """Start the worker processes and the watchdog, unless they are running.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Queue:
             return self._cluster
 
     def close(self) -> None:
-        """Stop all that `start` started; runs under way become "interrupted"."""
+        """Stop the worker processes and the watchdog; runs under way become "interrupted"."""
         self._closed.set()
         with self._lock:
             if self._watchdog is not None:
@@ -78,17 +78,17 @@ class Queue:
             self._catalog.set_state(run_id, State.INTERRUPTED)
 
     def recover(self) -> list[str]:
-        """Mark runs that no living process answers for as interrupted; return their ids."""
+        """Mark runs without a living process as interrupted; return their ids."""
         lost = self._catalog.recover(
             STALE_AFTER_BEATS * self._settings.heartbeat_s,
             lambda run: run.id not in self._futures and is_alive(run.worker) is False,
         )
         for run_id in lost:
-            _log.warning("Run %s is interrupted: no living process answers for it", run_id)
+            _log.warning("Run %s is interrupted: its process has ended", run_id)
         return lost
 
     def cancel(self, run_id: str) -> None:
-        """Ask a run to stop; one that still waits is cancelled at once.
+        """Ask a run to stop; a run that has not begun is cancelled immediately.
 
         Raises
         ------
@@ -100,10 +100,10 @@ class Queue:
         elif not self._catalog.set_state(run_id, State.CANCELLING) and (
             self._catalog.run(run_id).state != State.CANCELLING
         ):
-            raise JobError("This run has ended already: there is nothing to cancel.")
+            raise JobError("This run has already ended: there is nothing to cancel.")
 
     def resume(self, run_id: str, work: Work | None = None) -> None:
-        """Queue an interrupted, cancelled or failed run again; it goes on where it stopped.
+        """Queue an interrupted, cancelled or failed run again; it continues where it stopped.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Queue:
         Parameters
         ----------
         columns
-            What else `Catalog.add_run` takes.
+            Further arguments of `Catalog.add_run`.
         """
         run = self._catalog.add_run(
             slide_id,
@@ -144,7 +144,7 @@ class Queue:
             worker=self._identity,
             **columns,
         )
-        # The same work may wait already, here or in the queue of another app on this store.
+        # The same work may already be queued, here or by another app on this store.
         is_new = run.worker == self._identity and run.id not in self._futures
         if is_new and run.state == State.QUEUED:
             self._send(run, work, batch=batch)
@@ -167,9 +167,9 @@ class Queue:
             raise
 
     def _watch(self) -> None:
-        """Every second or so: the queue beats, and runs without a living process are found."""
+        """Every second or so, renew the heartbeat of queued runs and find interrupted ones."""
         period = min(1.0, self._settings.heartbeat_s)
-        last_beat, complaint = time.monotonic(), ""
+        last_beat, logged = time.monotonic(), ""
         while not self._closed.wait(period):
             try:
                 self._collect_futures()
@@ -179,14 +179,14 @@ class Queue:
                     self._catalog.beat_queued(self._identity)
                     fill_reserve(self._settings.store)
                 self.recover()
-                complaint = ""
+                logged = ""
             except HistospaceError as error:
-                if str(error) != complaint:  # said once, not every second
-                    complaint = str(error)
-                    _log.warning("The watchdog could not look after the runs", exc_info=True)
+                if str(error) != logged:  # once, not every second
+                    logged = str(error)
+                    _log.warning("The watchdog could not check the runs", exc_info=True)
 
     def _collect_futures(self) -> None:
-        """Drop what has ended; a future that died without its row knowing interrupts the run."""
+        """Drop finished futures; interrupt a run whose future failed without a word in its row."""
         for run_id, future in list(self._futures.items()):
             if future.done():
                 self._futures.pop(run_id, None)
@@ -194,7 +194,7 @@ class Queue:
                     self._catalog.set_state(run_id, State.INTERRUPTED)
 
     def _requeue_lost(self) -> None:
-        """Show runs whose worker has died as waiting, until Dask has sent them to another one."""
+        """Set runs whose worker has died to queued, until Dask has sent them to another worker."""
         for run in self._catalog.runs_by_id(list(self._futures)):
             if is_alive(run.worker) is not False:
                 continue
@@ -212,7 +212,7 @@ class Queue:
                 self._forget(run.id)
 
     def _forget(self, run_id: str) -> None:
-        """Take a run's work back from Dask."""
+        """Cancel a run's work in Dask."""
         future = self._futures.pop(run_id, None)
         if future is not None:
             future.cancel()

@@ -1,4 +1,4 @@
-"""The work of each kind of run: a few lines between the catalog's row and the core's call.
+"""The work of each kind of run: from the catalog's row to a call of the core.
 
 The core is imported inside the functions: the app's process imports this module without torch.
 """
@@ -25,7 +25,7 @@ from histospace_core.settings import Settings
 
 @dataclass(frozen=True)
 class Task:
-    """A run to be done, and what its work needs."""
+    """A run, and the objects that its work needs."""
 
     settings: Settings
     catalog: Catalog
@@ -60,7 +60,7 @@ def predict(task: Task) -> Record:
 
 
 def train(task: Task) -> Record:
-    """Train a network on a cohort and register the package it makes."""
+    """Train a network on a cohort and register the resulting package."""
     from histospace_core.networks import load_package
     from histospace_core.training import train_from_cohort
     from histospace_core.training.loss_log import LossLog
@@ -135,7 +135,7 @@ def characterise(task: Task) -> Record:
     source = _parent(task)
     signatures, comparison = options.pop("signatures"), options.pop("comparison")
     folder = task.run.directory
-    if not folder.exists():  # else an earlier attempt was stopped after it had written
+    if not folder.exists():  # otherwise an earlier attempt was stopped after it had written
         found = characterise_run(
             source.directory,
             signatures=Path(signatures) if signatures else None,
@@ -148,15 +148,15 @@ def characterise(task: Task) -> Record:
 
 
 def import_slide(task: Task) -> Record:
-    """Take a file of the operator's import folder into the store."""
-    from histospace_core.catalog.import_folder import import_slide as take_in
+    """Import a file of the operator's import folder into the store."""
+    from histospace_core.catalog.import_folder import import_slide as import_file
 
     started = time.monotonic()
 
-    def report(event: Progress) -> None:  # in MiB, which the columns of every database can hold
+    def report(event: Progress) -> None:  # in MiB: bytes can exceed a 32-bit integer column
         task.on_progress(replace(event, done=event.done >> 20, total=event.total >> 20))
 
-    slide = take_in(
+    slide = import_file(
         task.settings,
         task.catalog,
         task.run.settings["file"],
@@ -173,14 +173,14 @@ def _since(started: float) -> Timings:
 
 
 def _parent(task: Task) -> RunRow:
-    """Return the prediction that a characterisation or export is made of."""
+    """Return the prediction from which a characterisation or export is made."""
     if task.run.parent_id is None:
-        raise JobError("The prediction that this was to be made of is gone: start from another.")
+        raise JobError("The prediction of this run no longer exists: choose another prediction.")
     return task.catalog.run(task.run.parent_id)
 
 
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
-    """Return the cohort, the recipe and what else the core's function is called with."""
+    """Return the cohort, the recipe and the other arguments of the core's function."""
     from histospace_core.training import method_named
 
     options = dict(run.settings)

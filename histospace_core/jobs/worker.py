@@ -1,7 +1,7 @@
-"""What a worker process does: claim a run, do its work with a heartbeat, record how it ended.
+"""The task of a worker process: claim a run, do its work with a heartbeat, record the result.
 
-It is called with plain values only, so that any process on any machine that reaches the catalog
-and the store can be a worker.
+It takes only plain values, so any process on any machine with access to the catalog and the store
+can be a worker.
 """
 
 import errno
@@ -23,8 +23,8 @@ from histospace_core.settings import Settings
 _TICK_S = 1.0
 _log = logging.getLogger(__name__)
 
-# A worker may die for reasons of its machine, so Dask may send its run to another one. A run whose
-# second worker dies too has probably killed both, by the memory it takes, and would kill more.
+# A worker may die because of its machine, so Dask may send its run to another one. If the second
+# worker dies too, the run has probably killed both by its use of memory, and would kill others.
 _ATTEMPTS = 2
 _DIED = (
     "The worker process ended twice during this run, probably because memory was short: "
@@ -34,23 +34,23 @@ _BEGUN = (State.RUNNING, State.CANCELLING)
 
 
 def perform(values: dict[str, Any], run_id: str, sent_after: int, work: Work | None = None) -> str:
-    """Do a queued run in this process and return the state it ended in.
+    """Do a queued run in this process and return its final state.
 
     Parameters
     ----------
     values
         `Settings.model_dump(mode="json")` of the app.
     sent_after
-        How often the run had been attempted when it was sent to Dask.
+        Number of attempts of the run when it was sent to Dask.
     work
-        The work itself; by default what belongs to the run's kind.
+        The work; by default that of the run's kind.
     """
     settings = Settings(**values)
     log_to(settings.store)
     catalog = Catalog(settings.catalog_url, actor="worker")
     try:
         run = _claim(catalog, run_id, sent_after)
-        if run is not None:  # else cancelled while it waited, or another worker has it
+        if run is not None:  # None: it was cancelled while queued, or another worker has it
             _do(settings, catalog, run, work or TASKS[Kind(run.kind)])
         return catalog.run(run_id).state
     finally:
@@ -58,11 +58,11 @@ def perform(values: dict[str, Any], run_id: str, sent_after: int, work: Work | N
 
 
 def _claim(catalog: Catalog, run_id: str, sent_after: int) -> RunRow | None:
-    """Begin a run as its only worker, also one that an earlier worker has died over.
+    """Begin a run as its only worker, even if an earlier worker has died during it.
 
-    Dask sends a task again when it has lost the connection to its worker. A process of this host
-    is then looked for; one of another host that lives on after all is shut out by its attempt,
-    which is no longer the run's, and stops at its next heartbeat.
+    Dask sends a task again when it has lost the connection to the worker. A worker on this host is
+    then checked for life. A worker on another host may still be alive, but its attempt is no longer
+    the run's, so it cannot write to the row and stops at its next heartbeat.
     """
     run = catalog.run(run_id)
     lost = run.state in _BEGUN and not is_alive(run.worker)
@@ -100,7 +100,7 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
 
 
 def _sentence(error: Exception, run: RunRow) -> str:
-    """Return one sentence about what stopped a run, and write the full error to the log."""
+    """Return one sentence on the error that stopped a run, and write the full error to the log."""
     reference = new_id()[:8]
     _log.error("Run %s failed, reference %s", run.id, reference, exc_info=error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -109,21 +109,21 @@ def _sentence(error: Exception, run: RunRow) -> str:
         return "The memory was not enough: close other programs or use another device, then resume."
     return (
         f"An unexpected error stopped the run (reference {reference}): "
-        "resume it, or show your operator the log under this reference."
+        "resume it, or ask your operator to look up this reference in the log."
     )
 
 
 class Heartbeat:
-    """Report a run's progress to its row, and learn from the row when to stop.
+    """Report a run's progress to its row, and read from the row when to stop.
 
-    A thread of its own does this, so that a long step is not taken for a dead process.
+    This happens in a separate thread, so that a long step does not look like a dead process.
 
     Parameters
     ----------
     run
-        As claimed; the heartbeat counts only while its attempt is the row's.
+        The claimed run; heartbeats are accepted only while its attempt is the row's.
     heartbeat_s
-        Longest time between two heartbeats, in seconds; progress is written once a second at most.
+        Maximum time between two heartbeats, s; progress is written at most once a second.
     """
 
     def __init__(self, catalog: Catalog, run: RunRow, heartbeat_s: float) -> None:
@@ -151,12 +151,12 @@ class Heartbeat:
         self._tick()
 
     def on_progress(self, event: Progress) -> None:
-        """Record how far the work is and what it is doing.
+        """Record the progress of the work.
 
         Raises
         ------
         Cancelled
-            The user asked to stop, or this attempt is no longer the one that counts.
+            The user has cancelled the run, or another attempt has replaced this one.
         """
         self._progress = event
         if self.state != State.RUNNING:

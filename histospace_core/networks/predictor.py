@@ -210,9 +210,9 @@ class Predictor:
         }
 
 
-def compare(exact: Values, quick: Values) -> Agreement:
+def compare(exact: Values, fast: Values) -> Agreement:
     """Compare two predictions (n, G); genes that do not vary over the tiles are left out."""
-    x, y = exact - exact.mean(0), quick - quick.mean(0)
+    x, y = exact - exact.mean(0), fast - fast.mean(0)
     size = np.sqrt((x**2).sum(0) * (y**2).sum(0))
     varied = x.std(0) > 1e-6
     r = (x * y).sum(0)[varied] / np.maximum(size[varied], 1e-12)
@@ -220,5 +220,5 @@ def compare(exact: Values, quick: Values) -> Agreement:
         tiles=len(exact),
         mean_r=float(r.mean()) if len(r) else 1.0,
         least_r=float(r.min()) if len(r) else 1.0,
-        largest_difference=float(np.abs(exact - quick).max()),
+        largest_difference=float(np.abs(exact - fast).max()),
     )

@@ -1,4 +1,4 @@
-"""Serve slide overviews and exported files to whoever has a signed link."""
+"""Serve slide overviews and exported files to anyone with a signed link."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Routes for resumable uploads: tus 1.0.0, and one request more that takes the complete file in.
+"""Routes for resumable uploads: tus 1.0.0, and a last request that accepts the complete file.
 
     OPTIONS /api/uploads              version, extensions and the largest upload
     POST    /api/uploads              Upload-Length, Upload-Metadata: filename, kind -> Location
@@ -147,7 +147,7 @@ async def _cancel(request: Request) -> Response:
 
 @_answering
 async def finish(request: Request) -> Response:
-    """Check the complete file and move it into the store; asked again, repeat the answer."""
+    """Check the complete file and move it into the store; repeated requests get the same answer."""
     _check_sender(request)
     upload = _find(request)
     if upload.offset != upload.size:
@@ -173,8 +173,8 @@ async def _store(context: Context, upload: Upload) -> dict[str, Any]:
     except HistospaceError:
         raise
     except Exception as error:
-        _log.exception("Taking in upload %s failed", upload.id)
-        raise UploadError(500, f"{upload.name} could not be taken in: see the log.") from error
+        _log.exception("Storing upload %s failed", upload.id)
+        raise UploadError(500, f"{upload.name} could not be stored: see the log.") from error
     else:
         return {"slide_id": slide.id, "name": slide.name, "mpp": slide.mpp}
     finally:

@@ -27,7 +27,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UploadError(HistospaceError):
-    """An upload that cannot go on; `status` is the HTTP status that says so."""
+    """An upload that cannot continue; `status` is the HTTP status of the answer."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -81,7 +81,7 @@ class Upload:
             return self._writer
 
     def revoke(self) -> None:
-        """Let nobody append who began before."""
+        """Stop earlier callers from appending."""
         self._writer += 1
 
     async def append(self, data: bytes, writer: int) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 def prediction(tmp_path_factory: pytest.TempPathFactory) -> Prediction:
     folder = tmp_path_factory.mktemp("run")
     with open_slide(make_slide(folder / "slide.png"), MPP) as slide:
-        predict_slide(slide, make_package(folder), folder / "run", quick=False)
+        predict_slide(slide, make_package(folder), folder / "run", fast=False)
     return open_prediction(folder / "run")
 
 

@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Prediction:
     folder = tmp_path_factory.mktemp("section")
     files = make_section_files(folder, "B4", seed=1)
     with open_slide(files.image, MPP) as slide:
-        predict_slide(slide, make_package(folder), folder / "run", quick=False)
+        predict_slide(slide, make_package(folder), folder / "run", fast=False)
     measured = read_measured(files.counts, files.spots)
     compare_run(folder / "run", measured, folder / "run" / "comparisons" / "one")
     prediction = open_prediction(folder / "run")

@@ -36,7 +36,7 @@ def run_dir(
 ) -> Path:
     run = tmp_path_factory.mktemp("runs") / "run"
     with open_slide(slide_file, MPP) as slide:
-        predict_slide(slide, package, run, quick=False)
+        predict_slide(slide, package, run, fast=False)
     return run
 
 
@@ -148,10 +148,10 @@ def test_a_cancelled_run_resumes_to_the_same_result(
     run = tmp_path / "run"
     with open_slide(slide_file, MPP) as slide:
         with pytest.raises(Cancelled):
-            predict_slide(slide, package, run, quick=False, on_progress=stop)
+            predict_slide(slide, package, run, fast=False, on_progress=stop)
         with pytest.raises(StoreError, match="no finished prediction"):
             open_prediction(run)
-        resumed = predict_slide(slide, package, run, quick=False)
+        resumed = predict_slide(slide, package, run, fast=False)
     assert resumed.record.timings.tiles_from_earlier_attempt >= 7
     again, whole = open_prediction(run), open_prediction(run_dir)
     np.testing.assert_array_equal(again.matrix(), whole.matrix())

@@ -66,7 +66,7 @@ def test_a_running_run_is_cancelled(shop) -> None:
     run = shop.wait_end(run_id, seconds=4)
     assert run.state == State.CANCELLED
     assert run.error is None
-    with pytest.raises(JobError, match="ended already"):
+    with pytest.raises(JobError, match="already ended"):
         shop.jobs.cancel(run_id)
 
 

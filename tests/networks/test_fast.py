@@ -1,4 +1,4 @@
-"""The quick forms of the networks on real tissue, beside the plain ones."""
+"""The faster forms of the networks on real tissue, beside the plain ones."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tiles import sample_tiles, tiles_at
 from histospace_core.slides.tissue import find_tissue
 
-quick = pytest.mark.skipif(not has_int8(), reason="this processor has no AVX-512 VNNI")
+needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no AVX-512 VNNI")
 
 
 def tissue_of(package: ModelPackage, shared: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -30,7 +30,7 @@ def tissue_of(package: ModelPackage, shared: Path) -> tuple[list[np.ndarray], li
         return sample_tiles(slide, plan, views), seen
 
 
-@quick
+@needs_int8
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["histospace-her2st", "histospace-plus-her2st"])
 def test_the_quick_form_agrees_with_the_plain_one(name: str, shared: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_quick_form_agrees_with_the_plain_one(name: str, shared: Path) -> No
     np.testing.assert_allclose(found[7:8], alone, atol=1e-4)
 
 
-@quick
+@needs_int8
 def test_a_form_that_does_not_agree_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("histospace_core.networks.predictor.AGREEMENT", 1e-9)
     tiles = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), dtype=np.uint8)
