@@ -1,4 +1,4 @@
-"""The catalog: slides, models, runs, comparisons and who changed them, in SQL."""
+"""The catalog: slides, models, runs, comparisons, regions and who changed them, in SQL."""
 
 from histospace_core.catalog.catalog import Catalog
 from histospace_core.catalog.kinds import ACTIVE, Kind, State

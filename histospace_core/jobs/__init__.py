@@ -1,4 +1,4 @@
-"""Jobs: predictions, trainings and evaluations in processes of their own."""
+"""Jobs: predictions, trainings and other runs in worker processes."""
 
 from histospace_core.jobs.jobs import Jobs
 

@@ -1,4 +1,4 @@
-"""The networks, and the model packages that carry their weights."""
+"""The networks, and the model packages with their weights."""
 
 from histospace_core.networks.autoencoder import Autoencoder, TileEncoder, to_pixels
 from histospace_core.networks.domain import Domain

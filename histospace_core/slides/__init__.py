@@ -1,4 +1,4 @@
-"""From a slide file to tiles: open, probe, tissue, tiles, stain.
+"""From a slide file to tiles: open, probe, find tissue, cut tiles, normalise stain.
 
-Nothing is imported here, so that the probe's child process starts in a fraction of a second.
+Nothing is imported here, so that the child process of the probe starts in a fraction of a second.
 """

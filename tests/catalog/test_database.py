@@ -107,7 +107,7 @@ def test_read_only(file: Path) -> None:
 def test_damaged(file: Path, junk: bytes) -> None:
     file.write_bytes(junk)
     catalog = new_catalog(file)
-    with pytest.raises(StoreError, match=r"catalog\.db is (no catalog|damaged): restore it"):
+    with pytest.raises(StoreError, match=r"catalog\.db is (not a catalog|damaged): restore it"):
         catalog.migrate()
     catalog.close()
     assert file.read_bytes() == junk
