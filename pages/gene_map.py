@@ -18,7 +18,7 @@ from histospace_core.web.gene_map.gene_picker import gene_picker
 from histospace_core.web.gene_map.region_panel import region_panel
 from histospace_core.web.gene_map.region_statistics import region_statistics
 from histospace_core.web.gene_map.regions import tiles_inside
-from histospace_core.web.gene_map.signature_picker import signature_trust
+from histospace_core.web.gene_map.signature_picker import show_signature_score
 from histospace_core.web.gene_map.viewer import (
     current_display_settings,
     deep_zoom,
@@ -69,7 +69,7 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
     with facts:
         show_gene_score(prediction.var.loc[gene], not prediction.record.domain.warning)
         if choice.signature:
-            signature_trust(run.id, prediction, choice.signature)
+            show_signature_score(run.id, prediction, choice.signature)
         region_panel(run, prediction, rows, row)
         if row is not None:
             _inside_and_outside(run, prediction, gene, row)

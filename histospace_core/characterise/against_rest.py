@@ -83,13 +83,13 @@ def against_rest(
         Tiles x genes with ``obsm["spatial"]``, as `Prediction.to_anndata` returns it.
     inside : bool, (n,)
     reliable_only : bool
-        Test only genes with ``var["reliable"]``, where the table has that column.
+        Test only genes with ``var["reliable"]``, if the table has that column.
     seed : int
 
     Raises
     ------
     RegionError
-        The region or the rest holds too few tiles.
+        The region or the rest has too few tiles.
     MeasurementError
         No gene is reliable.
     """

@@ -16,7 +16,7 @@ def region_labels(regions: list[Region], centres: NDArray[np.floating]) -> NDArr
     Where regions overlap, the first one counts.
     """
     labels = np.full(len(centres), "", dtype=object)
-    for region in reversed(regions):
+    for region in reversed(regions):  # the first region is written last, so it wins
         labels[region.contains(centres)] = region.name
     return labels.astype(str)
 

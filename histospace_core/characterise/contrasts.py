@@ -79,7 +79,7 @@ def contrasts(
     """
     number = max([*tested, other or 0, int(labels.max(initial=0))]) + 1
     size = np.bincount(labels[labels >= 0], minlength=number)
-    weight = np.zeros((number + 1, len(tested)), dtype=np.float32)  # the last row is of label -1
+    weight = np.zeros((number + 1, len(tested)), dtype=np.float32)  # the last row is for label -1
     for column, region in enumerate(tested):
         outside = size.sum() - size[region] if other is None else size[other]
         weight[slice(number) if other is None else other, column] = -1 / max(outside, 1)

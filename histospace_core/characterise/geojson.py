@@ -47,7 +47,7 @@ def feature(
     id : str, optional
         A UUID, which QuPath keeps.
     classification : mapping, optional
-        As `classified` returns it.
+        Result of `classified`.
     measurements : mapping, optional
         Finite numbers by name.
     """

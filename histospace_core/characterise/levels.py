@@ -18,7 +18,7 @@ CLEAR_EFFECT = 0.5
 """A gene with at least this least effect, in standard deviations, is a clear marker. It is a
 medium effect after Cohen (1988)."""
 MOSTLY_OUT_OF_DOMAIN = 0.5
-"""A domain has low trust if more than this share of its tiles is out of the model's domain."""
+"""A domain has low trust if more than this share of its tiles is out of domain."""
 LOW_CONFIDENCE = 0.5
 """A domain has low trust if its tiles are assigned to it in fewer than this share of resamples."""
 _NAMED_AFTER = 0.1

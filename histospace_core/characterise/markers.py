@@ -73,7 +73,7 @@ def find_markers(
     versus : str, optional
         Region to compare the others with, instead of the rest of the tissue.
     reliable_only : bool
-        Test only genes with ``var["reliable"]``, where the table has that column.
+        Test only genes with ``var["reliable"]``, if the table has that column.
     n_placements : int
     seed : int
 

@@ -174,6 +174,7 @@ def _effects(
     """Correlate the predicted effects of each domain with the measured differences."""
     sizes = np.bincount(labels[labels >= 0])
     regions = [int(r) for r in np.flatnonzero(sizes >= SMALLEST_REGION)]
+    # Genes that are constant in the prediction have no effect size and are left out.
     wide = effects.pivot_table(index="gene", columns="region", values="effect_size").dropna()
     regions = [r for r in regions if str(r) in wide.columns]
     genes = wide.index.intersection(spots.var_names)

@@ -55,7 +55,7 @@ class Characterisation:
     out_of_domain : bool, (n,)
         Tiles that lie outside the model's domain.
     summary : dict
-        As written to ``summary.json``.
+        Content of ``summary.json``.
     """
 
     prediction: Prediction

@@ -126,7 +126,7 @@ def score_signatures(
         Tiles x genes, as for `find_domains`.
     signatures : list of Signature
     reliable_only : bool
-        Use only genes with ``var["reliable"]``, where the table has that column.
+        Use only genes with ``var["reliable"]``, if the table has that column.
     """
     expression, names = log_expression(table)
     species = guess_species(list(names))

@@ -78,7 +78,7 @@ def spot_map(
     selected : sequence of int, optional
         Spots to highlight; the others fade.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     view = view_box(canvas, centres, diameter)
     figure = slide_figure(canvas, view, height=height)
@@ -128,7 +128,7 @@ def scatter(
     selected : sequence of int, optional
         Spots to highlight; the others fade.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     low, high = shared_limits(measured, predicted)
     pool = np.concatenate([measured, predicted])

@@ -28,6 +28,7 @@ def placement_map(
     """
     size = np.array([canvas.width, canvas.height])
     margin = 0.02 * size
+    # Bounded, because wrong positions can be so far away that the slide would be a dot.
     low = np.maximum(np.minimum(centres.min(axis=0) - margin, 0), -size)
     high = np.minimum(np.maximum(centres.max(axis=0) + margin, size), 2 * size)
     x0, y0, x1, y1 = (float(v) for v in (*low, *high))

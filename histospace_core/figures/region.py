@@ -26,7 +26,7 @@ def volcano(table: pd.DataFrame, *, region: str, unit: str, height: int = 420) -
     region, unit : str
         Name of the region, unit of expression.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     tested = table[table["q_value"].notna()]
     called = tested["q_value"] < MAX_Q

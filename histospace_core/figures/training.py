@@ -18,7 +18,7 @@ def loss_curves(points: pd.DataFrame, *, height: int = 280) -> go.Figure:
         Columns `part`, `epoch`, `loss`, `held_out_loss` (NaN where there is none), in the order of
         training.
     height : int
-        Of the figure, screen px.
+        Height of the figure, screen px.
     """
     figure = go.Figure()
     parts = list(dict.fromkeys(points["part"]))

@@ -17,7 +17,7 @@ from histospace_core.server.context import get_context
 from histospace_core.web.widgets.parts import remember_choice
 
 PARAMETER = "region"
-"""URL parameter that holds the id of the selected region."""
+"""URL parameter for the id of the selected region."""
 ALL = ""
 """The id that means no region, so all tiles."""
 _MOST_POINTS = 20_000
@@ -33,10 +33,10 @@ def selected_region(run_id: str, rows: Sequence[RegionRow]) -> RegionRow | None:
     """Return the selected region and sync it to the URL."""
     key, by_id = _selected_key(run_id), {row.region_id: row for row in rows}
     if key not in st.session_state:
-        wanted, last = st.query_params.get(PARAMETER), st.session_state.get(f"last-{PARAMETER}")
-        if wanted and wanted not in by_id and wanted != last:
+        from_url, last = st.query_params.get(PARAMETER), st.session_state.get(f"last-{PARAMETER}")
+        if from_url and from_url not in by_id and from_url != last:
             st.warning("The region of this link was deleted or belongs to another run.")
-        st.session_state[key] = next((i for i in (wanted, last) if i in by_id), ALL)
+        st.session_state[key] = next((i for i in (from_url, last) if i in by_id), ALL)
     elif st.session_state[key] not in by_id:  # deleted, perhaps in another window
         st.session_state[key] = ALL
     row = by_id.get(st.session_state[key])

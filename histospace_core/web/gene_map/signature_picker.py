@@ -49,7 +49,7 @@ def _label(signature: Signature) -> str:
     return f"{signature.name}: {len(signature.genes)} genes"
 
 
-def signature_trust(run_id: str, prediction: Prediction, key: str) -> None:
+def show_signature_score(run_id: str, prediction: Prediction, key: str) -> None:
     """Show which genes a signature's map is based on, and its held-out score."""
     signature = run_signature(prediction.run_dir, key)
     facts = get_context().tiles.signature(run_id, key).facts
