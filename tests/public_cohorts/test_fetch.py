@@ -75,6 +75,6 @@ def test_the_command_line(server: Files, folder: Path) -> None:
     assert (folder / "cohort.csv").read_text().startswith("section,patient,image,counts,spots,mpp")
     done = histospace("fetch", "stnet", "--out", folder.with_name("b"), "--base-url", f"{base}x")
     assert done.returncode == 2
-    assert "has no such file" in done.stderr
+    assert "there is no such file" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not folder.with_name("b").exists()
