@@ -55,7 +55,7 @@ def evaluation(app, page):
     summary = {
         "network": "histospace",
         "folds": folds,
-        "protocol": {"leaks": ["the gene filter sees the held-out spots"]},
+        "protocol": {"leaks": ["the gene filter used the held-out spots"]},
         "summary": summarise(folds),
     }
     run.directory.mkdir(parents=True)
@@ -71,7 +71,7 @@ def evaluation(app, page):
 def test_scores_stand_beside_the_mean_profile_and_the_ceiling(page, evaluation):
     run, genes = evaluation
     page.goto(f"/scores?evaluation={run.id}&section=C2")
-    page.get_by_text("These scores are optimistic: the gene filter sees").wait_for()
+    page.get_by_text("These scores are optimistic: the gene filter used").wait_for()
     mean = genes["pearson"].mean()
     page.get_by_text(f"{mean:.3f}", exact=True).first.wait_for()
     page.get_by_text("mean profile: 0.45").wait_for()
