@@ -81,6 +81,7 @@ def fit_intervals(
     groups = [getattr(h, group) for h in held]
     names = list(dict.fromkeys(groups))
     owner = np.repeat([names.index(g) for g in groups], [len(h.measured) for h in held])
+    # 0.9 / (1 - 0.9) is 9.000000000000002 in floating point, but 9 groups suffice
     n_needed = math.ceil(level / (1 - level) - 1e-9)
     enough = len(names) >= n_needed
     residuals = _residuals(held, genes)
@@ -183,7 +184,7 @@ def _balanced_quantile(
     order = np.argsort(np.where(valid, residuals, np.inf), axis=0, kind="stable")
     total = np.cumsum(np.take_along_axis(weight, order, 0), axis=0)
     needed = level * (known + 1 if guarantee else known)
-    reached = total >= needed - 1e-9
+    reached = total >= needed - 1e-9  # tolerance for the rounding of the cumulative sum
     at = np.take_along_axis(order, reached.argmax(0)[None], 0)[0]
     quantile = residuals[at, np.arange(residuals.shape[1])].astype(np.float64)
     return np.where(reached.any(0) & (known > 0), quantile, np.nan)

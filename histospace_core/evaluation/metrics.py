@@ -121,6 +121,7 @@ def _resampled(
 ) -> NDArray[np.float64]:
     """Return correlations (resamples, genes) from weighted sums, without resampled matrices."""
     n = len(measured)
+    # how often each spot is drawn with replacement, as a weight
     weights = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n
     x = measured - measured.mean(0)
     y = predicted - predicted.mean(0)

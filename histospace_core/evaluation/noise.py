@@ -58,5 +58,6 @@ def noise_ceiling(
             for part in (half, values - half)
         ]
         reliability += per_gene_pearson(*pair) / n_repeats
+    # sampling can make a reliability negative; near -1 the formula would divide by zero
     corrected = 2 * reliability / (1 + np.maximum(reliability, -0.5))
     return np.sqrt(np.clip(corrected, 0, 1))

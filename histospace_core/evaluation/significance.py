@@ -51,6 +51,7 @@ def effective_sample_size(
         n_pairs = pairs.sum()
         if n_pairs:
             total += (x * (pairs @ x)).sum(0) * (y * (pairs @ y)).sum(0) / n_pairs
+    # the estimate can leave the range that 1 to n independent spots give
     variance = np.clip(total / n**2, 1 / n, 1.0)
     return 1 + 1 / variance
 

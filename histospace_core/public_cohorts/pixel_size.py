@@ -50,7 +50,7 @@ def pixel_size(um: NDArray[np.float64], pixels: NDArray[np.float64], name: str) 
         raise CohortError(
             f"The spots of section '{name}' lie on a line in its image; check its spot file."
         )
-    mpp = 1 / float(np.sqrt(long * short))
+    mpp = 1 / float(np.sqrt(long * short))  # geometric mean of the scales of both axes
     off = np.sqrt(((ones @ fit - pixels) ** 2).sum(axis=1).mean()) * mpp
     if long > short * (1 + STRETCH) or off > OFF_GRID_UM:
         raise CohortError(

@@ -174,7 +174,7 @@ def _fold_rows(
         "fold": [fold.train, fold.test],
         "version": __version__,
     }
-    settings = json.loads(json.dumps(settings))
+    settings = json.loads(json.dumps(settings))  # tuples become lists, as in the stored file
     finished = processes().from_first(lambda: _finished(file, settings))
     if finished is not None:
         return finished

@@ -64,5 +64,6 @@ def shuffled(n: int, batch: int, seed: int, epoch: int) -> list[torch.Tensor]:
 
     A last batch of one is dropped, because batch normalisation cannot use it.
     """
+    # a factor above any number of epochs, so that two seeds never share an epoch's order
     generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
     return [b for b in torch.randperm(n, generator=generator).split(batch) if len(b) > 1]

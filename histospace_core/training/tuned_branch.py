@@ -83,6 +83,7 @@ def _tune(
 ) -> None:
     """Train encoders and regression; batch norm keeps the statistics of the pretraining."""
     tuned = [*network.encoders.parameters(), *network.tuned.parameters()]
+    # a regression of zeros predicts the mean, so training starts at the baseline
     torch.nn.init.zeros_(network.tuned.linear.weight)
     torch.nn.init.zeros_(network.tuned.linear.bias)
     optimiser = torch.optim.AdamW(tuned, lr=recipe.lr, weight_decay=recipe.weight_decay)
