@@ -88,7 +88,9 @@ def photograph(browser: Browser, url: str, file: Path, width: int) -> None:
     page.screenshot(path=file)
     context.close()
     # A palette of 256 colours makes a page with a slide on it four times smaller.
-    Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        file, optimize=True
+    )
 
 
 def settle(page: Page) -> None:
