@@ -25,7 +25,7 @@ REGION = [[1500, 1300], [2500, 1250], [2700, 2300], [1700, 2500], [1500, 1300]]
 
 
 def fill(store: Path) -> dict[str, str]:
-    """Predict, compare and characterise the sample in a store; return the addresses of the pages."""
+    """Predict, compare and characterise the sample in a store; return the pages' URLs."""
     os.environ["HISTOSPACE_STORE"] = str(store)
     from histospace_core.catalog.regions import Drawn
     from histospace_core.comparison.compare import compare_run
@@ -100,7 +100,8 @@ def settle(page: Page) -> None:
     page.locator("[data-test-script-state=notRunning]").wait_for(timeout=180_000)
     for panel in page.locator(".viewer .panel").all():
         panel.and_(page.locator("[data-shown]:not([data-shown=''])")).wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(2500)
 
 
 def main() -> None:
