@@ -36,6 +36,7 @@ from histospace_core.training import (
     read_cohort,
 )
 from histospace_core.training.augment import Draw, augmented
+from histospace_core.training.method import FitContext
 from histospace_core.training.recipe import PlusRecipe
 from histospace_core.training.tuned_branch import fit_tuned
 
@@ -103,7 +104,7 @@ def published(train: TrainingSet, batches: Batches, repeats: int) -> Alternating
 
     clock = Alternating(epoch)
     recipe = HistoSPACERecipe(autoencoder_epochs=0, epochs=repeats + 1)
-    fit_histospace(train, recipe, CPU, on_progress=clock)
+    fit_histospace(train, recipe, FitContext(CPU, on_progress=clock))
     return clock
 
 

@@ -27,7 +27,7 @@ REGION = [[1500, 1300], [2500, 1250], [2700, 2300], [1700, 2500], [1500, 1300]]
 def fill(store: Path) -> dict[str, str]:
     """Predict, compare and characterise the sample in a store; return the pages' URLs."""
     os.environ["HISTOSPACE_STORE"] = str(store)
-    from histospace_core.catalog.regions import Drawn
+    from histospace_core.catalog.regions import NewRegion
     from histospace_core.comparison.compare import compare_run
     from histospace_core.expression import read_measured
     from histospace_core.server import close_context, get_context
@@ -52,7 +52,7 @@ def fill(store: Path) -> dict[str, str]:
     catalog.add_comparison(run_id, f"measurement of {slide.name}", folder, result.summary)
     finished(jobs.submit_characterisation(run_id, comparison=folder))
     shape = {"type": "Polygon", "coordinates": [REGION]}
-    (region,) = catalog.add_regions(run_id, [Drawn("Tumour nests", "#c9772b", shape)])
+    (region,) = catalog.add_regions(run_id, [NewRegion("Tumour nests", "#c9772b", shape)])
     catalog.describe_run(run_id, tags=["tutorial"], note="")
     close_context()
     on_map = f"gene_map?run={run_id}&gene=ERBB2"

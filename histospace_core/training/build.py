@@ -35,7 +35,7 @@ from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.cross_validate import run_fold
 from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import Fold, default_folds
-from histospace_core.training.method import Method, Packable, TrainingSet
+from histospace_core.training.method import FitContext, Method, Packable, TrainingSet
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
@@ -101,13 +101,9 @@ def train_from_cohort(
             on_progress=part_progress(on_progress, label, i / steps, (i + 1) / steps),
         ).held
     everything = TrainingSet.of(list(data.values()), recipe)
-    trained = method.fit(
-        everything,
-        recipe,
-        processes().device(device),
-        work=work / "final",
-        on_progress=part_progress(on_progress, "all sections", len(folds) / steps, 1),
-    )
+    report = part_progress(on_progress, "all sections", len(folds) / steps, 1)
+    context = FitContext(processes().device(device), work=work / "final", on_progress=report)
+    trained = method.fit(everything, recipe, context)
     assert isinstance(trained, Packable)
 
     def pack() -> ModelPackage:

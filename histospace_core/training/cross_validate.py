@@ -30,7 +30,7 @@ from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import Fold, make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out, save_held_out
-from histospace_core.training.method import Fitted, Method, TrainingSet
+from histospace_core.training.method import FitContext, Fitted, Method, TrainingSet
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Recipe
@@ -122,9 +122,8 @@ def run_fold(
     for section in held:
         _require_shared_genes(train.panel, section)
     torch.manual_seed(recipe.seed)
-    fitted = method.fit(
-        train, recipe, processes().device(device), test=held, work=work, on_progress=on_progress
-    )
+    context = FitContext(processes().device(device), held, work, on_progress)
+    fitted = method.fit(train, recipe, context)
     sets = gene_sets(train.expression, [s.centres for s in train.sections])
     predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
     return FoldResult(fitted, train, sets, predicted)

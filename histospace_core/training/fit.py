@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from histospace_core.networks import (
     HistoSPACE,
     to_pixels,
 )
-from histospace_core.progress import OnProgress, no_progress, stage_progress
+from histospace_core.progress import OnProgress, stage_progress
 from histospace_core.slides.view import View
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import FittedNetwork, Method, TrainingSet
+from histospace_core.training.method import FitContext, FittedNetwork, Method, TrainingSet
 from histospace_core.training.panel import Panel
 from histospace_core.training.parallel import processes
 from histospace_core.training.pretrain import pretrain, shuffled
@@ -61,26 +60,16 @@ class Trained(FittedNetwork[HistoSPACE]):
 def fit_histospace(
     train: TrainingSet,
     recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
+    context: FitContext,
 ) -> Trained:
-    """Train both stages; `test` is used only if `Mends` switches a fault on.
-
-    Parameters
-    ----------
-    work
-        Folder for checkpoints; None saves none.
-    """
+    """Train both stages; the held-out sections are used only if `Mends` switches a fault on."""
     if not isinstance(recipe, HistoSPACERecipe):
         raise TypeError(f"the published network needs a HistoSPACERecipe, not {recipe!r}")
-    panel = train.panel
+    panel, device, work = train.panel, context.device, context.work
     tiles, targets = gather(train.sections, panel, recipe)
     key = training_key(recipe, tiles, targets)
     stage = [Checkpoint(work and work / f"{name}.safetensors", key) for name in ("pretrain", "fit")]
-    report = stage_progress(on_progress, 0, recipe.all_epochs)
+    report = stage_progress(context.on_progress, 0, recipe.all_epochs)
     autoencoder = pretrain(tiles, recipe, device, stage[0], report)
 
     torch.manual_seed(recipe.seed)
@@ -91,8 +80,8 @@ def fit_histospace(
     network.to(device)
     pixels = torch.from_numpy(tiles).to(device)
     truth = torch.from_numpy(targets).to(device)
-    inner, outer = _split(recipe, train.sections, panel, test, pixels, truth)
-    report = stage_progress(on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
+    inner, outer = _split(recipe, train.sections, panel, context.test, pixels, truth)
+    report = stage_progress(context.on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
     best_epoch = _fit_head(network, inner, outer, recipe, stage[1], report)
     network.eval()
     for checkpoint in stage:

@@ -1,9 +1,7 @@
 """Train HistoSPACE+: a tuned branch of autoencoders, and a frozen trunk with ridges."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,10 +18,10 @@ from histospace_core.networks.histospace_plus import (
     HistoSPACEPlus,
     Trunk,
 )
-from histospace_core.progress import OnProgress, Progress, no_progress, stage_progress
+from histospace_core.progress import Progress, stage_progress
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import FittedNetwork, Method, TrainingSet
+from histospace_core.training.method import FitContext, FittedNetwork, Method, TrainingSet
 from histospace_core.training.programmes import decompose, fit_ridges
 from histospace_core.training.recipe import PLUS, PlusRecipe, Recipe
 from histospace_core.training.tuned_branch import fit_tuned
@@ -70,21 +68,12 @@ class TrainedPlus(FittedNetwork[HistoSPACEPlus]):
 def fit_plus(
     train: TrainingSet,
     recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
+    context: FitContext,
 ) -> TrainedPlus:
-    """Train both branches on the training sections of a fold; `test` is never used.
-
-    Parameters
-    ----------
-    work
-        Folder for checkpoints; None saves none.
-    """
+    """Train both branches; the held-out sections are never used."""
     if not isinstance(recipe, PlusRecipe):
         raise TypeError(f"HistoSPACE+ needs a PlusRecipe, not {recipe!r}")
+    device, on_progress = context.device, context.on_progress
     torch.manual_seed(recipe.seed)
     profiles = [train.panel.expression(s.measured, _PROFILES) for s in train.sections]
     parts = decompose(
@@ -104,7 +93,7 @@ def fit_plus(
         train,
         torch.from_numpy(parts.scores).to(device),
         recipe,
-        work,
+        context.work,
         stage_progress(on_progress, 1, total),
     )
     network.eval()

@@ -1,6 +1,6 @@
 """The interface of a network: its views of the tissue, its training and its prediction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,19 +109,28 @@ class Packable(Fitted, Protocol):
         ...
 
 
-class Fit(Protocol):
-    """Train on the training sections of a fold; only recipes with a stated fault use `test`."""
+@dataclass(frozen=True)
+class FitContext:
+    """Where a network is trained, and what it may use besides its training set.
 
-    def __call__(
-        self,
-        train: TrainingSet,
-        recipe: Recipe,
-        device: torch.device,
-        *,
-        test: Sequence[SectionData] = (),
-        work: Path | None = None,
-        on_progress: OnProgress = no_progress,
-    ) -> Fitted: ...
+    Attributes
+    ----------
+    device
+    test
+        Held-out sections. Only a recipe with a stated fault uses them.
+    work
+        Folder for checkpoints; None saves none.
+    on_progress
+    """
+
+    device: torch.device
+    test: Sequence[SectionData] = ()
+    work: Path | None = None
+    on_progress: OnProgress = no_progress
+
+
+Fit = Callable[[TrainingSet, Recipe, FitContext], Fitted]
+"""Train on the training sections of a fold."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from histospace_core.errors import ModelError
 from histospace_core.networks.cost import count_gmacs, peak_memory_mb, reset_peak_memory
 from histospace_core.sandbox import SandboxError, run_in_sandbox
 from histospace_core.training.cohort import SectionData, load_sections, read_cohort
-from histospace_core.training.method import Fitted, TrainingSet
+from histospace_core.training.method import FitContext, Fitted, TrainingSet
 from histospace_core.training.panel import select_panel
 from histospace_core.training.recipe import Recipe
 from histospace_core.training.registry import method_named
@@ -90,7 +90,7 @@ def measure(
     del loaded, counted
     torch.manual_seed(0)
     training = TrainingSet((few,), panel, settings.expression_unit)
-    fitted = method.fit(training, settings, torch.device("cpu"), test=(section,))
+    fitted = method.fit(training, settings, FitContext(torch.device("cpu"), test=(section,)))
     gmacs = count_gmacs(lambda: fitted.predict(section)) / section.n_spots
     reset_peak_memory()
     on_cpu = _tiles_per_second(lambda: fitted.predict(section), section.n_spots)

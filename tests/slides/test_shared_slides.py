@@ -80,9 +80,13 @@ def test_a_folder_of_dicom_files(slides: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((slides / name).read_bytes())
     with open_slide(tmp_path) as slide:
         assert slide.properties.vendor == "dicom"
-        whole = slide.sha256()
+        of_the_series = slide.sha256()
+    with open_slide(tmp_path / "boxes_0.dcm") as slide:  # OpenSlide finds the other instances
+        assert slide.sha256() == of_the_series
+    (tmp_path / "boxes_1.dcm").unlink()
     with open_slide(tmp_path / "boxes_0.dcm") as slide:
-        assert slide.sha256() != whole
+        assert slide.sha256() != of_the_series
+    (tmp_path / "boxes_1.dcm").write_bytes((slides / "boxes_1.dcm").read_bytes())
     with pytest.raises(SlideError, match="too small"):
         probe_slide(tmp_path)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from builders.cohorts import make_section
 
-from histospace_core.errors import Cancelled
+from histospace_core.errors import Cancelled, CohortError
 from histospace_core.evaluation import per_gene_pearson
 from histospace_core.progress import Progress
 from histospace_core.training import (
@@ -20,6 +20,7 @@ from histospace_core.training import (
     fit_histospace,
 )
 from histospace_core.training.fit import predict_tiles
+from histospace_core.training.method import FitContext
 
 CPU = torch.device("cpu")
 QUICK = MENDED.with_(autoencoder_epochs=2, autoencoder_batch=16, epochs=12, batch=16)
@@ -31,7 +32,7 @@ def _fit(
     sections: list[SectionData], recipe: HistoSPACERecipe, device: torch.device, **more: object
 ) -> Trained:
     train = TrainingSet.of(sections, recipe)
-    return fit_histospace(train, recipe, device, **more)  # type: ignore[arg-type]
+    return fit_histospace(train, recipe, FitContext(device, **more))  # type: ignore[arg-type]
 
 
 def _weights(recipe: HistoSPACERecipe, **more: object) -> dict[str, torch.Tensor]:
@@ -117,7 +118,7 @@ def test_the_test_section_is_never_looked_at_without_the_fault(
 ) -> None:
     assert _equal(_weights(QUICK, test=[TEST]), undisturbed)
     leaky = QUICK.with_(mends=Mends(checkpoint="test"))
-    with pytest.raises(ValueError, match="at least one array"):
+    with pytest.raises(CohortError, match="Fewer than two training spots"):
         _weights(leaky)  # it needs the held-out section: that is the fault
 
 

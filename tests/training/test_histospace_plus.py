@@ -13,6 +13,7 @@ from histospace_core.networks.histospace_plus import PLUS_VIEWS
 from histospace_core.progress import Progress
 from histospace_core.training import SectionData, TrainingSet
 from histospace_core.training.histospace_plus import HISTOSPACE_PLUS, TrainedPlus, fit_plus
+from histospace_core.training.method import FitContext
 from histospace_core.training.recipe import PLUS
 
 CPU = torch.device("cpu")
@@ -33,7 +34,8 @@ TEST = _section("B1", "B")
 
 
 def _fit(**more: object) -> TrainedPlus:
-    return fit_plus(TrainingSet.of(TRAIN, QUICK), QUICK, CPU, **more)  # type: ignore[arg-type]
+    context = FitContext(CPU, **more)  # type: ignore[arg-type]
+    return fit_plus(TrainingSet.of(TRAIN, QUICK), QUICK, context)
 
 
 @pytest.fixture(scope="module")

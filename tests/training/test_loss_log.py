@@ -13,6 +13,7 @@ from histospace_core.errors import Cancelled
 from histospace_core.progress import Progress, no_progress
 from histospace_core.training import MENDED, TrainingSet, fit_histospace
 from histospace_core.training.loss_log import COLUMNS, FILE, LossLog, read_losses
+from histospace_core.training.method import FitContext
 
 
 def _epoch(done: int, epoch: int, loss: float, part: str = "") -> Progress:
@@ -42,7 +43,7 @@ def test_a_training_that_is_short_of_memory_keeps_its_curves(
     recipe = MENDED.with_(autoencoder_epochs=2, epochs=3, batch=16)
     train = TrainingSet.of([make_section("A1", "A")], recipe)
     log = LossLog(tmp_path, 1, lambda event: notes.append(event.note))
-    fit_histospace(train, recipe, torch.device("cpu"), on_progress=log)
+    fit_histospace(train, recipe, FitContext(torch.device("cpu"), on_progress=log))
     assert all("memory is short" in note for note in notes)
     points = read_losses(tmp_path)
     assert list(points["stage"]) == ["autoencoder"] * 2 + ["predictor"] * 3

@@ -8,18 +8,15 @@ channels. These 72 features are standardised; the penalty of the ridge is chosen
 training sections.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import Progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData, without_margin
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FitContext, Method, TrainingSet
 from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
 from histospace_core.training.recipe import Recipe
 
@@ -67,16 +64,12 @@ def _statistics(view: NDArray[np.uint8]) -> NDArray[np.float32]:
 def fit_colour(
     train: TrainingSet,
     recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
+    context: FitContext,
 ) -> ColourRidge:
     """Fit the ridge on the training spots."""
     features = []
     for i, section in enumerate(train.sections):
-        on_progress(Progress(i, len(train.sections), f"colour of {section.section.name}"))
+        context.on_progress(Progress(i, len(train.sections), f"colour of {section.section.name}"))
         features.append(colour_statistics(section))
     sizes = [s.n_spots for s in train.sections]
     return ColourRidge(fit_ridge(np.concatenate(features), train.targets, sizes))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from histospace_core.networks import to_pixels
 from histospace_core.networks.encoders import OFFLINE_ENCODER
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import OnProgress, Progress
 from histospace_core.training.checkpoint import Checkpoint
-from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Fit, Fitted, TrainingSet
+from histospace_core.training.method import Fit, FitContext, Fitted, TrainingSet
 from histospace_core.training.pretrain import shuffled
 from histospace_core.training.recipe import Recipe
 
@@ -85,16 +84,13 @@ def fit_by_descent(
     def fit(
         train: TrainingSet,
         recipe: Recipe,
-        device: torch.device,
-        *,
-        test: Sequence[SectionData] = (),
-        work: Path | None = None,
-        on_progress: OnProgress = no_progress,
+        context: FitContext,
     ) -> Fitted:
         if not isinstance(recipe, recipe_type):
             raise TypeError(f"{name} needs a {recipe_type.__name__}, not {recipe!r}")
-        training = prepare(train, recipe, device, on_progress)
-        _descend(training, recipe, _checkpoint(name, train, recipe, work), on_progress)
+        training = prepare(train, recipe, context.device, context.on_progress)
+        checkpoint = _checkpoint(name, train, recipe, context.work)
+        _descend(training, recipe, checkpoint, context.on_progress)
         return training.fitted()
 
     return fit

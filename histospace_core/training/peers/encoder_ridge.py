@@ -15,9 +15,7 @@ features need one); all genes of the panel instead of 50; correlations within a 
 over pooled spots.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,7 +27,7 @@ from histospace_core.networks.encoders import load_encoder, to_input
 from histospace_core.progress import OnProgress, Progress, no_progress, stage_progress
 from histospace_core.slides.view import View
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Fit, Method, TrainingSet
+from histospace_core.training.method import Fit, FitContext, Method, TrainingSet
 from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
 from histospace_core.training.peers.symmetry import symmetric
 from histospace_core.training.recipe import Recipe
@@ -100,21 +98,18 @@ def fit_encoder_ridge(name: str) -> Fit:
     def fit(
         train: TrainingSet,
         recipe: Recipe,
-        device: torch.device,
-        *,
-        test: Sequence[SectionData] = (),
-        work: Path | None = None,
-        on_progress: OnProgress = no_progress,
+        context: FitContext,
     ) -> EncoderRidge:
         if not isinstance(recipe, EncoderRecipe):
             raise TypeError(f"an encoder needs an EncoderRecipe, not {recipe!r}")
-        encoder = load_encoder(name, pretrained=recipe.pretrained).requires_grad_(False).to(device)
+        encoder = load_encoder(name, pretrained=recipe.pretrained).requires_grad_(False)
+        encoder.to(context.device)
         sizes = [s.n_spots for s in train.sections]
         features = []
         for i, section in enumerate(train.sections):
-            report = stage_progress(on_progress, sum(sizes[:i]), sum(sizes))
+            report = stage_progress(context.on_progress, sum(sizes[:i]), sum(sizes))
             features.append(encode(encoder, section.tiles, recipe.symmetries, report))
-        on_progress(Progress(sum(sizes), sum(sizes), "fitting the ridge"))
+        context.on_progress(Progress(sum(sizes), sum(sizes), "fitting the ridge"))
         components = min(N_COMPONENTS, features[0].shape[1], sum(sizes) - 1)
         penalty = 100 / (components * len(train.panel)) if recipe.penalty == "hest" else None
         ridge = fit_ridge(

@@ -1,16 +1,12 @@
 """The baseline that uses no image: the mean training profile at every spot."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from histospace_core.progress import OnProgress, no_progress
 from histospace_core.training.cohort import SectionData
-from histospace_core.training.method import Method, TrainingSet
+from histospace_core.training.method import FitContext, Method, TrainingSet
 from histospace_core.training.recipe import Recipe
 
 
@@ -28,11 +24,7 @@ class MeanProfile:
 def fit_mean_profile(
     train: TrainingSet,
     recipe: Recipe,
-    device: torch.device,
-    *,
-    test: Sequence[SectionData] = (),
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
+    context: FitContext,
 ) -> MeanProfile:
     """Average the training spots."""
     return MeanProfile(train.mean_profile)

@@ -12,6 +12,7 @@ from histospace_core.errors import Cancelled, CohortError, ModelError
 from histospace_core.evaluation import per_gene_pearson
 from histospace_core.progress import Progress
 from histospace_core.training import Method, Recipe, SectionData, TrainingSet, method_named
+from histospace_core.training.method import FitContext
 from histospace_core.training.peers.encoder_ridge import EncoderRecipe
 from histospace_core.training.peers.histogene import HisToGeneRecipe
 
@@ -54,7 +55,7 @@ def test_it_learns_what_the_tile_shows_on_an_unseen_patient(name: str) -> None:
     training = TrainingSet.of(train, recipe)
     events: list[Progress] = []
     torch.manual_seed(0)
-    fitted = method.fit(training, recipe, CPU, on_progress=events.append)
+    fitted = method.fit(training, recipe, FitContext(CPU, on_progress=events.append))
     predicted = fitted.predict(held)
     assert predicted.shape == (held.n_spots, len(training.panel))
     assert predicted.dtype == np.float32
@@ -85,7 +86,8 @@ def test_a_stopped_training_resumes_to_the_same_prediction(name: str, tmp_path: 
 
         torch.manual_seed(0)
         seen: list[int] = []
-        predicted = method.fit(training, recipe, CPU, work=work, on_progress=report).predict(held)
+        context = FitContext(CPU, work=work, on_progress=report)
+        predicted = method.fit(training, recipe, context).predict(held)
         epochs.append([d for d in seen if d > 0])
         return predicted
 
@@ -113,14 +115,14 @@ def test_the_published_recipe_asks_for_weights_and_never_fetches(
         return
     training = TrainingSet.of(_sections(method, n=4)[:1], recipe)
     with pytest.raises(ModelError, match="not on this machine"):
-        method.fit(training, recipe, CPU)
+        method.fit(training, recipe, FitContext(CPU))
 
 
 def test_any_encoder_is_a_network() -> None:
     method = method_named(f"encoder:{SMALL}")
     recipe = EncoderRecipe(pretrained=False, symmetries=8, penalty="hest")
     *train, held = _sections(method, n=8)
-    fitted = method.fit(TrainingSet.of(train, recipe), recipe, CPU)
+    fitted = method.fit(TrainingSet.of(train, recipe), recipe, FitContext(CPU))
     assert np.isfinite(fitted.predict(held)).all()
     turned = replace(held, views=(np.rot90(held.views[0], axes=(1, 2)).copy(),))
     np.testing.assert_allclose(fitted.predict(turned), fitted.predict(held), atol=1e-3)
