@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from histospace_core.catalog import Catalog, SlideRow, State
+from histospace_core.catalog import Catalog, Kind, SlideRow, State
 from histospace_core.figures.thumbnail import outline_tissue
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
@@ -56,8 +56,11 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
-    """Estimate the seconds for `n_tiles` from the newest finished run of the same model."""
-    for run in catalog.runs(states=[State.DONE], model_name=model_name, limit=1):
+    """Estimate the seconds for `n_tiles` from the newest finished prediction of the same model."""
+    done = catalog.runs(
+        kinds=[Kind.PREDICT], states=[State.DONE], model_name=model_name, limit=1
+    )
+    for run in done:
         if run.total and run.seconds > 0:
             return n_tiles * run.seconds / run.total
     return 5.0 + n_tiles / ASSUMED_SPEED
