@@ -1,4 +1,4 @@
-"""Take the documentation's pictures of every page: `python -m docs.pictures [--out FOLDER]`.
+"""Take the documentation's pictures: `python -m docs.pictures [--out FOLDER] [--only PAGE ...]`.
 
 Predicts the sample in a store of its own, compares and characterises it, serves the app on it and
 photographs each page in a wide and in a narrow window. Takes about five minutes on two cores.
@@ -20,6 +20,7 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
 FLAGS += ["--enable-unsafe-swiftshader", "--disable-background-networking"]
 WIDE, NARROW, TALLEST = 1280, 480, 2600
+WIDE_ONLY = {"batch", "characterise_markers", "gene_map_three", "regions"}
 REGION = [[1500, 1300], [2500, 1250], [2700, 2300], [1700, 2500], [1500, 1300]]
 """Outline of a region on the sample, level-0 px."""
 
@@ -107,7 +108,9 @@ def settle(page: Page) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=IMAGES)
-    out = parser.parse_args().out
+    parser.add_argument("--only", nargs="+", default=[], help="names of pictures; default: all")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -117,7 +120,10 @@ def main() -> None:
             app = start_app(store, port, 5)
             try:
                 for page, address in pages.items():
-                    for suffix, width in (("", WIDE), ("-narrow", NARROW)):
+                    if arguments.only and page not in arguments.only:
+                        continue
+                    windows = {"": WIDE} if page in WIDE_ONLY else {"": WIDE, "-narrow": NARROW}
+                    for suffix, width in windows.items():
                         url = f"http://localhost:{port}/{address}"
                         photograph(browser, url, out / f"{page}{suffix}.png", width)
             finally:
