@@ -27,7 +27,7 @@ def test_a_run_is_characterised(tmp_path: Path) -> None:
     [
         (("{tmp}",), "no finished prediction"),
         (("{run}", "--signatures", "{tmp}/absent.gmt"), "absent.gmt: cannot be read"),
-        (("{run}", "--annotations", "{text}"), "notes.txt: is no GeoJSON"),
+        (("{run}", "--annotations", "{text}"), "notes.txt: is not GeoJSON"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

@@ -122,7 +122,7 @@ REFUSED = [
     (other_genes, "counts none of the"),
     (nan_counts, "a cell that is not a number"),
     (hires_for_full_resolution, "outside its image"),
-    (larger_image, "fill only its upper left part"),
+    (larger_image, "fill only the upper left part of the image"),
     (wrong_pixel_size, "um apart at 4 um/px"),
     (no_tissue, "no tissue found"),
     (same_section_twice, "same image"),
