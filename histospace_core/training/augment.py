@@ -76,14 +76,16 @@ def augmented(
 
 def _one(view: Tensor, margin: int, rows: Tensor, draw: Draw) -> Tensor:
     device, px = view.device, view.shape[1] - 2 * margin
+    # a margin is the same distance in um in every view, so all views shift alike
     corner = (draw.shift * margin).round().long().to(device) + margin
     along = torch.arange(px, device=device)
     x = corner[:, 0, None] + along
     y = corner[:, 1, None] + along
     tiles = view[rows.to(device)[:, None, None], y[:, :, None], x[:, None, :]]
     pixels = tiles.permute(0, 3, 1, 2).float().div(255)
+    # an unchanged stain skips the way to density and back, which would round the pixels
     if not bool((draw.gain == 1).all()):
-        density = -torch.log(pixels.clamp_min(1 / 255))
+        density = -torch.log(pixels.clamp_min(1 / 255))  # black has no finite density
         level = density.mean((2, 3), keepdim=True)
         density = density * draw.gain.to(device) + level * draw.bias.to(device)
         pixels = torch.exp(-density).clamp(0, 1)

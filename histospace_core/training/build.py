@@ -86,6 +86,7 @@ def train_from_cohort(
     folds = default_folds(sections)
     require_sound(cohort_check(sections, folds))
     data = method.load(sections, recipe.stain)
+    # not in `out`, whose existence means a complete package
     work = out.with_name(out.name + ".work")
     steps = len(folds) + 1
     held: list[HeldOut] = []
@@ -135,13 +136,13 @@ def score_panel(panel: Panel, held: Sequence[HeldOut]) -> pd.DataFrame:
     patients = sorted({h.patient for h in held})
     for patient in patients:
         for gene, row in _patient_scores([h for h in held if h.patient == patient]).items():
-            if gene in sums:
+            if gene in sums:  # a fold's panel may have genes that the final panel lacks
                 sums[gene].append(row)
     rows = []
     for gene, gene_id in zip(panel.genes, panel.gene_ids, strict=True):
         scores = np.array(sums[gene])
         r, low, high, ratio, ceiling = scores.mean(0) if len(scores) else np.full(5, np.nan)
-        reliable = bool(low > 0 and ratio < 1)
+        reliable = bool(low > 0 and ratio < 1)  # False for NaN, so for an unscored gene
         share = r / ceiling if ceiling > 0 else np.nan
         rows.append((gene, gene_id, r, low, high, ratio, reliable, share))
     return pd.DataFrame(rows, columns=[*GENE_COLUMNS, "share_of_noise_ceiling"])
@@ -205,6 +206,7 @@ def _config(
                 "section": d.section.name,
                 "patient": d.section.patient,
                 "n_spots": d.n_spots,
+                # tells a prediction that it was trained on
                 "image_sha256": slide_sha256(d.section.image),
             }
             for d in data.values()

@@ -42,15 +42,17 @@ class Checkpoint:
             return
         tensors = {_NETWORK + k: v for k, v in network.state_dict().items()}
         for i, state in optimiser.state_dict()["state"].items():
+            # safetensors is flat, so names hold the tree
             tensors |= {f"{_STATE}{i}.{k}": v for k, v in state.items()}
         metadata = {"key": self.key, "epoch": str(epoch)}
+        # safetensors refuses channels_last
         on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
         with atomic_write(self.path) as part:
             save_file(on_cpu, part, metadata)
 
     def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> int:
         """Load the state with this key, if any; return the number of finished epochs, or 0."""
-        epoch, tensors = processes().from_first(self._read)
+        epoch, tensors = processes().from_first(self._read)  # all must resume at one epoch
         if not tensors:
             return 0
         network.load_state_dict(
@@ -61,6 +63,7 @@ class Checkpoint:
             if name.startswith(_STATE):
                 i, key = name.removeprefix(_STATE).split(".")
                 state.setdefault(int(i), {})[key] = tensor
+        # only the moments are stored: the settings come from the recipe, which is part of the key
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
         return epoch
 
@@ -73,6 +76,7 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 if metadata.get("key") != self.key:
                     return 0, {}
+                # `keys()`, because the open file itself cannot be iterated
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError):
             return 0, {}  # a damaged file costs time, but must not stop the training
@@ -89,7 +93,7 @@ def remove_empty(folder: Path) -> None:
 
     Checkpoints of another, interrupted training remain.
     """
-    for inner in sorted(folder.glob("**/"), reverse=True):
+    for inner in sorted(folder.glob("**/"), reverse=True):  # an inner folder before its outer one
         if not any(inner.iterdir()):
             inner.rmdir()
 

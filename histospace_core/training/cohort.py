@@ -32,7 +32,7 @@ class Section:
 
 
 @dataclass(frozen=True, eq=False)
-class SectionData:
+class SectionData:  # compared by identity, because caches use it as a key
     """A section in memory: the views around each spot, and the counts.
 
     Attributes
@@ -87,6 +87,7 @@ def read_cohort(table: Path) -> list[Section]:
     if not table.is_file():
         raise CohortError(f"There is no cohort table '{table}'; give the path of a CSV file.")
     try:
+        # Excel writes a byte-order mark, which would become part of the first column's name
         with table.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             columns = reader.fieldnames or []
@@ -102,6 +103,7 @@ def read_cohort(table: Path) -> list[Section]:
         )
     if not rows:
         raise CohortError(f"'{table.name}' lists no section; add at least one row.")
+    # line 1 is the header
     return [_section(table, line, row) for line, row in enumerate(rows, start=2)]
 
 
@@ -129,6 +131,7 @@ def load_sections(
 def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
     measured = read_measured(section.counts, section.spots)
     with open_slide(section.image, mpp=section.mpp) as slide:
+        # rounded up, so that the largest shift fits
         margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
         cut = tuple(
             tiles_at(slide, measured.obsm["spatial"], tile_px=v.px + 2 * m, um_per_px=v.um_per_px)

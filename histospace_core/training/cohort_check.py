@@ -115,6 +115,7 @@ def _check_names(sections: Sequence[Section]) -> Iterator[Finding]:
                 f"'{section.name}' cannot be the name of a section; use letters, digits, spaces, "
                 "dots, hyphens and underscores, and begin with a letter or a digit.",
             )
+    # to some file systems, "A" and "a" are one file name
     for same in equal_groups(sections, lambda s: s.name.casefold()):
         yield Finding(
             "error",
@@ -134,6 +135,7 @@ def _check_patients(sections: Sequence[Section]) -> Iterator[Finding]:
                 "its patient's id is missing; give the same pseudonym to all sections of one "
                 "patient.",
             )
+    # reversed, because a dict keeps the last
     first_of_each = {s.patient: s for s in reversed(sections) if s.patient}
     patients = [s for s in sections if first_of_each.get(s.patient) is s]
     for same in equal_groups(patients, lambda s: same_person(s.patient)):

@@ -96,7 +96,7 @@ def evaluate_cohort(
     protocol = _protocol(table, method, recipe, plan, folds if not (train or test) else "named")
     summary = {
         "network": network,
-        "n_parameters": max(row["n_parameters"] for row in rows),
+        "n_parameters": max(row["n_parameters"] for row in rows),  # panels differ between folds
         "folds": rows,
         "summary": summarise(rows),
         "interval": processes().from_first(lambda: _interval(out, rows)),
@@ -120,7 +120,7 @@ def run_fold(
     held = [data[n] for n in fold.test]
     train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
     for section in held:
-        _require_shared_genes(train.panel, section)
+        _require_shared_genes(train.panel, section)  # before the hours of training
     torch.manual_seed(recipe.seed)
     context = FitContext(processes().device(device), held, work, on_progress)
     fitted = method.fit(train, recipe, context)
@@ -140,7 +140,7 @@ def _require_shared_genes(panel: Panel, section: SectionData) -> None:
 def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
     """Predict a section from its pixels; its counts are kept for scoring only."""
     measured, genes = section.measured, train.panel.genes
-    counted = np.isin(genes, measured.var_names)
+    counted = np.isin(genes, measured.var_names)  # the other genes are 0 in `measured`
     return HeldOut(
         section=section.section.name,
         patient=section.section.patient,
@@ -151,7 +151,7 @@ def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldO
         counts=train.panel.counts(measured),
         centres=section.centres,
         counted=counted,
-        library=np.asarray(measured.X.sum(1), dtype=np.float64).ravel(),
+        library=np.asarray(measured.X.sum(1), dtype=np.float64).ravel(),  # of all genes
     )
 
 
@@ -187,7 +187,7 @@ def _fold_rows(
         rows = [_score(result, held, fold, recipe, seconds) for held in result.held]
         for held in result.held:
             save_held_out(out / "folds" / f"{held.section}-seed{recipe.seed}.npz", held)
-        write_json(file, {"settings": settings, "rows": rows})
+        write_json(file, {"settings": settings, "rows": rows})  # last: marks the fold as finished
         return rows
 
     return processes().from_first(score)

@@ -36,7 +36,7 @@ from histospace_core.training.recipe import (
 )
 from histospace_core.training.step import Step
 
-_CHECKPOINT_EVERY = 10
+_CHECKPOINT_EVERY = 10  # epochs of the head are short, because the frozen encoder runs once
 
 
 @dataclass(eq=False)
@@ -84,7 +84,7 @@ def fit_histospace(
     report = stage_progress(context.on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
     best_epoch = _fit_head(network, inner, outer, recipe, stage[1], report)
     network.eval()
-    for checkpoint in stage:
+    for checkpoint in stage:  # only now: until the head is trained, resuming needs both stages
         checkpoint.clear()
     domain = Domain.fit(_pooled_features(network, pixels))
     return Trained(network.cpu(), domain, len(tiles), best_epoch)
@@ -166,11 +166,12 @@ def _fit_head(
         # on a CPU, converting to bf16 costs more than this small head gains
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             predicted = network.decode(inputs)
+        # bf16 is too coarse for small squared errors
         return mse_loss(predicted.float(), train.truth[spots])
 
     for epoch in range(start, recipe.epochs):
-        network.train()
-        network.encoder.train(not frozen)
+        network.train()  # `predict_tiles` leaves the network in evaluation mode
+        network.encoder.train(not frozen)  # the line above has switched on its batch norm
         losses = [
             step(len(batch), partial(loss_of, batch))
             for batch in shuffled(len(train.truth), recipe.batch, recipe.seed, epoch)
@@ -180,6 +181,7 @@ def _fit_head(
             error = float(mse_loss(predict_tiles(network, held.pixels), held.truth))
             event = replace(event, held_out_loss=error)
             if error < best:
+                # a copy, because the next step changes the weights of a state dict in place
                 best, best_epoch, best_state = error, epoch + 1, deepcopy(network.state_dict())
         elif (epoch + 1) % _CHECKPOINT_EVERY == 0:
             checkpoint.save(network, optimiser, epoch + 1)

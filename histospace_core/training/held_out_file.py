@@ -37,7 +37,7 @@ def save_held_out(path: Path, held: HeldOut) -> None:
     with (
         disk_errors(path, "the predictions"),
         atomic_write(path) as part,
-        part.open("wb") as stream,
+        part.open("wb") as stream,  # `np.savez` appends .npz to a path, but not to a stream
     ):
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -51,6 +51,7 @@ def load_held_out(path: Path) -> HeldOut:
         The file is missing, damaged or of another kind.
     """
     try:
+        # a pickle could run code while it is read
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             mean = stored["mean_profile"]
             return HeldOut(
@@ -65,6 +66,7 @@ def load_held_out(path: Path) -> HeldOut:
                 counted=stored["counted"],
                 library=stored.get("library"),
             )
+    # a truncated or altered file raises any of these
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise StoreError(
             f"The predictions '{path.name}' are missing or damaged; evaluate again."

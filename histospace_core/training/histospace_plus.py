@@ -76,6 +76,7 @@ def fit_plus(
     device, on_progress = context.device, context.on_progress
     torch.manual_seed(recipe.seed)
     profiles = [train.panel.expression(s.measured, _PROFILES) for s in train.sections]
+    # n centred spots have at most n - 1 components
     parts = decompose(
         np.concatenate(profiles), train.targets, min(recipe.n_programmes, len(train.targets) - 1)
     )
@@ -108,6 +109,7 @@ def _trunk_weights() -> dict[str, Tensor]:
     return trunk.state_dict()
 
 
+# weak, so that the features are freed with their section
 _POSED_FEATURES: WeakKeyDictionary[SectionData, NDArray[np.float32]] = WeakKeyDictionary()
 
 
@@ -115,13 +117,13 @@ def _fit_frozen(network: HistoSPACEPlus, train: TrainingSet, scores: NDArray[np.
     """Fit the ridges in place."""
     features = np.concatenate([_posed_features(network, s) for s in train.sections])
     group = np.repeat(np.arange(len(train.sections)), [s.n_spots for s in train.sections])
-    views = np.split(features, len(FROZEN), axis=2)
+    views = np.split(features, len(FROZEN), axis=2)  # each gets its own ridge
     fitted = fit_ridges(views, scores, group)
     network.frozen.centre.copy_(torch.from_numpy(fitted.centre))
     network.frozen.spread.copy_(torch.from_numpy(fitted.spread))
     with torch.no_grad():
         network.frozen.linear.weight.copy_(torch.from_numpy(fitted.weight))
-        network.frozen.linear.bias.zero_()
+        network.frozen.linear.bias.zero_()  # features and scores have mean 0
 
 
 @torch.no_grad()
@@ -133,7 +135,7 @@ def _fit_domain(network: HistoSPACEPlus, train: TrainingSet, seed: int) -> Domai
     """
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
-    views = [torch.from_numpy(train.view(i)).to(device) for i in range(2)]
+    views = [torch.from_numpy(train.view(i)).to(device) for i in range(2)]  # those of `pool_views`
     margins = train.sections[0].margins[:2]
     features = []
     for _ in range(_STAINED):
@@ -154,6 +156,7 @@ def _posed_features(network: HistoSPACEPlus, section: SectionData) -> NDArray[np
         views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]
         margins = [section.margins[i] for i in FROZEN]
         poses = []
+        # the first pose is that of a prediction
         for symmetry, shift in [(0, (0.0, 0.0)), *_POSES[1:]]:
             with torch.autocast(device.type, torch.bfloat16):
                 parts = [

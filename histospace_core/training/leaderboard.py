@@ -92,6 +92,7 @@ def make_leaderboard(
         speeds[entry] = measure_speed(table, fold.train, fold.test[0], entry.network, entry.recipe)
     rows = old
     for i, entry in enumerate(entries):
+        # the speeds are the first tenth
         start, stop = (0.1 + 0.9 * j / len(entries) for j in (i, i + 1))
         folder = out / entry.folder / _slug(f"{table.stem} {split}")
         summary = evaluate_cohort(
@@ -188,7 +189,7 @@ def _against(out: Path, rows: pd.DataFrame, ours: str | None) -> pd.DataFrame:
         if len(group) < 2:
             continue
         best = group[group["network"] == (ours or OURS)]
-        a = (best if len(best) else group).iloc[0]
+        a = (best if len(best) else group).iloc[0]  # rows are sorted, so the first one is the best
         mine = _predictions(out / a["folder"])
         for _, b in group.drop(a.name).iterrows():
             paired = compare_methods(mine, _predictions(out / b["folder"])).to_dict()

@@ -39,6 +39,7 @@ class LossLog:
     def __call__(self, event: Progress) -> None:
         if event.loss is not None:
             record = {name: getattr(event, name) for name in _RECORDED}
+            # closed after each line, so that the Train page sees it at once
             with self._file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps({"attempt": self._attempt, **record}) + "\n")
         self._on_progress(event)

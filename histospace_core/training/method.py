@@ -39,7 +39,7 @@ class TrainingSet:
         panel = select_panel([s.measured for s in used])
         return cls(tuple(sections), panel, recipe.expression_unit)
 
-    @cached_property
+    @cached_property  # works although frozen: it writes to `__dict__`
     def expression(self) -> tuple[NDArray[np.float32], ...]:
         """Normalised expression of each section, (spots, panel)."""
         return tuple(self.panel.expression(s.measured, self.unit) for s in self.sections)

@@ -13,7 +13,7 @@ from scipy import sparse
 from histospace_core.errors import CohortError
 from histospace_core.expression import normalise
 
-_UNNAMED = re.compile(r"^ENS[A-Z]*G\d{6,}(\.\d+)?$")
+_UNNAMED = re.compile(r"^ENS[A-Z]*G\d{6,}(\.\d+)?$")  # of any species: ENSG, ENSMUSG
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def select_panel(sections: Sequence[AnnData]) -> Panel:
         nonzero[columns] += np.diff(sparse.csc_matrix(section.X).indptr)
         if "gene_id" in section.var:
             ids[columns] = section.var["gene_id"].fillna("").astype(str)
-    frequent = nonzero > 0.5 * sum(s.n_obs for s in sections)
+    frequent = nonzero > 0.5 * sum(s.n_obs for s in sections)  # as published
     named = np.array([not _UNNAMED.match(g) for g in genes])
     keep = frequent & named if (frequent & named).any() else frequent
     if not keep.any():

@@ -65,7 +65,7 @@ class Processes:
         """Sum tensors of one dtype over the processes, in one message."""
         if self._fabric is None:
             return tensors
-        message = torch.cat([t.flatten() for t in tensors])
+        message = torch.cat([t.flatten() for t in tensors])  # many small messages would mostly wait
         total = self._fabric.all_reduce(message, reduce_op="sum")
         assert isinstance(total, Tensor)
         parts = total.split([t.numel() for t in tensors])
@@ -86,7 +86,7 @@ class Processes:
             network.load_state_dict(state)
 
 
-@lru_cache(1)
+@lru_cache(1)  # a process can join its group only once
 def processes() -> Processes:
     """Return the processes that `torchrun` started, which the first call joins, or this one."""
     if not torch.distributed.is_torchelastic_launched():
@@ -95,11 +95,12 @@ def processes() -> Processes:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     here = int(os.environ["LOCAL_WORLD_SIZE"])
-    on_gpus = torch.cuda.device_count() >= here
+    on_gpus = torch.cuda.device_count() >= here  # NCCL refuses two processes on one GPU
     fabric = Fabric(
         accelerator="cuda" if on_gpus else "cpu",
         devices=here,
-        num_nodes=int(os.environ["GROUP_WORLD_SIZE"]),
+        num_nodes=int(os.environ["GROUP_WORLD_SIZE"]),  # torchrun's number of machines
+        # gloo on GPUs too, for a training that is told to use the CPU
         strategy=DDPStrategy(process_group_backend="cpu:gloo,cuda:nccl" if on_gpus else "gloo"),
     )
     fabric.launch()

@@ -36,14 +36,14 @@ def pretrain(
     """
     torch.manual_seed(recipe.seed)
     network = Autoencoder(recipe.input_range).to(device)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
     data = torch.from_numpy(tiles).to(device)
 
     def loss_of(batch: torch.Tensor, rows: slice) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16):
             rebuilt, target = network(to_pixels(data[batch[rows].to(device)]))
-            return mse_loss(rebuilt.float(), target)
+            return mse_loss(rebuilt.float(), target)  # bf16 is too coarse for small squared errors
 
     done = checkpoint.restore(network, optimiser)
     processes().share(network)

@@ -77,14 +77,17 @@ def fit_ridges(
         Map of the features of all views, one view after the other.
     """
     if len(np.unique(group)) == 1:
+        # contiguous, because neighbouring spots must not be on both sides
         group = np.arange(len(group)) * _FIFTHS // len(group)
     fitted = [_fit_view(features, scores, group) for features in views]
     held_out = np.mean([h for _, h in fitted], 0)
+    # a programme may be predicted as 0 everywhere
     scale = (held_out * scores).sum(0) / (held_out**2).sum(0).clip(1e-12)
     weight = np.concatenate([m.weight for m, _ in fitted], 1) / len(fitted)
     return LinearMap(
         np.concatenate([m.centre for m, _ in fitted]),
         np.concatenate([m.spread for m, _ in fitted]),
+        # a programme predicted with the wrong sign on left-out sections is dropped
         np.ascontiguousarray(scale.clip(0)[:, None] * weight, dtype=np.float32),
     )
 
@@ -97,7 +100,7 @@ def _fit_view(
     The penalty of each programme is the one with the smallest error on left-out sections. Also
     return the predictions of each spot with its section left out, (n, k).
     """
-    mean = features.mean(1)
+    mean = features.mean(1)  # axes of differences between spots, not between poses
     centre, spread = mean.mean(0), mean.std(0) + 1e-6
     _, _, axes = np.linalg.svd((mean - centre) / spread, full_matrices=False)
     basis = axes[:_COMPONENTS].T
@@ -117,9 +120,11 @@ def _fit_view(
 
 def _solve(z: NDArray[np.float32], scores: NDArray[np.float32]) -> list[NDArray[np.float64]]:
     """Return weights (c, k) for each penalty, which is relative to the mean variance of a row."""
+    # a Gram matrix squares the condition number
     rows = z.reshape(-1, z.shape[2]).astype(np.float64)
     product = rows.T @ np.repeat(scores, z.shape[1], 0)
-    values, vectors = np.linalg.eigh(rows.T @ rows)
+    values, vectors = np.linalg.eigh(rows.T @ rows)  # one decomposition serves all penalties
     rotated = vectors.T @ product
+    # poses multiply the data term, so the penalty must grow with them
     scale = values.sum() / len(rows) * z.shape[1]
     return [vectors @ (rotated / (values + p * scale)[:, None]) for p in _PENALTIES]

@@ -20,7 +20,7 @@ class Recipe:
     """
 
     epochs: int = 0
-    lr: float = 1e-4
+    lr: float = 1e-4  # rate, batch and unit as published
     batch: int = 32
     stain: Literal["none", "vahadane", "macenko", "reinhard"] = "none"
     expression_unit: str = "log10_cp10k"

@@ -71,11 +71,12 @@ def section_facts(section: Section) -> SectionFacts:
 def counts_fingerprint(measured: AnnData) -> str:
     """Return a digest of the counts that ignores the order of spots and genes, and the file."""
     by_gene = np.asarray(measured.X.sum(0), dtype=np.float64).ravel()
+    # sums and not the matrix, because spots have no common order
     by_spot = np.sort(np.asarray(measured.X.sum(1), dtype=np.float64).ravel())
     present = sorted(
         (str(gene), total)
         for gene, total in zip(measured.var_names, by_gene, strict=True)
-        if total > 0
+        if total > 0  # some formats leave out genes without counts
     )
     return hashlib.sha256(repr((present, by_spot.tolist())).encode()).hexdigest()
 
@@ -97,7 +98,7 @@ def _read_once(
     counts: Path,
     spots: Path | None,
     mpp: float | None,
-    _versions: tuple[FileVersion, ...],
+    _versions: tuple[FileVersion, ...],  # only a part of the cache key
 ) -> SectionFacts | HistospaceError:
     """Return the facts, or the error that reading raised; both stay valid until a file changes."""
     try:
@@ -116,7 +117,7 @@ def _read(image: Path, counts: Path, spots: Path | None, mpp: float | None) -> S
         tissue = find_tissue(slide)
     downsample = (tissue.downsample_x, tissue.downsample_y)
     inside = ((centres >= 0) & (centres < size)).all(axis=1)
-    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]
+    nearest = cKDTree(centres).query(centres, k=2)[0][:, 1]  # the first of two is the spot itself
     return SectionFacts(
         width=size[0],
         height=size[1],

@@ -21,6 +21,7 @@ _Item = TypeVar("_Item")
 
 def check_images(sections: Sequence[Section], folds: Sequence[Fold]) -> Iterator[Finding]:
     """Find sections with one image; an error if a fold trains on it and tests on it."""
+    # some formats need several files
     for same in _same_files(sections, lambda s: slide_files(s.image)):
         names = [s.name for s in same]
         leaks = any(set(names) & set(fold.train) and set(names) & set(fold.test) for fold in folds)

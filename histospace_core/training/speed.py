@@ -63,6 +63,7 @@ def measure_speed(
         The network cannot be trained.
     """
     try:
+        # a new process, because peak memory includes everything that a process did before
         speed: dict[str, Any] = run_in_sandbox(
             measure, str(table.resolve()), list(train), test, network, recipe
         )
@@ -87,14 +88,14 @@ def measure(
     loaded = method.load([known[train[0]], known[test]])
     few = first_spots(loaded[train[0]], N_FITTED)
     section = first_spots(loaded[test], N_PREDICTED)
-    del loaded, counted
+    del loaded, counted  # not part of a prediction's memory
     torch.manual_seed(0)
     training = TrainingSet((few,), panel, settings.expression_unit)
     fitted = method.fit(training, settings, FitContext(torch.device("cpu"), test=(section,)))
     gmacs = count_gmacs(lambda: fitted.predict(section)) / section.n_spots
     reset_peak_memory()
     on_cpu = _tiles_per_second(lambda: fitted.predict(section), section.n_spots)
-    memory = peak_memory_mb()
+    memory = peak_memory_mb()  # before the GPU, because CUDA takes memory of the process
     return asdict(Speed(gmacs, on_cpu, _on_gpu(fitted, section), memory, torch.get_num_threads()))
 
 
@@ -109,6 +110,7 @@ def first_spots(section: SectionData, n: int) -> SectionData:
 
 def _one_epoch(recipe: Recipe) -> Recipe:
     epochs = [f.name for f in fields(recipe) if f.name.endswith("epochs")]
+    # 0 stays 0, for networks that are fitted in closed form
     return replace(recipe, **{name: min(1, getattr(recipe, name)) for name in epochs})
 
 

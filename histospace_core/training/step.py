@@ -75,6 +75,7 @@ class Step:
         statistics = self._statistics()
         before = [s.clone() for s in statistics]
         parts = self._parts_of(n)
+        # the sum of two numbers does not depend on their order
         exact = torch.float64 if len(parts) > 2 else torch.float32
         zero = self._weights[0].new_zeros((), dtype=exact)
         sums: list[Tensor] = []
@@ -82,8 +83,9 @@ class Step:
         try:
             for rows in processes().mine(parts):
                 share = (rows.stop - rows.start) / n
+                # not zeros in place: `sums` may hold the tensors of the first part
                 self.optimiser.zero_grad(set_to_none=True)
-                _set(statistics, before)
+                _set(statistics, before)  # every part starts alike, whichever process has it
                 loss = loss_of(rows) * share
                 loss.backward()
                 total += loss.detach()
@@ -93,22 +95,25 @@ class Step:
                     sums = [s.add_(f) for s, f in zip(sums, found, strict=True)]
                 else:  # adding the first part to zeros would cost one more pass
                     sums = [f.to(exact) for f in found]
+        # PyTorch reports full memory of the CPU as a plain RuntimeError
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            lacking += 1
-        if not sums:
+            lacking += 1  # no `return`: the other processes wait in the sum below
+        if not sums:  # with fewer parts than processes, or without memory
             sums = [torch.zeros_like(t, dtype=exact) for t in (*self._weights, *statistics)]
         *sums, total, lacking = processes().add([*sums, total, lacking])
         if bool(lacking):
             _set(statistics, before)
             return None
+        # not strict: `sums` continues with the batch statistics
         for weight, gradient in zip(self._weights, sums, strict=False):
             weight.grad = gradient.to(weight.dtype)
         _set(statistics, sums[len(self._weights) :])
         return total.float()
 
     def _parts_of(self, n: int) -> list[slice]:
+        # parts of equal size, so that batch norm never sees only a few rows
         k = -(-n // self.part)
         return [slice(n * i // k, n * (i + 1) // k) for i in range(k)]
 

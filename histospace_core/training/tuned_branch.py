@@ -40,10 +40,11 @@ def fit_tuned(
         stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
         tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
 
+        # `before` is a default, because a closure would see the last `i`
         def report_autoencoder(
             event: Progress, before: int = i * recipe.autoencoder_epochs
         ) -> None:
-            done = (before + event.done) // len(TUNED)
+            done = (before + event.done) // len(TUNED)  # the recipe counts one autoencoder
             on_progress(replace(event, done=done, total=recipe.all_epochs))
 
         autoencoder = pretrain(
@@ -69,7 +70,7 @@ def _standardise(network: HistoSPACEPlus, views: list[Tensor], margins: list[int
         ]
     )
     network.tuned.centre.copy_(features.mean(0))
-    network.tuned.spread.copy_(features.std(0) + 1e-3)
+    network.tuned.spread.copy_(features.std(0) + 1e-3)  # a constant feature has no spread
 
 
 def _tune(
@@ -106,10 +107,12 @@ def _tune(
         batches = shuffled(n, recipe.batch, recipe.seed, epoch)
         losses = []
         for i, spots in enumerate(batches):
+            # from the step alone, so that a checkpoint needs no state of a scheduler
             _set_rate(optimiser, recipe.lr, (epoch * len(batches) + i) / steps)
             draw = Draw.random(len(spots), generator, recipe.colour)
+            # dropout of the whole batch, so that it does not depend on how the batch is divided
             keep = torch.rand(len(spots), network.n_tuned, generator=generator) >= recipe.dropout
-            mask = keep / (1 - recipe.dropout)
+            mask = keep / (1 - recipe.dropout)  # keeps the expected value of a feature
             losses.append(step(len(spots), partial(loss_of, spots, draw, mask)))
         checkpoint.save(network, optimiser, epoch + 1)
         on_progress(step.finished_epoch("tuned branch", epoch + 1, recipe.epochs, losses))
@@ -123,6 +126,7 @@ def _loss(network: HistoSPACEPlus, features: Tensor, truth: Tensor) -> Tensor:
     """
     linear, n = network.tuned.linear, len(TUNED)
     weight = linear.weight.unflatten(1, (n, -1))
+    # times n, so that the mean over the views is the regression on all of them
     alone = n * torch.einsum("bvf,kvf->vbk", features.unflatten(1, (n, -1)), weight) + linear.bias
     together = mse_loss(alone.mean(0), truth)
     return (mse_loss(alone, truth.expand_as(alone)) + together) / 2
@@ -131,6 +135,7 @@ def _loss(network: HistoSPACEPlus, features: Tensor, truth: Tensor) -> Tensor:
 def _set_rate(optimiser: torch.optim.Optimizer, highest: float, done: float) -> None:
     """Set the one-cycle learning rate: a cosine up over the first 30 % of steps, then down to 0."""
     if done < _WARM_UP:
+        # from 1/25 of the peak, as in OneCycleLR
         share = 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM_UP)) / 2
     else:
         share = (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP))) / 2

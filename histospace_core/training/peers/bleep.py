@@ -91,7 +91,7 @@ class BLEEP(nn.Module):
         """Return the contrastive loss of tiles and their expression (n, G)."""
         image, profile = self.image(pixels), self.of_expression(expression)
         alike = (image @ image.T + profile @ profile.T) / 2
-        target = (alike / TEMPERATURE).softmax(-1)
+        target = (alike / TEMPERATURE).softmax(-1)  # not detached, as in the published code
         logits = profile @ image.T / TEMPERATURE
         of_profiles = -(target * logits.log_softmax(-1)).sum(1)
         of_images = -(target.T * logits.T.log_softmax(-1)).sum(1)
@@ -115,7 +115,7 @@ class FittedBLEEP(FittedNetwork[BLEEP]):
     @torch.no_grad()
     def predict(self, section: SectionData) -> NDArray[np.float32]:
         tiles = shrink(section.tiles, self.input_px)
-        k = min(self.neighbours, len(self.truth))
+        k = min(self.neighbours, len(self.truth))  # a small cohort may have fewer
 
         def mean_of_nearest(batch: Tensor) -> Tensor:
             image = self.network.image(batch_pixels(tiles, batch, self.truth.device))

@@ -21,7 +21,7 @@ from histospace_core.training.peers.ridge import RidgeMap, fit_ridge
 from histospace_core.training.recipe import Recipe
 
 PERCENTILES = (5, 25, 50, 75, 95)
-_DENSITY = -np.log10((np.arange(256, dtype=np.float32) + 1) / 256)
+_DENSITY = -np.log10((np.arange(256, dtype=np.float32) + 1) / 256)  # black has no finite density
 _BATCH = 256
 
 
@@ -54,7 +54,7 @@ def _statistics(view: NDArray[np.uint8]) -> NDArray[np.float32]:
         # in single precision, sums of thousands of equal pixels drift
         mean = density.mean(1, dtype=np.float64).astype(np.float32)
         sd = density.std(1, dtype=np.float64).astype(np.float32)
-        z = (density - mean[:, None]) / np.maximum(sd, 1e-6)[:, None]
+        z = (density - mean[:, None]) / np.maximum(sd, 1e-6)[:, None]  # a uniform tile has sd 0
         related = [(z[..., a] * z[..., b]).mean(1) for a, b in ((0, 1), (0, 2), (1, 2))]
         quantiles = np.percentile(density, PERCENTILES, axis=1)
         parts.append(np.column_stack([mean, sd, *quantiles, *related]))

@@ -33,7 +33,7 @@ from histospace_core.training.peers.symmetry import symmetric
 from histospace_core.training.recipe import Recipe
 
 PREFIX = "encoder:"
-N_COMPONENTS = 256
+N_COMPONENTS = 256  # as in the HEST-Benchmark
 _BATCH = 32
 
 
@@ -110,7 +110,9 @@ def fit_encoder_ridge(name: str) -> Fit:
             report = stage_progress(context.on_progress, sum(sizes[:i]), sum(sizes))
             features.append(encode(encoder, section.tiles, recipe.symmetries, report))
         context.on_progress(Progress(sum(sizes), sum(sizes), "fitting the ridge"))
+        # as many as `fit_ridge` uses
         components = min(N_COMPONENTS, features[0].shape[1], sum(sizes) - 1)
+        # the fixed penalty of the HEST-Benchmark
         penalty = 100 / (components * len(train.panel)) if recipe.penalty == "hest" else None
         ridge = fit_ridge(
             np.concatenate(features),

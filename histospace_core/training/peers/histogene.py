@@ -73,6 +73,7 @@ class HisToGene(nn.Module):
 
     def forward(self, pixels: Tensor, positions: Tensor) -> Tensor:
         """Predict (n, G) from pixels (n, 3, 112, 112) in [0, 1] at lattice positions (n, 2)."""
+        # a held-out section may be larger
         place = positions.clamp(max=self.column.num_embeddings - 1)
         x = self.patch(pixels.flatten(1)) + self.column(place[:, 0]) + self.row(place[:, 1])
         x = x[None]

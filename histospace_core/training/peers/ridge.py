@@ -96,13 +96,15 @@ def _groups(sizes: Sequence[int]) -> NDArray[np.intp]:
 def _pipeline(features: NDArray[np.float32], n_components: int | None) -> Pipeline:
     steps: list[StandardScaler | PCA] = [StandardScaler()]
     if n_components is not None:
+        # n centred rows have at most n - 1 components
         most = min(n_components, len(features) - 1, features.shape[1])
-        steps.append(PCA(most, svd_solver="full"))
+        steps.append(PCA(most, svd_solver="full"))  # the randomised solver depends on a seed
     return make_pipeline(*steps).fit(features)
 
 
 def _solve(x: NDArray[np.float32], deviation: NDArray[np.float32], penalty: float) -> NDArray:
     """Return weights (f, g) of centred features, whose intercept is the mean."""
     return (
+        # for a single target, scikit-learn returns one dimension
         Ridge(alpha=penalty, fit_intercept=False).fit(x, deviation).coef_.reshape(-1, x.shape[1]).T
     )

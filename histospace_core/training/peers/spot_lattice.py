@@ -39,6 +39,6 @@ def _steps(centres: NDArray[np.floating]) -> NDArray[np.float64] | None:
     means = []
     for axis in (0, 1):
         along = apart[np.abs(apart[:, axis]) > np.abs(apart[:, 1 - axis])]
-        along = along * np.sign(along[:, [axis]])
+        along = along * np.sign(along[:, [axis]])  # a pair may be in either order
         means.append(along.mean(0) if len(along) else step * np.eye(2)[axis])
     return np.array(means, dtype=np.float64)

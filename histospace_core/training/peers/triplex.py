@@ -100,7 +100,7 @@ def encode_section(
         on_progress(Progress(int(batch[0]), section.n_spots, stage))
         pixels = batch_pixels(tiles, batch, device)
         tokens = network.tokens(pixels, own=True)
-        target.append(tokens.half())
+        target.append(tokens.half())  # the largest array: 49 tokens for each spot
         pooled.append(tokens.mean(1) if network.own_trunk is None else network.pooled(pixels))
         around.append(network.tokens(batch_pixels(wide, batch, device), AROUND))
     positions = lattice_positions(section.centres).to(device)

@@ -66,7 +66,7 @@ class TRIPLEX(nn.Module):
         x = self.of_globe(pooled)[None]
         for i, block in enumerate(self.globe):
             x = block(x)
-            if i == 0:
+            if i == 0:  # positions enter after the first block, as in the paper
                 x = x + self._on_lattice(x[0], positions)[None]
         return x[0]
 
@@ -105,6 +105,7 @@ class TRIPLEX(nn.Module):
         total = mse_loss(fused, truth)
         for branch in branches:
             total = total + (1 - DISTILLED) * mse_loss(branch, truth)
+            # branches learn from the fusion, not it from them
             total = total + DISTILLED * mse_loss(branch, fused.detach())
         return total
 
