@@ -50,6 +50,7 @@ def export_file(
     if kind not in FORMS or suffix not in FORMS[kind].suffixes:
         forms = ", ".join(f"{form} ({' '.join(FORMS[form].suffixes)})" for form in FORMS)
         raise StoreError(f"Unknown form '{kind}' with extension '{suffix}'; choose one of {forms}.")
+    # `stem` leaves the .ome of .ome.tif
     stem = safe_name(Path(name).stem.removesuffix(".ome"))[:80]
     packed = suffix == ".zarr"
     file = folder / f"{stem}-{kind}{suffix}{'.zip' if packed else ''}"
@@ -59,6 +60,7 @@ def export_file(
         export_run(run_dir, kind, file, genes, slide_name=name)
         return file
     folder.mkdir(parents=True, exist_ok=True)
+    # in `folder`, so that the last step is a rename on the same disk
     with tempfile.TemporaryDirectory(prefix=".zarr-", dir=folder) as work, create(file) as part:
         export_run(run_dir, kind, Path(work) / (stem + suffix), genes, slide_name=name)
         made = shutil.make_archive(str(Path(work) / "packed"), "zip", work, stem + suffix)

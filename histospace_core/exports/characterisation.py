@@ -44,7 +44,7 @@ def _write(found: Characterisation, folder: Path) -> None:
     domains = pd.DataFrame(
         {
             **place,
-            "domain": np.array([*found.names, ""])[found.domains.best],
+            "domain": np.array([*found.names, ""])[found.domains.best],  # -1, no domain, selects ""
             "confidence": np.round(found.domains.confidence[:, chosen], 3),
             "trust": np.array([*trust, ""])[found.domains.best],
             "unlike_training_tissue": found.out_of_domain,
@@ -118,6 +118,7 @@ def _draw(found: Characterisation, folder: Path, unit: str) -> None:
             xanchor="left", yanchor="bottom", align="left",
         )  # fmt: skip
         figure.update_layout(margin_t=12 + 16 * len(notes))
+        # with plotly.js inside, because the figure must open without a network
         figure.write_html(folder / f"{name}.html", include_plotlyjs=True, full_html=True)
 
 
@@ -150,6 +151,7 @@ class StoredCharacterisation:
     @cached_property
     def domains(self) -> pd.DataFrame:
         """``domains.csv``: one row per tile."""
+        # a domain called "NA" is text; only an empty cell is missing
         return pd.read_csv(self.folder / "domains.csv", keep_default_na=False, na_values=[""])
 
     @cached_property
@@ -166,6 +168,7 @@ class StoredCharacterisation:
         """Return the markers of a level; the column `region` has the domain's number as text."""
         facts = self.summary["levels"][level]
         file = self.folder / "levels" / f"markers_{facts['resolution']:g}.csv"
+        # a gene called "NA" is text; only an empty cell is missing
         table = pd.read_csv(file, dtype={"region": str, "gene": str}, keep_default_na=False,
                             na_values=[""])  # fmt: skip
         number = {f["domain"]: str(i) for i, f in enumerate(facts["domains"])}

@@ -35,7 +35,7 @@ def to_csv(table: pd.DataFrame) -> bytes:
     Numbers get the fewest digits that restore the same float32 or float64.
     """
     safe = table.copy(deep=False)
-    for position, kind in enumerate(safe.dtypes):
+    for position, kind in enumerate(safe.dtypes):  # by position, because names may repeat
         if not pd.api.types.is_numeric_dtype(kind):
             column = safe.iloc[:, position].astype(object).map(escape_formula)
             safe.isetitem(position, column)

@@ -9,6 +9,7 @@ from histospace_core.inference import Prediction
 def best_genes(prediction: Prediction, n: int) -> list[str]:
     """Return the `n` genes with the best held-out scores: reliable ones first, then by r."""
     order = ["reliable", "held_out_pearson"]
+    # stable, so that genes with equal scores are always chosen alike
     ranked = prediction.var.sort_values(order, ascending=False, na_position="last", kind="stable")
     return [str(gene) for gene in ranked.index[:n]]
 

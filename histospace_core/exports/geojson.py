@@ -54,7 +54,7 @@ def _tiles(prediction: Prediction, genes: Sequence[str]) -> Iterator[dict[str, A
             {"type": "Polygon", "coordinates": [ring]},
             "detection",
             str(name),
-            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),
+            id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{slide} {name}")),  # a tile keeps its id
             measurements={
                 what: float(column[row])
                 for what, column in values.items()
@@ -88,6 +88,7 @@ def regions_geojson(regions: Mapping[str, Region]) -> bytes:
 def domains_geojson(found: Characterisation) -> str:
     """Return domains as annotations: one per domain, its tiles as squares."""
     tiles = found.prediction.record.tiles
+    # squares wider than the stride would overlap
     side = min(tiles.side_level0_px, tiles.stride_level0_px)
     features = []
     for number, (name, facts) in enumerate(zip(found.names, found.summary["domains"], strict=True)):

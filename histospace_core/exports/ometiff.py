@@ -46,7 +46,9 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
     grid = tile_grid(prediction.centres, prediction.tile_level0, stride)
     maps = [grid.fill(prediction.gene(gene)) for gene in genes]
     unit = unit_label(record.model.expression_unit)
+    # 8, 4, 2 and 1 px per stride
     steps = [stride / FINEST * 2**level for level in range(FINEST.bit_length())]
+    # BigTIFF, because many genes can exceed the 4 GB of a TIFF
     with create(out) as part, tifffile.TiffWriter(part, bigtiff=True, ome=True) as file:
         for level, step in enumerate(steps):
             shape = (
@@ -72,8 +74,9 @@ def write_ometiff(prediction: Prediction, genes: Sequence[str], out: Path) -> No
                 tile=(_TILE, _TILE),
                 compression="adobe_deflate",
                 photometric="minisblack",
-                resolution=(1e4 / size_um, 1e4 / size_um),
+                resolution=(1e4 / size_um, 1e4 / size_um),  # px per cm
                 resolutionunit="CENTIMETER",
+                # OME-TIFF has the coarser levels in the SubIFDs of the finest
                 subifds=len(steps) - 1 if level == 0 else None,
                 subfiletype=0 if level == 0 else 1,
                 metadata=metadata if level == 0 else None,

@@ -29,7 +29,7 @@ IMAGE: Final = "slide"
 SHAPES: Final = "tiles"
 TABLE: Final = "table"
 _RASTER, _SHAPES, _TABLES, _CONTAINER = "0.3", "0.3", "0.2", "0.2"
-_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) / 2
+_SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) / 2  # WKB closes a ring
 
 
 def write_spatialdata(prediction: Prediction, genes: Sequence[str], out: Path) -> None:
@@ -85,7 +85,7 @@ def _write_image(group: zarr.Group, prediction: Prediction) -> None:
     identity: dict[str, Any] = {"type": "scale", "scale": [1.0, 1.0, 1.0]}
     axes: list[Any] = [{"name": a, "type": "channel" if a == "c" else "space"} for a in "cyx"]
     group.attrs["ome"] = {
-        "version": "0.5-dev-spatialdata",
+        "version": "0.5-dev-spatialdata",  # as spatialdata 0.7 writes it
         "omero": {"channels": [{"label": label} for label in "rgb"]},
         "multiscales": [
             {
@@ -124,7 +124,7 @@ def _write_squares(file: Path, squares: npt.NDArray[np.float64], names: pd.Index
     points = squares.reshape(-1, 2)
     column = {
         "encoding": "WKB",
-        "crs": None,
+        "crs": None,  # none: without this key, readers assume longitude and latitude
         "geometry_types": ["Polygon"],
         "bbox": [*points.min(0), *points.max(0)] if len(points) else [],
     }

@@ -15,7 +15,7 @@ from histospace_core.inference.store import as_uns
 
 BASES: Final = {"log10_cp10k": 10.0, "log1p_cp10k": e}
 """Base of the logarithm of an expression unit; scanpy needs it to compute fold changes."""
-_LOW_RES = 600
+_LOW_RES = 600  # px, as in Space Ranger output
 
 
 def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnData:
@@ -40,6 +40,7 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
     """
     has_value = (prediction.obs["qc"] == "ok").to_numpy()
     if len(genes) == len(prediction.genes):
+        # one read instead of one per gene
         table = prediction.to_anndata()[has_value, list(genes)].copy()
     else:
         table = anndata.AnnData(
@@ -50,7 +51,9 @@ def spatial_table(prediction: Prediction, genes: Sequence[str]) -> anndata.AnnDa
             uns={UNS_KEY: as_uns(prediction.record)},
         )
     centres, stride = table.obsm["spatial"], prediction.record.tiles.stride_level0_px
+    # an `initial` value, because there may be no tile with a prediction
     column, row = np.rint((centres - centres.min(0, initial=np.inf)) / stride).astype(np.int64).T
+    # columns of Space Ranger output
     table.obs = table.obs.assign(in_tissue=1, array_row=row, array_col=column)
     table.uns["spatial"] = {library(prediction): _pictures(prediction)}
     unit = prediction.record.model.expression_unit

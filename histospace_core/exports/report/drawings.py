@@ -87,7 +87,7 @@ def reliability(var: pd.DataFrame) -> bytes:
     axes.tick_params(labelsize=8)
     r, reliable = var["held_out_pearson"], var["reliable"].to_numpy(bool)
     finite = r.notna().to_numpy()
-    edges = np.histogram_bin_edges(np.append(r[finite], 0.0), 40)
+    edges = np.histogram_bin_edges(np.append(r[finite], 0.0), 40)  # the axis shows 0
     axes.hist(
         [r[finite & reliable], r[finite & ~reliable]],
         bins=edges.tolist(),
@@ -118,7 +118,7 @@ def compared_maps(prediction: Prediction, comparison: Comparison, gene: str, uni
     for axes, values, name in zip(maps, pair, ("measured", "predicted"), strict=True):
         _frame(axes, view)
         _lay_slide(axes, prediction, faded=True)
-        spots = EllipseCollection(
+        spots = EllipseCollection(  # `scatter` sizes are in points, these in level-0 px
             [prediction.tile_level0] * len(centres),
             [prediction.tile_level0] * len(centres),
             np.zeros(len(centres)),
@@ -173,7 +173,7 @@ def _axes(
 
 def _frame(axes: Axes, view: tuple[float, float, float, float]) -> None:
     x0, y0, x1, y1 = view
-    axes.set(xlim=(x0, x1), ylim=(y1, y0), aspect="equal", autoscale_on=False)
+    axes.set(xlim=(x0, x1), ylim=(y1, y0), aspect="equal", autoscale_on=False)  # y points down
     axes.set_axis_off()
 
 
@@ -208,7 +208,7 @@ def _lay_tiles(
         vmax=high,
         alpha=0.75,
         linewidth=0,
-        antialiased=False,
+        antialiased=False,  # else tiles have visible edges
     )
 
 
@@ -242,7 +242,7 @@ def _jpeg(figure: Figure) -> bytes:
     """Return a figure that shows the slide; as PNG it would be four times as large."""
     FigureCanvasAgg(figure)
     file = io.BytesIO()
-    figure.savefig(file, format="jpeg", pil_kwargs={"quality": 90, "subsampling": 0})
+    figure.savefig(file, format="jpeg", pil_kwargs={"quality": 90, "subsampling": 0})  # sharp tiles
     return file.getvalue()
 
 

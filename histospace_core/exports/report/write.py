@@ -77,6 +77,7 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
             for gene, row in zip(genes, content.gene_rows(prediction, genes), strict=True)
         ],
         reliability=_data(drawings.reliability(prediction.var)),
+        # without reliability: all are reliable
         best=[row[:-1] for row in content.gene_rows(prediction, best.index[: content.N_BEST])],
         comparisons=[_comparison(prediction, c, genes, unit) for c in compared],
         domains=domains and {
@@ -113,10 +114,10 @@ def _comparison(
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("histospace_core.exports.report", "."),
-        autoescape=True,
+        autoescape=True,  # names come from files
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined,  # a misspelt name must not print as nothing
     )
     return environment.get_template("report.html.j2")
 
@@ -144,6 +145,7 @@ def _pdf(html: str) -> bytes:
         )
     )
     style = weasyprint.CSS(string=fonts + 'body { font-family: "Report" !important }')
+    # PDF/UA has tags, which screen readers need
     document = weasyprint.HTML(string=html).write_pdf(
         stylesheets=[style], pdf_variant="pdf/ua-1", optimize_images=False
     )
