@@ -95,9 +95,9 @@ def predict(
     """
     package = model if isinstance(model, ModelPackage) else _package(model)
     if isinstance(slide, Slide):
-        opened: AbstractContextManager[Slide] = nullcontext(slide)
+        opened: AbstractContextManager[Slide] = nullcontext(slide)  # who opened it closes it
     else:
-        probe_slide(Path(slide), mpp)
+        probe_slide(Path(slide), mpp)  # in a child process: a damaged file can crash a reader
         opened = open_slide(Path(slide), mpp)
     with opened as ready:
         predict_slide(
@@ -212,7 +212,7 @@ def characterise_run(
     Characterisation
         `summary` is the content of ``summary.json``.
     """
-    require_new(Path(out))
+    require_new(Path(out))  # before minutes of work, not after them
     found = characterising.characterise_run(
         _prediction(run).run_dir,
         signatures=None if signatures is None else Path(signatures),

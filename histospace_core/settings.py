@@ -12,6 +12,7 @@ from histospace_core.shipped import SHIPPED, default_store
 class Settings(BaseSettings):
     """Settings for the operator. Every default works on a laptop."""
 
+    # a .env file may also hold settings of other programs
     model_config = SettingsConfigDict(env_prefix="HISTOSPACE_", env_file=".env", extra="ignore")
 
     store: Path = Field(

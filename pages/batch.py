@@ -49,7 +49,7 @@ def _choose_slides(ready: dict[str, SlideRow]) -> list[str]:
     return st.multiselect(
         f"Slides ({len(ready):,} available)",
         list(ready),
-        default=wanted or list(ready),
+        default=wanted or list(ready),  # the slides chosen under Slides
         format_func=lambda key: f"{ready[key].name} · {size_text(ready[key])}",
     )
 

@@ -41,6 +41,7 @@ def compare() -> None:
     if run is None:
         return
     rows = get_context().catalog.comparisons(run.id)
+    # removed: a reload must not compare again
     requested = st.query_params.pop("measured", None) == "slide"
     with st.expander("Measured expression", expanded=not rows):
         _bring(run, at_once=requested and not rows)

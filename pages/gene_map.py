@@ -51,7 +51,7 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
     keep_display_settings(settings)
     rows = get_context().catalog.regions(run.id)
     row = regions.selected_region(run.id, rows)
-    if choice.panels > 1:
+    if choice.panels > 1:  # several maps need the whole width
         figure, facts = st.container(), st.container()
     else:
         figure, facts = st.columns([3, 2], gap="medium")

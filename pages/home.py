@@ -31,6 +31,6 @@ st.html(
     "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"
 )
 page = st.navigation(PAGES, position="top")
-with st.container(key="notice"):
+with st.container(key="notice"):  # drawn first, so also on a page that fails
     st.badge(NOTICE, icon=":material/science:", color="violet")
 page.run()

@@ -41,6 +41,7 @@ def models() -> None:
         name = choose("Model", "model", list(rows))
     others = [other for other in rows if other != name]
     beside = st.query_params.get("beside")
+    # in the state, not as `index`: see `choose`
     st.session_state["beside"] = beside if beside in others else None
     other = right.selectbox(
         "Compare with",

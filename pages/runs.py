@@ -96,6 +96,7 @@ def _card(run: RunRow, can_compare: bool) -> None:
 
 def _facts(run: RunRow) -> str:
     facts = [run.kind, f"run {run.id[:8]}"]
+    # once a run is done, only a number of tiles still means something
     if run.total and (run.kind == Kind.PREDICT or run.state != State.DONE):
         facts.append(f"{run.done:,} of {run.total:,} done")
     if run.seconds:

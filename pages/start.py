@@ -63,7 +63,7 @@ def _predict(slide: SlideRow) -> None:
     context, model = get_context(), initial_model()
     if model is None:
         st.switch_page("predict.py", query_params={"slide": slide.id})
-    done = context.catalog.runs(
+    done = context.catalog.runs(  # a second click must not predict the sample again
         slide_id=slide.id, model_name=model.name, kinds=["predict"], states=[State.DONE], limit=1
     )
     if done:

@@ -142,7 +142,7 @@ def _maps(runs: Sequence[RunRow], gene: str) -> None:
     """Draw the gene of both runs on one colour scale."""
     predictions = [_prediction(run.id) for run in runs]
     values = [prediction.gene(gene) for prediction in predictions]
-    limits = robust_limits(np.concatenate(values))
+    limits = robust_limits(np.concatenate(values))  # one scale, or equal maps would look different
     for name, run, prediction, own, place in zip(
         ("First", "Second"), runs, predictions, values, st.columns(2), strict=True
     ):

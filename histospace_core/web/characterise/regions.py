@@ -48,7 +48,7 @@ def regions_view(run: RunRow, stored: StoredCharacterisation, level: int) -> Non
         regions = list(read_annotations(upload.getvalue(), upload.name, size).regions)
     else:
         regions = [as_region(row) for row in get_context().catalog.regions(run.id)]
-    if upload or len(regions) > 1:
+    if upload or len(regions) > 1:  # agreement needs two classes
         _agreement(run, stored, level, regions)
     else:
         st.caption(

@@ -39,6 +39,7 @@ def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
     table = comparison.genes
     ceiling = comparison.spots.var.get("noise_ceiling", pd.Series(dtype=np.float64))
     return table.assign(
+        # so that the score and the ceiling are shown for the same genes
         noise_ceiling=table["gene"].map(ceiling).where(table["pearson"].notna()),
         reliable=table["gene"].map(reliable).fillna(False).astype(bool),
         note=table["note"].fillna(""),

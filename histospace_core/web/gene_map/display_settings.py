@@ -47,6 +47,7 @@ class DisplaySettings:
         pairs = {str(k): _pair(v) for k, v in limits.items()} if _is_dict(limits) else {}
         return cls(
             opacity=default.opacity if opacity is None else min(max(opacity, 0.0), 1.0),
+            # a browser may send anything: only False hides the map
             shown=raw.get("shown") is not False,
             scale=scale if scale in SCALES else default.scale,
             grey=raw.get("grey") is not False,

@@ -33,7 +33,7 @@ def gene_box(
 
     def store_choice() -> None:
         gene = (st.session_state.get(box) or {}).get("gene")
-        if gene in labels:
+        if gene in labels:  # the browser sent it
             st.session_state[key] = gene
 
     gene = str(st.session_state[key])

@@ -67,6 +67,7 @@ class _Panel:
         return " · ".join(part for part in (*parts, gene_id, tail) if part)
 
 
+# Streamlit does not hash `_var`: the SHA-256 stands for it in the cache key.
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _panel(model_sha256: str, _var: pd.DataFrame) -> _Panel:
     return _Panel(_var)

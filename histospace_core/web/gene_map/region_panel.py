@@ -117,7 +117,7 @@ def _exchange(run: RunRow, prediction: Prediction, rows: Sequence[RegionRow]) ->
 
     def read_file() -> None:
         file = st.session_state[key]
-        if file is not None:
+        if file is not None:  # the user may have removed it
             st.session_state[times] = st.session_state.get(times, 0) + 1
             size = (slide.width, slide.height)
             regions.report_errors(

@@ -58,6 +58,7 @@ def tiles_inside(row: RegionRow, prediction: Prediction) -> npt.NDArray[np.bool_
     return _tiles(row.run_id, row.id, row, prediction)
 
 
+# `state` stands for `_row` in the cache key: each state of a region has its own id.
 @st.cache_data(max_entries=128, show_spinner=False)
 def _tiles(
     run_id: str, state: int, _row: RegionRow, _prediction: Prediction
@@ -85,6 +86,7 @@ def _outline(run_id: str, state: int, _row: RegionRow) -> dict[str, Any]:
         area = shapely.simplify(area, tolerance)
         tolerance *= 2
     rings = [shapely.get_coordinates(ring) for ring in shapely.get_rings(area)]
+    # without the last point of a ring, because Z closes it
     path = "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in ring[:-1])}Z" for ring in rings)
     corners = np.concatenate(rings)
     return {"path": path, "at": corners[corners[:, 1].argmin()].round(1).tolist()}

@@ -27,7 +27,7 @@ def signature_picker(run_id: str, run_dir: Path) -> tuple[str | None, str]:
     state = f"signature-{run_id}"
     current = st.session_state.get(state, st.query_params.get(PARAMETER))
     missing = current is not None and current not in signatures
-    st.session_state[state] = None if missing else current
+    st.session_state[state] = None if missing else current  # Streamlit refuses other values
     chosen = st.selectbox(
         "Signature: the mean z-score of a list's reliable genes",
         [None, *signatures],

@@ -117,6 +117,7 @@ def viewer_data(
             "first": pyramid.first,
             "last": pyramid.last,
         },
+        # the tissue, not the glass
         "home": view_box(canvas, prediction.centres, prediction.tile_level0),
         "mpp": prediction.mpp,
         "unit": unit_label(prediction.record.model.expression_unit),

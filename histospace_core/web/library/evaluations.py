@@ -103,11 +103,12 @@ def read_evaluation(folder: Path) -> Evaluation:
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         folds = pd.json_normalize(summary["folds"])
+        # converters, because `dtype=str` would read a gene called "NA" as missing
         genes = pd.read_csv(folder / "genes.csv", converters={"gene": str, "test": str})
         genes["pearson"] = genes["pearson"].astype(float)
         genes[["gene", "test"]] = genes[["gene", "test"]].astype(str)
         evaluation = Evaluation(summary, folds.astype({"test": str}), genes)
-        evaluation.table()
+        evaluation.table()  # damaged scores must fail here, not on the page
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise StoreError(
             "The result of this evaluation is missing or damaged: run the evaluation again."

@@ -61,6 +61,7 @@ def same_training_data(one: ModelPackage, other: ModelPackage) -> bool:
 
     def sections(package: ModelPackage) -> set[tuple[str, str]]:
         listed = package.config.get("training_sections", [])
+        # the content first, because two cohorts may use one name for different sections
         return {(s.get("image_sha256") or s["section"], s["patient"]) for s in listed}
 
     return sections(one) == sections(other)

@@ -47,6 +47,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
     SlideError
         The slide cannot be read, its pixel size is unknown, or it has no tissue.
     """
+    # like the run: only a size that the user entered replaces the file's own
     with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
         tissue = find_tissue(opened)
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
@@ -57,9 +58,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
     """Estimate the seconds for `n_tiles` from the newest finished prediction of the same model."""
-    done = catalog.runs(
-        kinds=[Kind.PREDICT], states=[State.DONE], model_name=model_name, limit=1
-    )
+    done = catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE], model_name=model_name, limit=1)
     for run in done:
         if run.total and run.seconds > 0:
             return n_tiles * run.seconds / run.total

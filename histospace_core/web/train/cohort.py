@@ -46,8 +46,9 @@ class ScoringPlan:
 
 def suggest_section_name(slide_name: str) -> str:
     """Return a section name derived from the name of the slide's file."""
+    # `split`, because .ome.tif has two suffixes
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", slide_name.split(".")[0]).strip("-._")
-    return stem[:40] or "section"
+    return stem[:40] or "section"  # as long as the editor allows
 
 
 def as_section(slide: SlideRow, name: str, patient: str) -> Section:
@@ -76,6 +77,7 @@ def check_members(members: Sequence[Member]) -> list[Finding]:
         for m in members
         if not m.slide.counts_path
     ]
+    # `cohort_check` would say that there is no section
     if without_counts and len(without_counts) == len(members):
         return without_counts
     return [*without_counts, *cohort_check(sections_of(members))]

@@ -131,7 +131,7 @@ def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | Non
         names = {file: counts["name"]}
         if spot_file is not None and spots is not None:
             names[spot_file] = spots["name"]
-        mpp = slide.mpp if slide.mpp_source == "user" else None
+        mpp = slide.mpp if slide.mpp_source == "user" else None  # as in training
         with shown_as(names):
             facts = section_facts(Section(slide.name, "", slide.file, file, spot_file, mpp))
         require_sound(check_spots(slide.name, facts))

@@ -58,7 +58,7 @@ def _live(run_id: str) -> None:
     """Show progress and curves, read from catalog and run folder: a reload loses nothing."""
     run = get_context().catalog.run(run_id)
     if not run.is_active:
-        st.rerun()
+        st.rerun()  # the whole page, which then shows the result
     live_progress(run, "reading the sections", _time_left(run), "below the form on Train")
     _curves(run)
 

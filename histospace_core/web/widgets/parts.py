@@ -34,7 +34,7 @@ _STATE_COLOURS: Final = {
 
 def plain(text: object) -> str:
     """Escape text so that Streamlit's Markdown shows it literally: no HTML, link or formula."""
-    return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+    return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))  # a line break could start a list
 
 
 def guarded(body: Callable[..., None]) -> Callable[..., None]:

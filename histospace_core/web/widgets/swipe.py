@@ -50,7 +50,7 @@ def swipe(
         "width": canvas.width,
         "height": canvas.height,
         "view": view_box(canvas, centres, diameter),
-        "spots": np.round(centres, 1).tolist(),
+        "spots": np.round(centres, 1).tolist(),  # tenths of a px keep the message short
         "radius": diameter / 2,
         "palette": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colour_table(scale, _COLOURS)],
         "label": label,

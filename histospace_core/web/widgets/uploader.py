@@ -43,5 +43,6 @@ def _uploader(key: str, kind: str, label: str, *, several: bool) -> list[dict[st
         "max_bytes": context.settings.upload_max_bytes,
     }
     field = component("uploader/uploader", module="uploader/uploader.js")
+    # without a callback, Streamlit returns no `results`
     state = field(key=key, data=data, on_results_change=lambda: None)
     return [dict(result) for result in state.results or ()]
