@@ -78,8 +78,10 @@ def check_h_and_e(image: RGB, path: Path) -> None:
             remedy="give a bright-field H&E scan",
         )
     saturation = (high - low) / np.maximum(high, 1)
+    # + 1: black must not be infinitely dense.
     dense = -np.log((image.astype(np.float32) + 1) / 256).mean(-1) > 0.15
     coloured = dense & (saturation > 0.15)
+    # An overview with hardly any dense pixel is blank rather than grey; the next check refuses it.
     if dense.mean() > 0.01 and coloured.sum() < 0.01 * dense.sum():
         raise SlideError(
             "not an H&E slide: the image is grey",
@@ -103,11 +105,13 @@ def _hue(pixels: RGB) -> npt.NDArray[np.float32]:
     """Return the hue of coloured pixels (n, 3), degrees."""
     r, g, b = pixels.astype(np.float32).T
     high, span = pixels.max(-1), np.maximum(np.ptp(pixels, axis=-1), 1).astype(np.float32)
+    # % 6: a red with some blue is just below 360 degrees, not below 0.
     by_channel = [(g - b) / span % 6, (b - r) / span + 2, (r - g) / span + 4]
     return 60 * np.select([high == r, high == g], by_channel[:2], by_channel[2])
 
 
 def _refuse_truncated(path: Path) -> None:
+    # Folders and unreadable files are left to open_slide, which explains what is wrong.
     if not (path.is_file() and os.access(path, os.R_OK) and sniff(path) == "tiff"):
         return
     facts = read_tiff_facts(path)
@@ -155,7 +159,7 @@ def _overview(slide: Slide) -> RGB:
         return slide.thumbnail(1024)
     rows = [
         np.hstack([slide.read(x, y, 64, 64, 32, 32) for x in range(0, slide.width, step)])
-        for step in [max(slide.width, slide.height) // 32]
+        for step in [max(slide.width, slide.height) // 32]  # 32 patches of 32 px a side
         for y in range(0, slide.height, step)
     ]
     return np.vstack(rows)

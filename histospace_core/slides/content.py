@@ -8,6 +8,7 @@ from histospace_core.files import content_sha256
 
 # StudyInstanceUID, directly followed by SeriesInstanceUID. The two are adjacent only at the top
 # level of a DICOM file; items that refer to other series have another order.
+# Explicit VR: two bytes of length follow UI. A UID is padded to an even length.
 _SERIES = re.compile(
     rb"\x20\x00\x0d\x00UI..[\d.]+\0?\x20\x00\x0e\x00UI..(?P<series>[\d.]+)", re.DOTALL
 )
@@ -65,6 +66,7 @@ def _series_uid(path: Path) -> bytes | None:
     if not path.is_file():  # opening the slide raises the error
         return None
     with path.open("rb") as file:
+        # 128 free bytes and the mark DICM come before the data set.
         header = file.read(_HEADER) if file.read(132).endswith(b"DICM") else b""
     found = _SERIES.search(header)
     return found.group("series") if found else None

@@ -50,7 +50,7 @@ class Pyramid:
     @property
     def last(self) -> int:
         """The level of full resolution."""
-        return (max(self.width, self.height) - 1).bit_length()
+        return (max(self.width, self.height) - 1).bit_length()  # the rounded-up log2, in integers
 
     @property
     def first(self) -> int:
@@ -102,6 +102,7 @@ class DeepZoomSlide:
         self.pyramid = Pyramid(self._slide.width, self._slide.height)
         self._overview: Image.Image | None = None
         self._lock = threading.Lock()
+        # The slide's method, because one of self would keep self alive.
         weakref.finalize(self, self._slide.close)
 
     def tile(self, level: int, column: int, row: int) -> RGB:
@@ -117,7 +118,7 @@ class DeepZoomSlide:
         box = self.pyramid.box(level, column, row)
         longer = max(self._slide.width, self._slide.height)
         if self.pyramid.downsample(level) * OVERVIEW_PX < longer:
-            return self._slide.read(*box)
+            return self._slide.read(*box)  # the overview would be too coarse
         picture = self._overview_image()
         across, down = picture.width / self._slide.width, picture.height / self._slide.height
         part = (box.x * across, box.y * down, (box.x + box.w) * across, (box.y + box.h) * down)
@@ -125,7 +126,7 @@ class DeepZoomSlide:
         return np.asarray(picture.resize(out, Image.Resampling.BICUBIC, box=part))
 
     def _overview_image(self) -> Image.Image:
-        with self._lock:
+        with self._lock:  # tiles come in parallel; one overview is enough
             if self._overview is None:
                 self._overview = Image.fromarray(self._slide.thumbnail(OVERVIEW_PX))
             return self._overview

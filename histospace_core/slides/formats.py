@@ -19,8 +19,8 @@ _MAGIC: tuple[tuple[bytes, FlatKind], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
+    (b"II+\0", "tiff"),  # BigTIFF
+    (b"MM\0+", "tiff"),  # BigTIFF
 )
 _MAX_PAGES = 100
 
@@ -121,13 +121,16 @@ def ome_pixel_size(description: str, size: tuple[int, int]) -> tuple[float, floa
     Only attributes of the `Pixels` element are read, with a regular expression: an XML parser would
     expand the entities of a hostile document.
     """
+    # The length is bounded, so that unclosed elements do not make the search quadratic.
     for pixels in re.findall(r"<(?:\w+:)?Pixels\b[^>]{0,4000}>", description):
         found = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', pixels))
+        # The description may list a label or macro image too.
         if found.get("SizeX") != str(size[0]):
             continue
         try:
             x, y = (
                 float(found[f"PhysicalSize{axis}"])
+                # μ is Greek mu, µ the micro sign; both occur.
                 * _UNIT_UM[found.get(f"PhysicalSize{axis}Unit", "µm").replace("μ", "µ")]
                 for axis in "XY"
             )

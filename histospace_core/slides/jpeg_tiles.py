@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_JPEG = 7
-_RGB, _YCBCR = 2, 6
+_JPEG = 7  # TIFF's code for new-style JPEG, not the obsolete 6
+_RGB, _YCBCR = 2, 6  # photometric interpretations
 VENDORS = ("generic-tiff", "aperio")
 """Formats, as OpenSlide names them, whose levels are plain tiled images."""
 
@@ -37,7 +37,7 @@ class _Level:
             np.array(page.databytecounts, np.uint64),
         )
         page.dataoffsets = page.databytecounts = ()
-        for tag in ("TileOffsets", "TileByteCounts"):
+        for tag in ("TileOffsets", "TileByteCounts"):  # the tags hold the same lists
             del page.tags[tag]
         return level
 
@@ -58,6 +58,7 @@ class JpegTiles:
 
         self._tiff = tifffile.TiffFile(path)
         pages: Any = self._tiff.pages
+        # By size, because OpenSlide does not tell which page of the file a level is.
         plain = {(p.imagewidth, p.imagelength): _Level.of(p) for p in pages if _is_plain(p)}
         self._levels = [plain.get(size) for size in sizes]
         self._file = os.open(path, os.O_RDONLY)
@@ -77,7 +78,7 @@ class JpegTiles:
         page = found.page
         side_x, side_y = page.tilewidth, page.tilelength
         along = -(-page.imagewidth // side_x)
-        pixels = np.empty((h, w, 3), np.uint8)
+        pixels = np.empty((h, w, 3), np.uint8)  # filled: the box lies within the level
         for row in range(y // side_y, -(-(y + h) // side_y)):
             for column in range(x // side_x, -(-(x + w) // side_x)):
                 tile = self._tile(found, row * along + column)
@@ -91,9 +92,10 @@ class JpegTiles:
 
     def _tile(self, level: _Level, number: int) -> np.ndarray | None:
         size = int(level.sizes[number])
-        if not size:
+        if not size:  # a sparse file leaves out blank tiles; OpenSlide paints them
             return None
         data = os.pread(self._file, size, int(level.offsets[number]))
+        # Tiles are abbreviated streams: the page holds the tables that they share.
         return level.page.decode(data, number, jpegtables=level.page.jpegtables)[0][0]
 
 
@@ -104,5 +106,5 @@ def _is_plain(page: Any) -> bool:
         and page.photometric in (_RGB, _YCBCR)
         and page.bitspersample == 8
         and page.samplesperpixel == 3
-        and page.planarconfig == 1
+        and page.planarconfig == 1  # channels of a pixel together
     )

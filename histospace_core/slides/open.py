@@ -133,6 +133,7 @@ class Slide:
         SlideError
             The region cannot be decoded; other regions can still be read.
         """
+        # The sum is finite only if every term is.
         if not (w > 0 and h > 0 and out_w > 0 and out_h > 0 and math.isfinite(x + y + w + h)):
             raise SlideError(f"a box of {w} x {h} px cannot be read.", path=self.path)
         reader = self._borrow()
@@ -161,7 +162,7 @@ class Slide:
         if self._closed:
             raise SlideError("the slide is closed", path=self.path, remedy="open it again")
         try:
-            return self._idle.get(block=self._shared)
+            return self._idle.get(block=self._shared)  # a second one would decode it all again
         except Empty:
             return open_reader(self.path)
 
@@ -169,7 +170,7 @@ class Slide:
 def _resampled(
     reader: Reader, x: float, y: float, w: float, h: float, out_w: int, out_h: int
 ) -> Image.Image:
-    scale = min(w / out_w, h / out_h)
+    scale = min(w / out_w, h / out_h)  # the direction that needs more detail chooses the level
     # 1 % of tolerance: downsamples are ratios of rounded sizes, such as 4.0003.
     fitting = [i for i, d in enumerate(reader.downsamples) if d <= max(scale, 1) * 1.01]
     level = max(fitting, key=reader.downsamples.__getitem__)
@@ -186,6 +187,7 @@ def _resampled(
         return image
     inner = ((box[0] - left) / step, (box[1] - top) / step)
     outer = ((box[2] - left) / step, (box[3] - top) / step)
+    # Pillow widens the filter when it shrinks, so this does not alias; the box may be fractional.
     return image.resize((out_w, out_h), Image.Resampling.BICUBIC, box=(*inner, *outer))
 
 
@@ -193,6 +195,7 @@ def _padded(
     reader: Reader, level: int, left: int, top: int, right: int, bottom: int, step: int
 ) -> Image.Image:
     """Return a box of a level on white, shrunk by `step`, read in strips to bound the memory."""
+    # A multiple of step, so that no averaged pixel lies in two strips.
     rows = max(step, _STRIP_PIXELS // max(1, right - left) // step * step)
     size = (-(-(right - left) // step), -(-(bottom - top) // step))
     canvas = Image.new("RGB", size, "white")

@@ -183,7 +183,7 @@ def plan_tiles(
     scale = um_per_px / slide.mpp
     stride_px = _stride_px(slide, tile_px, um_per_px, stride_um)
     columns, rows = (
-        max(1, math.ceil((extent / scale - tile_px) / stride_px - 1e-9) + 1)
+        max(1, math.ceil((extent / scale - tile_px) / stride_px - 1e-9) + 1)  # no tile by rounding
         for extent in (slide.width, slide.height)
     )
     if columns * rows > MAX_GRID:
@@ -247,7 +247,7 @@ def _tiles_on_tissue(
         places = np.column_stack([column, np.full(columns, row)])
         share = tissue.overlap((places * stride_px + tile_px / 2) * scale, tile_px * scale)
         # minus a rounding error, so that a tile that is exactly half tissue is kept
-        keep = (share >= min_tissue - 1e-6) & (share > 0)
+        keep = (share >= min_tissue - 1e-6) & (share > 0)  # min_tissue may be 0
         kept.append(places[keep])
         shares.append(share[keep])
     return np.concatenate(kept), np.concatenate(shares)
@@ -263,7 +263,7 @@ def _group(
     """Order tiles by block and frame each block tightly around its tiles."""
     side = min(BLOCK_TILES, max(1, (BLOCK_PX - tile_px) // stride_px + 1))  # tiles along a block
     home = grid // side
-    order = np.lexsort((grid[:, 0], grid[:, 1], home[:, 0], home[:, 1]))
+    order = np.lexsort((grid[:, 0], grid[:, 1], home[:, 0], home[:, 1]))  # last key first
     grid, share, home = grid[order], share[order], home[order]
     starts = np.flatnonzero(np.r_[True, (home[1:] != home[:-1]).any(1)])
     blocks = []

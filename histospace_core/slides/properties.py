@@ -55,7 +55,7 @@ def check_mpp(mpp: float, path: Path) -> float:
     try:
         value = float(mpp)
     except (TypeError, ValueError):
-        value = math.nan
+        value = math.nan  # fails every comparison
     if not MPP_MIN <= value <= MPP_MAX:
         raise PixelSizeError(
             f"{mpp} um/px is not a pixel size of an H&E scan",

@@ -39,7 +39,7 @@ def measure_tiles(tiles: RGB) -> Measures:
         taken for blurred; "brightness", the mean of green, 0 to 1; "stained", the share of pixels
         that hold stain. Every second pixel along each axis is used.
     """
-    green = tiles[..., 1].astype(np.int16)
+    green = tiles[..., 1].astype(np.int16)  # differences of bytes would wrap around
     middle = green[:, 1:-1:2, 1:-1:2]
     across = green[:, 1:-1:2, :-2:2] + green[:, 1:-1:2, 2::2]
     along = green[:, :-2:2, 1:-1:2] + green[:, 2::2, 1:-1:2]
@@ -67,14 +67,16 @@ def classify_tiles(
     tile_mm2
         Area of a cell of the grid.
     """
+    # dtype=object, because a fixed width would cut off longer reasons.
     reason = np.full(len(columns), "ok", dtype=object)
     blank = measures["stained"] < BLANK
     unsharp = (measures["detail"] < UNSHARP) & ~blank
     if unsharp.any():
         grid = np.zeros((int(rows.max()) + 1, int(columns.max()) + 1), bool)
         grid[rows[unsharp], columns[unsharp]] = True
-        fields, _ = ndimage.label(grid, np.ones((3, 3)))
+        fields, _ = ndimage.label(grid, np.ones((3, 3)))  # diagonal neighbours touch too
         field = fields[rows, columns]
+        # Field 0 holds the sharp tiles; `unsharp` excludes it below.
         large = np.bincount(field, minlength=1)[field] * tile_mm2 >= FIELD_MM2
         reason[unsharp] = "blurred"
         reason[unsharp & large] = "out of focus"
@@ -99,6 +101,7 @@ def pen_mask(image: RGB) -> Mask:
 
 def fold_mask(image: RGB, tissue: Mask, um_per_px: float) -> Mask:
     """Return where an overview shows tissue in two layers: about twice as dense as the rest."""
+    # A table: 256 logarithms instead of one for each pixel.
     density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
     layers = ndimage.gaussian_filter(density[image].mean(-1), 16 / um_per_px)
     if not tissue.any():

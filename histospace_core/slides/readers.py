@@ -93,7 +93,7 @@ class OpenSlideReader:
         if self._tiles and (image := self._tiles.read(level, x, y, w, h)):
             return image
         scale = self.downsamples[level]
-        corner = (round(x * scale), round(y * scale))
+        corner = (round(x * scale), round(y * scale))  # level-0 px; the size is in px of the level
         return _on_white(self._slide.read_region(corner, level, (w, h)))
 
     def level_size(self, level: int) -> tuple[int, int]:
@@ -220,7 +220,7 @@ def open_reader(path: Path) -> Reader:
         try:
             return OpenSlideReader(file)
         except openslide.OpenSlideUnsupportedFormatError:
-            if path.suffix.lower() == ".mrxs":
+            if path.suffix.lower() == ".mrxs":  # the file alone is a JPEG preview
                 raise SlideError(
                     f"the folder {path.stem} that belongs to it is missing or incomplete",
                     path=path,
@@ -231,7 +231,7 @@ def open_reader(path: Path) -> Reader:
             if facts and facts.is_tiled:
                 return TiffSlideReader(file, facts)
             return VipsReader(file, kind)
-    except (SlideError, MemoryError):
+    except (SlideError, MemoryError):  # the probe reports lack of memory as such
         raise
     except Exception as error:
         raise SlideError(

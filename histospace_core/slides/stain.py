@@ -36,7 +36,7 @@ TEMPLATES: dict[str, StainDescription] = {
 10.1038/s41467-021-26271-2), as `fit_stain` with seed 0 describes it. A normalised slide looks like
 the tissue that the shipped model was trained on."""
 
-_NODES = 65
+_NODES = 65  # the most that Pillow accepts
 _PATCHES, _PATCH_PX, _PATCH_UM = 150, 64, 64.0
 _MIN_PIXELS, _MAX_PIXELS = 2_000, 50_000
 _TISSUE_DENSITY = 0.15
@@ -65,9 +65,10 @@ class StainNormaliser:
         if self.table is None or not len(tiles):
             return tiles
         n, h, w, _ = tiles.shape
+        # All tiles in one tall picture: the filter works pixel by pixel, so seams do not matter.
         column = Image.fromarray(np.ascontiguousarray(tiles).reshape(n * h, w, 3))
         changed = column.filter(ImageFilter.Color3DLUT(_NODES, self.table))
-        return np.asarray(changed).reshape(n, h, w, 3).copy()
+        return np.asarray(changed).reshape(n, h, w, 3).copy()  # Pillow's pixels are read-only
 
 
 def fit_stain(
@@ -148,7 +149,7 @@ def _pooled_tissue(
     side = _PATCH_UM / slide.mpp
     pools = []
     for row, column in zip(rows[chosen], columns[chosen], strict=True):
-        x = (column + 0.5) * tissue.downsample_x - side / 2
+        x = (column + 0.5) * tissue.downsample_x - side / 2  # + 0.5: the middle of the mask's pixel
         y = (row + 0.5) * tissue.downsample_y - side / 2
         try:
             patch = slide.read(float(x), float(y), side, side, _PATCH_PX, _PATCH_PX)
@@ -164,4 +165,5 @@ def _pooled_tissue(
             path=slide.path,
             remedy="predict without stain normalisation (stain none)",
         )
+    # Shuffled, because dictionary learning takes the first ones, which are of a few patches.
     return rng.permutation(pixels)[:_MAX_PIXELS]

@@ -62,8 +62,10 @@ def _separation(pixels: Floats, stains: Floats) -> StainDescription:
     """
     stains = np.abs(stains) / np.maximum(np.linalg.norm(stains, axis=1, keepdims=True), 1e-9)
     stains = stains[np.argsort(-stains[:, 0], kind="stable")]
+    # The cosine of 2.6 degrees.
     if stains[0] @ stains[1] > 0.999 or not stains.any(1).all():
         raise ValueError("one stain only")
+    # Macenko's pseudo-maximum: a few dark pixels must not set the scale.
     most = np.percentile(concentrations(optical_density(pixels), stains), 99, axis=0)
     if most.min() < 1e-2:
         raise ValueError("one stain only")
@@ -84,7 +86,7 @@ def describe_vahadane(pixels: Floats, seed: int) -> StainDescription:
         n_components=2,
         alpha=0.05,
         max_iter=5,
-        tol=0.0,
+        tol=0.0,  # with the next line: no early stop
         max_no_improvement=None,
         batch_size=256,
         fit_algorithm="cd",
@@ -107,7 +109,7 @@ def describe_macenko(pixels: Floats, seed: int) -> StainDescription:
     from torchstain.numpy.normalizers.macenko import NumpyMacenkoNormalizer
 
     macenko = NumpyMacenkoNormalizer()
-    macenko.fit(pixels, Io=255)
+    macenko.fit(pixels, Io=255)  # the cast is removed, so glass is not at torchstain's 240
     return _separation(pixels, macenko.HERef.T)
 
 

@@ -98,6 +98,7 @@ def tiles_at(
 
 def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RGB]:
     """Return a fixed sample of tiles, spread over the plan, in every view."""
+    # Unique, because a small plan has fewer tiles than the sample.
     chosen = np.unique(np.linspace(0, plan.n_tiles - 1, SAMPLE_TILES).astype(int))
     sample: list[list[RGB]] = [[] for _ in views]
     for centre in plan.centres[chosen]:
@@ -107,6 +108,7 @@ def sample_tiles(slide: Slide, plan: TilePlan, views: Sequence[View]) -> list[RG
             ]
         except SlideError:
             continue  # the run reports unreadable tiles
+        # Only once every view is read, so that the views stay aligned.
         for tiles, tile in zip(sample, seen, strict=True):
             tiles.append(tile)
     if not sample[0]:
@@ -147,7 +149,7 @@ def cut_block(
     for view in context:
         pixels, seen = _context(slide, plan, block, view)
         around.append(pixels)
-        readable &= seen
+        readable &= seen  # the network needs every view
     return BlockTiles(block.index, block.first, tiles, quality, readable, tuple(around))
 
 

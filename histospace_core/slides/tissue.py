@@ -99,6 +99,7 @@ class Tissue:
         sums = self._sums[artefact]
 
         def area(y: Positions, x: Positions) -> Positions:
+            # mode nearest: sums stay constant beyond the slide, so glass there adds nothing.
             return ndimage.map_coordinates(sums, [y, x], np.float64, order=1, mode="nearest")
 
         total = area(bottom, right) - area(top, right) - area(bottom, left) + area(top, left)
@@ -125,7 +126,7 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
     shrink = mpp / max(um_per_px, least)
     w, h = max(1, round(slide.width * shrink)), max(1, round(slide.height * shrink))
     image = slide.read(0, 0, slide.width, slide.height, w, h)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:  # both masks mostly run without the interpreter lock
         pen = pool.submit(pen_mask, image)
         mask = tissue_mask(image, mpp / shrink)
     if not mask.any():
@@ -143,6 +144,7 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0) -> Tissue:
 
 
 def _summed(mask: Mask) -> npt.NDArray[np.int32]:
+    # A border of zeros spares the edges a special case; int32 holds 2 million pixels easily.
     sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
     sums[1:, 1:] = mask.cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
     return sums
@@ -176,6 +178,7 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
     rough = np.exp(_otsu(np.log(contrast + 0.01), -np.inf, np.inf)) - 0.01
     rough = float(np.clip(rough, _TEXTURE_FLOOR, _TEXTURE_CAP))
     mask = (saturation > strong) | ((contrast > rough) & (saturation > (glass + strong) / 2))
+    # Closed first: a hole is filled only if its rim has no gap.
     mask = closing(mask, disk(max(1, round(24 / um_per_px))))
     mask = opening(ndimage.binary_fill_holes(mask), disk(max(1, round(16 / um_per_px))))
     return _without_debris(mask, contrast, um_per_px)
@@ -184,6 +187,7 @@ def tissue_mask(image: RGB, um_per_px: float) -> Mask:
 def saturation_of(image: RGB) -> npt.NDArray[np.float32]:
     """Return the saturation (...) of colours (..., 3), as HSV defines it, 0 to 1."""
     red, green, blue = (image[..., i] for i in range(3))
+    # Plane by plane, because a reduction over an axis of three is slow.
     most = np.maximum(np.maximum(red, green), blue)
     least = np.minimum(np.minimum(red, green), blue)
     return np.divide(most - least, np.maximum(most, 1), dtype=np.float32)
@@ -196,6 +200,7 @@ def _contrast(image: RGB, sigma: float) -> npt.NDArray[np.float32]:
     def variance(channel: int) -> npt.NDArray[np.float32]:
         plane = density[image[..., channel]]
         mean = ndimage.gaussian_filter(plane, sigma)
+        # Rounding can make the variance of a flat area negative.
         return np.maximum(ndimage.gaussian_filter(plane**2, sigma) - mean**2, 0)
 
     return np.sqrt(sum(in_order(variance, range(3), 3)))
@@ -220,5 +225,5 @@ def _without_debris(mask: Mask, contrast: npt.NDArray[np.float32], um_per_px: fl
     texture = np.bincount(pieces.ravel(), weights=contrast.ravel(), minlength=n + 1)
     keep = size * um_per_px**2 / 1e6 >= MIN_OBJECT_MM2
     keep &= texture >= _OBJECT_TEXTURE * size
-    keep[0] = False
+    keep[0] = False  # label 0 is the glass
     return keep[pieces]
