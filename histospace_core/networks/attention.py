@@ -51,6 +51,7 @@ class Block(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.key_value(attended).chunk(2, -1)
         )
+        # The function drops in evaluation mode too, unless it is told not to.
         dropout = self.dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))

@@ -21,7 +21,7 @@ def count_gmacs(run: Callable[[], Any]) -> float:
     # the counter supports attention on every device only as plain matrix products
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         run()
-    return counter.get_total_flops() / 2 / 1e9
+    return counter.get_total_flops() / 2 / 1e9  # flops are two: a product and an addition
 
 
 def reset_peak_memory() -> None:

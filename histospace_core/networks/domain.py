@@ -43,7 +43,8 @@ class Domain:
         centre, spread = features.mean(0), np.maximum(features.std(0), 1e-6)
         _, singular, axes = np.linalg.svd((features - centre) / spread, full_matrices=False)
         variance = np.maximum(singular**2 / len(features), 1e-6)
-        k = min(_COMPONENTS, len(variance) - 1)
+        k = min(_COMPONENTS, len(variance) - 1)  # one direction at least for the common variance
+        # The mean of the rest is the maximum-likelihood estimate of their common variance.
         variances = np.append(variance[:k], variance[k:].mean())
         learnt = cls(centre, spread, axes[:k], variances, np.zeros(0, np.float32))
         percentiles = np.quantile(learnt._distance(features), _SHARES)
@@ -60,16 +61,18 @@ class Domain:
 
     def to_tensors(self) -> dict[str, torch.Tensor]:
         return {
+            # safetensors refuses tensors that are not contiguous.
             f.name: torch.from_numpy(np.ascontiguousarray(getattr(self, f.name)))
             for f in fields(self)
         }
 
     def score(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the domain score in [0, 1] of pooled features (n, c)."""
+        # interp stays at 1 beyond the farthest training tile.
         return np.interp(self._distance(features), self.distances, _SHARES).astype(np.float32)
 
     def _distance(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         standard = (features - self.centre) / self.spread
         along = (standard @ self.components.T) ** 2
-        rest = np.maximum((standard**2).sum(1) - along.sum(1), 0)
+        rest = np.maximum((standard**2).sum(1) - along.sum(1), 0)  # rounding can make it negative
         return np.sqrt((along / self.variances[:-1]).sum(1) + rest / self.variances[-1])

@@ -95,6 +95,7 @@ def _lite0(pretrained: bool) -> nn.Module:
             )
         encoder.load_state_dict(dict(zip(own, stored.values(), strict=True)))
     encoder.reset_classifier(0)
+    # The scale of lite0's TensorFlow weights: (byte - 127) / 128.
     return _normalising(encoder, [127 / 255] * 3, [128 / 255] * 3)
 
 
@@ -136,7 +137,7 @@ def _hub_arguments(name: str) -> dict[str, Any]:
             "num_heads": 24,
             "init_values": 1e-5,
             "embed_dim": 1536,
-            "mlp_ratio": 2.66667 * 2,
+            "mlp_ratio": 2.66667 * 2,  # SwiGLUPacked halves the width
             "no_embed_class": True,
             "mlp_layer": SwiGLUPacked,
             "act_layer": nn.SiLU,
@@ -151,7 +152,7 @@ def _hub_arguments(name: str) -> dict[str, Any]:
 def _of_torchvision(name: str, pretrained: bool) -> nn.Module:
     from torchvision import models
 
-    if name not in models.list_models(models):
+    if name not in models.list_models(models):  # without the module, detectors too
         raise ModelError(
             f"There is no encoder '{name}'; give {OFFLINE_ENCODER}, a name from timm or "
             f"torchvision, or {_HUB}<owner>/<name>."
@@ -161,7 +162,7 @@ def _of_torchvision(name: str, pretrained: bool) -> nn.Module:
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
         _require_weights(name, file.is_file())
     encoder = models.get_model(name, weights=weights)
-    for classifier in ("fc", "classifier", "heads", "head"):
+    for classifier in ("fc", "classifier", "heads", "head"):  # the name depends on the family
         if hasattr(encoder, classifier):
             setattr(encoder, classifier, nn.Identity())
     return _normalising(encoder, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -172,6 +173,7 @@ def _in_hub_cache(repository: str | None) -> bool:
 
     if repository is None:
         return False
+    # A string, because a file known to be missing gives a marker that is true as well.
     return any(isinstance(try_to_load_from_cache(repository, f), str) for f in _WEIGHT_FILES)
 
 

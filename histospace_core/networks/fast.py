@@ -58,12 +58,13 @@ class CompiledEncoder:
     name = "bf16, compiled"
 
     def __init__(self, network: Network) -> None:
+        # dynamic=False: Predictor pads every batch to one shape.
         self._run: Callable[..., Any] = torch.compile(PlainEncoder(network).__call__, dynamic=False)
 
     def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast("cuda", torch.bfloat16):
             codes, pooled = self._run(*views)
-        return codes.float(), pooled.float()
+        return codes.float(), pooled.float()  # NumPy has no bf16
 
 
 class Int8HistoSPACE:
@@ -81,7 +82,9 @@ class Int8HistoSPACE:
     def __init__(self, network: HistoSPACE, sample: Tensor) -> None:
         layers = [*_folded(network.encoder), *_folded(network.head[:4])]
         symmetric = network.input_range == "symmetric"
+        # A zero point is a whole number: the exact one is 127.5.
         input_grid = Grid(2 / 255, 128) if symmetric else Grid(1 / 255)
+        # The bytes of the pixels are the first layer's input, unconverted.
         self._convs = int8_stack(layers, _maps(sample), input_grid, real_last=True)
         first: Any = network.head[5]
         # the plain network flattens (c, h, w), these maps are (h, w, c)
@@ -122,6 +125,7 @@ class FusedHistoSPACEPlus:
     def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
         n = len(views[0])
         # always this batch size, because the weights are laid out for it
+        # pad counts from the last axis, so the eighth number extends the first
         padded = (pad(view, (0,) * 7 + (-n % self.batch,)) for view in views)
         batches = zip(*(view.split(self.batch) for view in padded), strict=True)
         features = torch.cat([self._features(*batch) for batch in batches])[:n]
@@ -137,6 +141,7 @@ class FusedHistoSPACEPlus:
         for conv in self._encoders[i]:
             maps = pool(conv(maps))
         last = self._encoders[i][-1]
+        # Bytes keep the order of the real numbers, so only the maxima are converted.
         most = maps.permute(0, 2, 3, 1).flatten(1, 2).amax(1)
         return torch.cat([_mean(maps, last), _real(most, last)], 1)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from histospace_core.networks.autoencoder import InputRange, TileEncoder, scale_pixels
 
 TILE_PX = 128
-UM_PER_PX = 0.69
+UM_PER_PX = 0.69  # makes a tile 88 um wide: as large as the disc of a 100 um spot
 
 
 class HistoSPACE(nn.Module):
@@ -41,6 +41,7 @@ class HistoSPACE(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
             nn.Flatten(),
+            # No activation follows, as published; 16 is for the four max-pools.
             nn.Linear(128 * (TILE_PX // 16) ** 2, 256),
             nn.Linear(256, n_genes),
         )

@@ -43,6 +43,7 @@ class Trunk(nn.Module):
         super().__init__()
         import timm
 
+        # Not pretrained, because the model package holds the trunk's weights too.
         whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
         self.blocks = whole.blocks
@@ -55,10 +56,10 @@ class Trunk(nn.Module):
     def first_means(self, pixels: Tensor) -> Tensor:
         """Return the means of block 2 alone, (n, 24)."""
         x = self.blocks[0](self.stem((pixels * 255 - 127) / 128))
-        return self.blocks[1](x).float().mean((2, 3))
+        return self.blocks[1](x).float().mean((2, 3))  # averaged in fp32 under autocast too
 
     def forward(self, pixels: Tensor) -> Tensor:
-        x = self.stem((pixels * 255 - 127) / 128)
+        x = self.stem((pixels * 255 - 127) / 128)  # the scale that lite0 was trained with
         means = []
         for i, block in enumerate(self.blocks):
             x = block(x)
@@ -177,7 +178,7 @@ class HistoSPACEPlus(nn.Module):
 
     def expression(self, codes: Tensor) -> Tensor:
         """Return expression (n, G) from the programmes' scores (n, k)."""
-        return self.mean_profile + codes @ self.programmes
+        return self.mean_profile + codes @ self.programmes  # codes of 0 give the mean profile
 
     def decode(self, features: Tensor) -> Tensor:
         """Return expression (n, G) from the features of `encode`, without neighbours."""

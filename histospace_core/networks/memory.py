@@ -5,6 +5,7 @@ import sys
 
 import torch
 
+# On a CPU torch raises a plain RuntimeError; only its text tells.
 _CPU_MESSAGES = ("can't allocate memory", "bad_alloc", "could not create a memory object")
 
 

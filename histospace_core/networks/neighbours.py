@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_AT_ONCE = 2048
+_AT_ONCE = 2048  # bounds the pairs in memory, which a small stride makes many
 
 
 def blend_with_neighbours(
@@ -45,7 +45,7 @@ def blend_with_neighbours(
         near.data[:] = 1
         near = near.tocsr()
         own = values[here]
-        others = np.asarray(near.sum(1)).ravel() - 1
+        others = np.asarray(near.sum(1)).ravel() - 1  # each tile is within its own radius
         mean = (near @ values - own) / np.maximum(others, 1)[:, None]
         weight = np.where(others > 0, share, 0)[:, None]
         blended[known[here]] = (1 - weight) * own + weight * mean

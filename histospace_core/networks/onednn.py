@@ -99,6 +99,7 @@ class Int8Conv:
     ) -> None:
         self.input_grid, self.output_grid = input_grid, output_grid
         self.bias = bias
+        # 127, not 128: weights are symmetric around 0, so their zero points are 0.
         self._steps = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
         rounded = torch.round(weight / self._steps[:, None, None, None]).to(torch.int8)
         self._packed = _private("ops.onednn.qconv_prepack")(
@@ -156,8 +157,10 @@ def int8_stack(
     for i, (weight, bias) in enumerate(layers):
         wanted = conv2d(exact, weight, bias, padding=1)
         last = real_last and i == len(layers) - 1
+        # From 0, because a ReLU follows.
         output_grid = Grid(max(float(wanted.amax()), 1e-6) / 255)
         conv = Int8Conv(weight, bias, input_grid, None if last else output_grid)
+        # Measured on the rounded input, so that it also corrects the shift of the layers before.
         conv.bias = bias + wanted.mean((0, 2, 3)) - conv.before_activation(rounded).mean((0, 2, 3))
         stack.append(conv)
         exact, rounded, input_grid = max_pool2d(relu(wanted), 2), pool(conv(rounded)), output_grid
@@ -189,6 +192,7 @@ class FusedConv:
             margin = side // 2
         self._padding = [margin, margin]
         clipped = isinstance(getattr(norm, "act", None), nn.ReLU6)
+        # hardtanh: what the kernel calls ReLU6.
         self._activation = ("hardtanh", [0.0, 6.0]) if clipped else ("none", [])
         self._weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
         self._bias = bias.to(dtype)
@@ -214,6 +218,7 @@ class FusedConv:
         if self._groups > 1:
             return self._weight
         if shape not in self._packed:
+            # Threads may both get here; they store equal weights.
             self._packed[shape] = _private("ops.mkldnn._reorder_convolution_weight")(
                 self._weight, self._padding, self._stride, [1, 1], 1, list(shape)
             )

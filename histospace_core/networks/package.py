@@ -82,6 +82,7 @@ class ModelPackage:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the weights' hash and the other files, as a run records it."""
+        # `load` checks that the weights have this hash.
         digest = hashlib.sha256(str(self.config["weights_sha256"]).encode())
         for file in ("config.json", "genes.csv"):
             digest.update((self.directory / file).read_bytes())
@@ -115,7 +116,7 @@ class ModelPackage:
                 for k in list(tensors)
                 if k.startswith(_DOMAIN)
             }
-            network.load_state_dict(tensors)
+            network.load_state_dict(tensors)  # strict, so without the domain
         except (SafetensorError, RuntimeError) as error:
             raise ModelError(
                 f"The weights of model '{self.name}' do not fit network "
@@ -175,7 +176,7 @@ def load_package(name: str | Path, search: Iterable[Path] = ()) -> ModelPackage:
         genes = pd.read_csv(
             directory / "genes.csv",
             dtype={"gene": str, "gene_id": str},
-            keep_default_na=False,
+            keep_default_na=False,  # a gene may be called NA
             na_values={column: [""] for column in (*GENE_COLUMNS[2:6], *OPTIONAL_GENE_COLUMNS)},
         )
     except (ValueError, AttributeError, TypeError, pd.errors.ParserError) as error:
@@ -211,7 +212,7 @@ def list_packages(folders: Iterable[Path]) -> list[ModelPackage]:
             try:
                 found[config.parent.name] = load_package(config.parent)
             except ModelError:
-                continue
+                continue  # one damaged package must not hide the others
     return [found[name] for name in sorted(found)]
 
 

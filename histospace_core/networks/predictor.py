@@ -86,7 +86,7 @@ class Predictor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        del self.network, self.encoder
+        del self.network, self.encoder  # the tables of the tiles need the memory next
         release_memory()
 
     def tune(self, *sample: Bytes) -> None:
@@ -107,7 +107,7 @@ class Predictor:
             forms = fast_encoders(self.network, tensors, self.device)
             while True:
                 try:
-                    form = next(forms, None)
+                    form = next(forms, None)  # builds the form, which may fail as well
                     if form is None:
                         break
                     self.encoder = form
@@ -115,7 +115,7 @@ class Predictor:
                 # There is no compiler, or this torch lacks the kernel or changed its arguments.
                 except (RuntimeError, ImportError, OSError, AttributeError, TypeError) as error:
                     self.refused.append(str(error).strip().splitlines()[0][:200])
-                    break
+                    break  # a generator that raised has ended
                 if found.mean_r >= 1 - AGREEMENT:
                     self.agreement = found
                     return
@@ -184,6 +184,7 @@ class Predictor:
 
     def _on_device(self, view: Bytes) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(view))
+        # Only a copy from pinned memory overlaps with arithmetic.
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.on_gpu else tensor
 
     def _shrink(self, error: Exception) -> bool:
