@@ -34,6 +34,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:
         damage is detected on reading and which can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Names may have 255 bytes. The random part keeps two writers of one path apart.
     part = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
@@ -59,7 +60,7 @@ def move_into_place(source: Path, target: Path) -> None:
     else:
         _flush(source)
     source.replace(target)
-    _flush(target.parent)
+    _flush(target.parent)  # the rename is an entry of the folder
 
 
 def _flush(path: Path) -> None:
@@ -109,6 +110,7 @@ def create(path: Path) -> Iterator[Path]:
         `path` exists already, or cannot be written.
     """
     require_new(path)
+    # disk_errors outside, so that it also sees the final rename fail
     with disk_errors(path), atomic_write(path) as part:
         yield part
 

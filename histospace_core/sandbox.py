@@ -145,13 +145,14 @@ def _limit(seconds: float | None, memory_mb: int | None) -> None:
         import resource
     except ImportError:  # Windows has no such module; the parent's timeout still applies
         return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core file after a decoder's crash
     if seconds is not None:
         # The soft limit sends SIGXCPU, which distinguishes a timeout from a crash.
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
     if memory_mb is not None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         limit = memory_mb * 2**20
+        # The system refuses a soft limit above the hard one.
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
@@ -160,7 +161,7 @@ def _result(answer: Path, done: subprocess.CompletedProcess[bytes]) -> Any:
     try:
         content = json.loads(answer.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        content = {}
+        content = {}  # the child ended before it had written everything
     if "result" in content:
         return content["result"]
     if content.get("error") == "MemoryError":
@@ -171,9 +172,10 @@ def _result(answer: Path, done: subprocess.CompletedProcess[bytes]) -> Any:
     said = done.stderr.decode("utf-8", "replace").strip()
     _log.warning("A child process ended with status %d: %s", done.returncode, said)
     detail = said.splitlines()[-1] if said else f"exit status {done.returncode}"
-    if done.returncode == -getattr(signal, "SIGXCPU", 0):
+    if done.returncode == -getattr(signal, "SIGXCPU", 0):  # Windows has none
         raise SandboxError("time", detail)
     # SIGKILL comes from the kernel when the machine has no memory left.
+    # A MemoryError while the child writes its answer ends in a traceback.
     if done.returncode == -getattr(signal, "SIGKILL", 0) or detail.startswith("MemoryError"):
         raise SandboxError("memory", detail)
     raise SandboxError("crash", detail)

@@ -52,7 +52,7 @@ class Journal:
                 "choose another folder."
             )
         with disk_errors(run_dir):
-            self._open(json.dumps(key, sort_keys=True))
+            self._open(json.dumps(key, sort_keys=True))  # sorted, because keys are compared as text
         self._width = 0
         """Number of codes per tile; known after the first chunk."""
 
@@ -76,7 +76,7 @@ class Journal:
         added = {_CHECKSUM: str(zlib.crc32(codes.data)), _WIDTH: str(self._width)}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **added})
         with disk_errors(self.run_dir):
-            with (self._path / _CODES).open("r+b") as file:
+            with (self._path / _CODES).open("r+b") as file:  # keeps the other chunks
                 file.seek(tiles.start * self._width * codes.itemsize)
                 file.write(codes.data)
             # Not flushed: a chunk that a power cut damages fails its checksum and is made again.
@@ -88,11 +88,12 @@ class Journal:
         n, size = tiles.stop - tiles.start, 4 * self._width
         file = self._path / _CODES
         flat = np.fromfile(file, np.float32, n * self._width, offset=tiles.start * size)
+        # A crash may have left part of a row at the end.
         return flat[: len(flat) // self._width * self._width].reshape(-1, self._width)
 
     def columns(self) -> pd.DataFrame:
         """Return the columns of all tiles, once every chunk is written."""
-        tables = sorted(self._path.glob("tiles-*.parquet"))
+        tables = sorted(self._path.glob("tiles-*.parquet"))  # padded, so in the tiles' order
         columns = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
         columns.index = pd.Index([f"tile{i:06d}" for i in range(len(columns))], name="tile")
         return columns
@@ -113,8 +114,9 @@ class Journal:
                     f"'{self.run_dir.name}' holds an unfinished run with another slide, model or "
                     "setting; choose another folder, or delete this one."
                 )
+            # The store is made from the journal in one go, never resumed.
             shutil.rmtree(partial_path(self.run_dir), ignore_errors=True)
             return
         self._path.mkdir(parents=True, exist_ok=True)
         (self._path / _CODES).touch()
-        write_bytes(plan, key.encode())
+        write_bytes(plan, key.encode())  # last: with it the journal is complete

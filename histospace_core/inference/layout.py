@@ -8,7 +8,7 @@ JOURNAL = "unfinished"
 RECORD = "run.json"
 OVERVIEW = "overview.jpg"
 UNS_KEY = "histospace"
-ROWS_PER_SHARD, GENES_PER_SHARD = 8_192, 512
+ROWS_PER_SHARD, GENES_PER_SHARD = 8_192, 512  # 8 MB in float16; zarr makes several copies
 """Approximate size of a shard file, in which each gene is its own chunk."""
 
 

@@ -83,6 +83,7 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
+    # Before anything is written, because it refuses a folder with another run.
     journal = Journal(run_dir, run_key(slide, model, plan, stain, fast=fast))
     if tissue.overview is not None:
         write_overview(run_dir, tissue.overview)
@@ -91,6 +92,7 @@ def predict_slide(
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if fast:
+            # Normalised, as the network will see them: activations are measured on the sample.
             predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
         done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
 
@@ -111,7 +113,7 @@ def predict_slide(
             seconds=round(time.perf_counter() - started, 2), tiles_from_earlier_attempt=earlier
         )
         record = build_record(slide, model, plan, normalise, predict, obs, timings)
-        var = _var(model, predict)
+        var = _var(model, predict)  # here, because the network is gone after the block
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
@@ -128,9 +130,11 @@ def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
     measures = {name: columns[name].to_numpy() for name in columns}
     column, row = plan.grid.T
     qc = classify_tiles(measures, column, row, (plan.stride_um / 1000) ** 2)
+    # The last reason wins; the measures of an unreadable tile mean nothing.
     for reason, tiles in (*plan.flagged.items(), ("unreadable", unreadable)):
         qc[tiles] = reason
     columns.insert(0, "qc", qc)
+    # A tile that is left out must not count as out of domain.
     columns.loc[columns["qc"] != "ok", "domain_score"] = np.nan
     return columns
 
@@ -141,6 +145,7 @@ def _expression(
     """Return a function from a slice of tiles to their expression, NaN if a tile is left out."""
     good = (obs["qc"] == "ok").to_numpy()
     everything = slice(0, plan.n_tiles)
+    # All tiles at once, because neighbours may lie in different chunks.
     smoothed = predict.smooth(lambda: journal.codes(everything), plan.centres_um, good)
 
     def rows(tiles: slice) -> NDArray[np.float32]:

@@ -120,7 +120,7 @@ class Prediction:
 
         loaded = anndata.read_zarr(store_path(self.run_dir))
         loaded.X = self.matrix()
-        loaded.uns[UNS_KEY] = as_uns(self.record)
+        loaded.uns[UNS_KEY] = as_uns(self.record)  # in today's form, whichever version wrote it
         return loaded
 
 

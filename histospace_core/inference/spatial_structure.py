@@ -19,6 +19,7 @@ def spatial_structure(prediction: Prediction) -> pd.Series:
     genes = prediction.genes
     if not genes or not prediction.n_tiles:
         return pd.Series(np.nan, index=genes)
+    # A tile that is left out lacks every gene, so the first one tells.
     usable = np.flatnonzero(np.isfinite(prediction.gene(genes[0])))
     centres = prediction.centres[usable]
     step = max(1, _AT_ONCE // max(1, len(usable)))

@@ -121,6 +121,7 @@ def write_tables(
             file = partial_path(run_dir) / key
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.to_bytes())
+        # Before the store, whose name marks the run as finished.
         write_json(record_path(run_dir), as_json(record))
         move_into_place(partial_path(run_dir), store_path(run_dir))
 

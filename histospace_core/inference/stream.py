@@ -59,15 +59,17 @@ def stream_chunks(
     """
 
     def read(block: Block) -> BlockTiles:
+        # Quality is measured before, in the slide's own colours.
         return cut_block(slide, plan, block, views[1:]).recoloured(normalise)
 
     def encode(block: Block) -> Chunk:
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # OpenMP keeps this number per thread
         return _encoded([read(block)], predict)
 
     threads = torch.get_num_threads()
     blocks = [block for chunk in chunks for block in chunk]
     if predict.on_gpu:
+        # The cores that this process may use; a container may grant it fewer than there are.
         ready = in_order(read, blocks, max(threads, len(os.sched_getaffinity(0))))
         for chunk in chunks:
             yield _encoded(_take(chunk, ready, on_tiles), predict)
@@ -97,7 +99,7 @@ def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:
     views = [np.concatenate(parts) for parts in zip(*(b.views for b in blocks), strict=True)]
     codes, domain = predict.encode(*views)
     readable = np.concatenate([b.readable for b in blocks])
-    codes[~readable] = np.nan
+    codes[~readable] = np.nan  # white pixels stood in for them
     quality = pd.concat([pd.DataFrame(b.quality) for b in blocks], ignore_index=True)
     quality.insert(0, "readable", readable)
     quality["domain_score"] = np.where(readable, domain, np.nan).astype(np.float32)
