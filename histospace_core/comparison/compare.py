@@ -105,7 +105,7 @@ def compare_run(
     alignment, _ = registration(prediction, centres)
     alignment.require(placed_by_hand=placement is not None)
     common, match = map_to_panel(measured, prediction.genes, prediction.var["gene_id"].tolist())
-    truth = normalise(common, unit)
+    truth = normalise(common, unit)  # by the library size over all genes, which `common` keeps
     estimate, matched = _at_spots(prediction, common.var_names, centres, stride)
     if matched.sum() < MIN_SPOTS:
         raise MeasurementError(
@@ -176,7 +176,7 @@ def _overall(scores: ArrayScores, ceiling: NDArray[np.float64]) -> dict[str, Any
     return {
         "n_genes_scored": n_scored,
         **scores.overall,
-        "mean_profile_per_gene_pearson": 0.0,
+        "mean_profile_per_gene_pearson": 0.0,  # a constant prediction has r = 0
         "noise_ceiling": finite_mean(ceiling[scores.evaluable]),
         "share_of_genes_beating_mean": scores.beats_mean.sum() / n_scored if n_scored else None,
     }
@@ -186,9 +186,10 @@ def _at_spots(
     prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return predicted expression (spots, genes) at the spots, and which spots are covered."""
+    # a tile that failed quality control may be NaN
     good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
     weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
-    used = np.unique(weights.indices)
+    used = np.unique(weights.indices)  # only tiles that touch a spot are read from the store
     columns = prediction.var.index.get_indexer(genes)
     values = prediction.matrix(good[used])[:, columns]
     estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)

@@ -51,5 +51,6 @@ def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame)
             "note": NOT_MEASURED,
         }
     )
+    # pandas warns if concat has to reconcile columns of NaN
     rest = rest.reindex(columns=scored.columns).astype(scored.dtypes)
     return pd.concat([scored, rest], ignore_index=True)

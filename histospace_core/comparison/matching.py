@@ -33,6 +33,7 @@ def tile_weights(
         Share of the square that tiles cover, in [0, 1].
     """
     reach = max(side, stride)
+    # tiles that touch the square at a corner are this far from the spot
     near = cKDTree(centres).query_ball_point(spots, r=reach * np.sqrt(2))
     rows = np.repeat(np.arange(len(spots)), [len(n) for n in near])
     columns = np.array([i for n in near for i in n], dtype=np.intp)
@@ -40,7 +41,7 @@ def tile_weights(
     area = np.clip(1 - offset / reach, 0, 1).prod(1)
     weights = sparse.csr_matrix((area, (rows, columns)), shape=(len(spots), len(centres)))
     total = np.asarray(weights.sum(1)).ravel()
-    expected = max(1.0, (side / stride) ** 2)
+    expected = max(1.0, (side / stride) ** 2)  # overlapping tiles cover the square more than once
     scaled = sparse.diags(1 / np.maximum(total, 1e-12)) @ weights
     return sparse.csr_matrix(scaled), np.minimum(total / expected, 1.0)
 

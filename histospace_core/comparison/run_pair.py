@@ -18,7 +18,7 @@ from histospace_core.inference.prediction import Prediction
 
 MIN_TILES = 10
 """Two runs need at least this many tiles in common."""
-_GENES_AT_ONCE = 200
+_GENES_AT_ONCE = 200  # limits memory: all tiles of both runs are read for each block
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def _row_selector(rows: NDArray[np.bool_]) -> sparse.csr_matrix:
 
 
 def _predicted(run: Prediction) -> NDArray[np.bool_]:
+    # one gene is enough: a tile has values of all genes or of none
     return (run.obs["qc"] == "ok").to_numpy() & np.isfinite(run.columns(slice(0, 1))[:, 0])
 
 

@@ -74,6 +74,7 @@ def score_arrays(
         }
     )
     evaluable = genes["pearson"].notna().to_numpy()
+    # a constant gene has an error too, but is not evaluable in any score
     genes.loc[~evaluable] = np.nan
     if positions is not None:
         p = spatial_p_values(measured, predicted, positions)

@@ -83,6 +83,7 @@ def gene_sets(expression: Sequence[Matrix], centres: Sequence[NDArray[np.floatin
     variance = np.concatenate(list(expression)).var(0)
     autocorrelation = np.array([morans_i(x, c) for x, c in zip(expression, centres, strict=True)])
     known = np.isfinite(autocorrelation)
+    # not np.nanmean, which warns of a gene that varies in no section
     total = np.where(known, autocorrelation, 0).sum(0)
     n = known.sum(0)
     return GeneSets(
@@ -91,4 +92,5 @@ def gene_sets(expression: Sequence[Matrix], centres: Sequence[NDArray[np.floatin
 
 
 def _largest(values: NDArray[np.floating]) -> NDArray[np.intp]:
+    # stable, so that ties do not depend on the machine
     return np.sort(np.argsort(-values, kind="stable")[:SET_SIZE])

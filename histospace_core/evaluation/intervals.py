@@ -101,6 +101,7 @@ def coverage(intervals: Intervals, held: Sequence[HeldOut]) -> dict[str, float]:
     hits: dict[str, list[float]] = {}
     for h in held:
         width = intervals.of(h.genes)
+        # a gene that was not counted is stored as 0, which is no measurement
         scored = h.counted & np.isfinite(width)
         inside = np.abs(h.measured - h.predicted)[:, scored] <= width[scored]
         hits.setdefault(h.section, []).append(float(inside.mean()) if scored.any() else math.nan)
@@ -178,11 +179,13 @@ def _balanced_quantile(
     """
     valid = np.isfinite(residuals)
     member = owner == np.arange(n_groups)[:, None]
+    # spots with the gene, by group: panels differ between folds
     size = member.astype(np.float64) @ valid
     known = (size > 0).sum(0)
     weight = valid / np.maximum(size, 1)[owner]
     order = np.argsort(np.where(valid, residuals, np.inf), axis=0, kind="stable")
     total = np.cumsum(np.take_along_axis(weight, order, 0), axis=0)
+    # each group weighs 1, and so does the new one, whose residual is infinite
     needed = level * (known + 1 if guarantee else known)
     reached = total >= needed - 1e-9  # tolerance for the rounding of the cumulative sum
     at = np.take_along_axis(order, reached.argmax(0)[None], 0)[0]

@@ -73,6 +73,7 @@ def variance_ratio(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]:
     ratio of r^2 (regression to the mean). A higher ratio exaggerates the contrast; a ratio near 0
     gives a flat map.
     """
+    # exact, while rounding can give a constant gene a variance
     varies = np.ptp(measured, axis=0) > 0
     truth = np.where(varies, measured.var(0, dtype=np.float64), np.nan)
     return predicted.var(0, dtype=np.float64) / truth
@@ -123,11 +124,12 @@ def _resampled(
     n = len(measured)
     # how often each spot is drawn with replacement, as a weight
     weights = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n
-    x = measured - measured.mean(0)
+    x = measured - measured.mean(0)  # centred, or the subtractions below would cancel digits
     y = predicted - predicted.mean(0)
     mx, my = weights @ x, weights @ y
     cov = weights @ (x * y) - mx * my
     var = (weights @ x**2 - mx**2) * (weights @ y**2 - my**2)
+    # a draw in which a gene is constant counts as r = 0
     return np.where(var > _TINY, cov / np.sqrt(np.maximum(var, _TINY)), 0.0)
 
 
@@ -136,6 +138,7 @@ def _columns_pearson(measured: Matrix, predicted: Matrix) -> NDArray[np.float64]
     y = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
     norm_x, norm_y = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
     r = (x * y).sum(0) / np.maximum(norm_x * norm_y, _TINY)
+    # counts are constant exactly or not at all, a prediction only up to rounding
     return np.where(np.ptp(measured, axis=0) == 0, np.nan, np.where(_is_flat(predicted), 0.0, r))
 
 
@@ -143,4 +146,4 @@ def _is_flat(predicted: Matrix) -> NDArray[np.bool_]:
     """Find columns that are constant up to float32 rounding."""
     y = predicted.astype(np.float64) - predicted.mean(0, dtype=np.float64)
     size = np.maximum(np.abs(predicted).max(0), 1e-6)
-    return np.sqrt((y**2).mean(0)) <= 1e-6 * size
+    return np.sqrt((y**2).mean(0)) <= 1e-6 * size  # float32 resolves 1.2e-7 of a value

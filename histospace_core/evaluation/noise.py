@@ -45,7 +45,7 @@ def noise_ceiling(
     if library is not None:
         rest = np.maximum(library - np.asarray(whole.sum(1), dtype=np.float64).ravel(), 0)
         whole = sparse.csr_matrix(sparse.hstack([whole, sparse.csr_matrix(rest[:, None])]))
-    values = whole.data.astype(np.int64)
+    values = whole.data.astype(np.int64)  # a binomial draw needs whole numbers
     reliability = np.zeros(len(genes))
     for _ in range(n_repeats):
         half = rng.binomial(values, 0.5)

@@ -127,8 +127,8 @@ def compare_methods(
         signs = rng.choice([-1.0, 1.0], size=(n_permutations, len(part.blocks)))
         null = signs @ part.blocks
         flipped[:, columns] += null
-        n_scored[columns] += 1
-        overall += null.mean(1) / len(parts)
+        n_scored[columns] += 1  # sections differ in the genes that vary
+        overall += null.mean(1) / len(parts)  # genes, then sections, as in mean_a
     per_gene = np.nanmean(r, axis=1)
     difference = per_gene[0] - per_gene[1]
     of_section = np.nanmean(r, axis=2)
@@ -180,7 +180,7 @@ def block_side(difference: NDArray[np.float64], centres: NDArray[np.floating]) -
     centred = difference - difference.mean()
     power = (centred**2).mean()
     distance = squareform(pdist(centres)) / pitch(centres)
-    for lag in range(1, largest // 2 + 1):
+    for lag in range(1, largest // 2 + 1):  # a side is twice its lag
         pairs = (np.abs(distance - lag) <= 0.5).astype(np.float64)
         related = centred @ pairs @ centred / max(pairs.sum(), 1.0)
         if related < _UNRELATED * power:
@@ -194,7 +194,7 @@ def blocks_of(centres: NDArray[np.floating], side: int) -> NDArray[np.intp]:
     # half a pitch off the lattice, so that no spot lies on a border
     corner = centres.min(0) - step / 2
     cell = np.floor((centres - corner) / (side * step)).astype(np.intp)
-    return np.unique(cell, axis=0, return_inverse=True)[1].ravel()
+    return np.unique(cell, axis=0, return_inverse=True)[1].ravel()  # NumPy 2.0 gives a column
 
 
 def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int | None) -> _Part:
@@ -224,7 +224,7 @@ def _section(name: str, a: Sequence[HeldOut], b: Sequence[HeldOut], block: int |
     side_length = block or block_side(difference.mean(1), first.centres)
     label = blocks_of(first.centres, side_length)
     sums = np.zeros((label.max() + 1, len(genes)))
-    np.add.at(sums, label, difference)
+    np.add.at(sums, label, difference)  # `sums[label] +=` would add one spot per block
     return _Part(genes, scores[0], scores[1], sums)
 
 
@@ -252,10 +252,10 @@ def _columns(held: HeldOut, genes: list[str], values: Matrix) -> Matrix:
 
 def _standardise(values: Matrix) -> NDArray[np.float64]:
     centred = values.astype(np.float64) - values.mean(0, dtype=np.float64)
-    return centred / np.maximum(centred.std(0), 1e-12)
+    return centred / np.maximum(centred.std(0), 1e-12)  # 0 for a constant gene
 
 
 def _p_value(null: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return two-sided p-values; the observed labelling counts as a permutation, so none is 0."""
-    extreme = (np.abs(null) >= np.abs(observed) - 1e-12).sum(0)
+    extreme = (np.abs(null) >= np.abs(observed) - 1e-12).sum(0)  # ties count despite rounding
     return (1 + extreme) / (1 + len(null))

@@ -87,6 +87,7 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
         "rmse": rmse(x, y),
         "mean_profile_rmse": rmse(x, flat),
         **_ssim(held, sets),
+        # the median, since the ratio of a gene that barely varies is huge
         "variance_ratio": float(np.median(variance_ratio(x, y))),
         "n_genes_beating_mean": int(scores.beats_mean.sum()),
         "per_spot_pearson": scores.overall["per_spot_pearson"],
@@ -110,7 +111,7 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
 
 def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
     """Return the SSIM over both gene sets, of the prediction and of the mean profile."""
-    both = np.union1d(sets.hvg50, sets.svg50)
+    both = np.union1d(sets.hvg50, sets.svg50)  # SSIM is slow, and the sets share genes
     x = held.measured[:, both]
     flat = np.broadcast_to(held.mean_profile[both], x.shape)
     scores = {}
@@ -135,6 +136,7 @@ def _smoothed(held: HeldOut, sets: GeneSets, varies: NDArray[np.bool_]) -> dict[
 
 
 def _share(r: NDArray[np.float64], ceiling: NDArray[np.float64]) -> float | None:
+    # a ratio of means, because the ceiling of a single gene can be 0
     return float(r.mean() / ceiling.mean()) if len(r) and ceiling.mean() > 0 else None
 
 

@@ -31,7 +31,7 @@ def spatial_p_values(
     """
     r = per_gene_pearson(measured, predicted)
     n_effective = effective_sample_size(measured, predicted, positions, n_classes=n_classes)
-    dof = np.maximum(n_effective - 2, 1.0)
+    dof = np.maximum(n_effective - 2, 1.0)  # maps that are smooth throughout leave 0
     t = r * np.sqrt(dof / np.maximum(1 - r**2, 1e-12))
     return 2 * stats.t.sf(np.abs(t), dof)
 
@@ -46,14 +46,15 @@ def effective_sample_size(
     distance = squareform(pdist(positions))
     upper = np.quantile(distance, np.linspace(0, 1, n_classes + 1))
     total = np.full(x.shape[1], float(n))  # distance class 0: each spot paired with itself
-    for low, high in pairwise(upper):
+    for low, high in pairwise(upper):  # `> low` leaves out each spot paired with itself
         pairs = ((distance > low) & (distance <= high)).astype(np.float64)
         n_pairs = pairs.sum()
         if n_pairs:
+            # autocovariance of x times that of y, summed over the pairs of the class
             total += (x * (pairs @ x)).sum(0) * (y * (pairs @ y)).sum(0) / n_pairs
     # the estimate can leave the range that 1 to n independent spots give
     variance = np.clip(total / n**2, 1 / n, 1.0)
-    return 1 + 1 / variance
+    return 1 + 1 / variance  # with n independent spots, the variance of r is 1 / (n - 1)
 
 
 def q_values(p_values: NDArray[np.floating]) -> NDArray[np.float64]:

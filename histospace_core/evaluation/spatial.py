@@ -20,6 +20,7 @@ def pitch(centres: NDArray[np.floating]) -> float:
     """Return the distance of neighbouring spots: the median distance to the nearest one, px."""
     if len(centres) < 2:
         return float("nan")
+    # the median, since a spot beside gaps has no neighbour at one pitch
     return float(np.median(cKDTree(centres).query(centres, k=2)[0][:, 1]))
 
 
@@ -53,7 +54,7 @@ def morans_i(
     )
     z = values.astype(np.float64) - values.mean(0, dtype=np.float64)
     constant = np.ptp(values, axis=0) == 0
-    power = np.where(constant, 1.0, (z**2).sum(0))
+    power = np.where(constant, 1.0, (z**2).sum(0))  # avoids 0 / 0
     return np.where(constant, np.nan, (z * (weights @ z)).sum(0) / power)
 
 
@@ -80,7 +81,7 @@ def smooth_over_neighbours(
     distance, near = cKDTree(centres).query(
         centres, k=k + 1, distance_upper_bound=REACH * pitch(centres)
     )
-    found = np.isfinite(distance)
+    found = np.isfinite(distance)  # cKDTree sets missing neighbours to infinity
     rows = np.repeat(np.arange(n), found.sum(1))
     share = np.repeat(1 / found.sum(1), found.sum(1))
     weights = sparse.csr_array((share, (rows, near[found])), shape=(n, n))
@@ -101,7 +102,7 @@ def raster(centres: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.
         Cells with a spot within 0.75 pitch of their centre (half a cell's diagonal is 0.71).
     """
     step = pitch(centres)
-    if not step > 0:
+    if not step > 0:  # also true of NaN, the pitch of a single spot
         return np.zeros((1, 1), np.intp), np.ones((1, 1), bool)
     low, high = centres.min(0), centres.max(0)
     x, y = (low[i] + step * np.arange(round((high[i] - low[i]) / step) + 1) for i in (0, 1))
@@ -129,7 +130,7 @@ def map_ssim(
     scores = np.full(measured.shape[1], np.nan)
     if side < 3:
         return scores
-    window = min(_WINDOW, side - (side + 1) % 2)
+    window = min(_WINDOW, side - (side + 1) % 2)  # structural_similarity takes only odd windows
     for gene in np.flatnonzero(np.ptp(measured, axis=0) > 0):
         x = measured[nearest, gene].astype(np.float64)
         y = predicted[nearest, gene].astype(np.float64)

@@ -91,11 +91,12 @@ def _note(resampled: str, n: int) -> str:
 
 def _is_number(column: pd.Series) -> bool:
     known = column.dropna()
+    # a flag is not a score, although bool is a subclass of int
     return all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in known)
 
 
 def _none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None  # JSON has no NaN
 
 
 def _jsonable(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
