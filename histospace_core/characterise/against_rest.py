@@ -102,7 +102,7 @@ def against_rest(
     if "held_out_pearson" in table.var:
         held_out = table.var["held_out_pearson"].reindex(tested["gene"]).to_numpy(np.float64)
         tested.insert(tested.columns.get_loc("p_value"), "held_out_pearson", held_out)
-    error = np.sqrt(1 / n_inside + 1 / n_outside)
+    error = np.sqrt(1 / n_inside + 1 / n_outside)  # Student's t is Cohen's d divided by this
     t = np.abs(tested["effect_size"].to_numpy()) / error
     tested["naive_p_value"] = 2 * stats.t.sf(t, n_inside + n_outside - 2)
     return AgainstRest(tested, n_inside, n_outside, found.n_genes, found.n_tested)

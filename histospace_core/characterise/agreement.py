@@ -64,7 +64,7 @@ def agreement(
     for source in placements(centres, n_placements, seed):
         moved = np.where(source >= 0, domains[source], -1)
         both = (moved >= 0) & known
-        if len(set(classes[both])) > 1:
+        if len(set(classes[both])) > 1:  # a single class cannot agree or disagree
             control.append(adjusted_rand_score(classes[both], moved[both]))
             areas.append(_aurocs(moved[both], classes[both], names))
     ari = float(adjusted_rand_score(classes[known], domains[known]))
@@ -75,6 +75,7 @@ def agreement(
         "ari": ari,
         "ari_shuffled_mean": float(np.mean(control)) if control else float("nan"),
         "ari_shuffled_p95": float(np.quantile(control, 0.95)) if control else float("nan"),
+        # the map itself counts as a placement, so p is never 0
         "p_value": float((beaten + 1) / (len(control) + 1)),
         "auroc": _aurocs(domains[known], classes[known], names),
         "auroc_shuffled_mean": {name: float(shuffled[name]) for name in names},
@@ -95,6 +96,7 @@ def _aurocs(
             continue
         count = np.bincount(domains, weights=inside, minlength=len(size))
         score = (count / np.maximum(size, 1))[domains]
+        # the tiles of a domain tie and share a mean rank
         rank = stats.rankdata(score)[inside].sum()
-        found[name] = float((rank - n * (n + 1) / 2) / (n * m))
+        found[name] = float((rank - n * (n + 1) / 2) / (n * m))  # AUROC from Mann-Whitney's U
     return found

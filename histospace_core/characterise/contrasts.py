@@ -12,7 +12,7 @@ from histospace_core.characterise.placements import MIN_SHARE_ON_TISSUE, placeme
 
 _TOGETHER = 8
 """Placements processed at once; memory grows as tiles x regions x this."""
-_BLOCK = 8192
+_BLOCK = 8192  # tiles at once: the squares of a whole slide would double the memory
 
 
 class Side(NamedTuple):
@@ -37,6 +37,7 @@ class Moments:
         chosen = list(regions)
         size = int(self.sizes[chosen].sum())
         mean = self.sums[chosen].sum(0) / max(size, 1)
+        # the sums are centred, so this subtraction keeps its digits
         variance = self.squares[chosen].sum(0) / max(size, 1) - mean**2
         return Side(size, mean + self.centre, np.maximum(variance, 0.0))
 
@@ -114,6 +115,7 @@ def null_error(
     means = [(side / np.maximum(side.sum(0), 1)).T @ centred for side in sides]
     squares, counted = np.zeros(means[0].shape), np.zeros(len(tested))
     drawn = placements(centres, number, seed)
+    # ends at the first empty list
     for together in iter(lambda: list(islice(drawn, _TOGETHER)), []):
         placed = [np.where(source >= 0, labels[source], -1) for source in together]
         weights = np.concatenate([contrasts(p, tested, other) for p in placed], axis=1)
@@ -122,6 +124,7 @@ def null_error(
         for shared, mean in zip(overlap, means, strict=True):
             left -= shared[:, :, None] * mean
         lengths = _by_region((weights**2).sum(0), len(tested))
+        # own weights only where the placement lies, since part of it may be off the tissue
         lengths = lengths * _diagonal((weights != 0).astype(np.float32), own**2)
         cosine = _diagonal(weights, own) / np.sqrt(np.maximum(lengths, 1e-30))
         on_tissue = np.minimum(
@@ -133,6 +136,7 @@ def null_error(
         # Removing the overlap has already scaled the squares by the share; weigh only the divisor.
         squares += ((share > 0)[:, :, None] * left.astype(np.float64) ** 2).sum(0)
         counted += share.sum(0)
+    # without a valid placement the error is unknown, not 0
     counted = np.where(counted > 0, counted, np.nan)
     return np.sqrt(squares / counted[:, None]), counted
 

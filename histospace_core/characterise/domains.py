@@ -109,6 +109,7 @@ def find_domains(
             f"Only {known.sum()} tiles have expression; domains need at least {MINIMUM_TILES}."
         )
     centres = np.asarray(table.obsm["spatial"], dtype=np.float64)[known]
+    # a mask of all tiles would still copy the matrix
     scores = components(expression if known.all() else expression[known])
     if scores.shape[1] == 0:
         raise MeasurementError("No gene varies between tiles, so no domains can be found.")
@@ -137,7 +138,7 @@ def leiden(graph: Graph, resolution: float, seed: int, iterations: int = _ITERAT
     ordered = sparse.csr_array(graph)
     ordered.sort_indices()
     _, community = graspologic_native.leiden_csr(
-        ordered.indptr.astype(np.int64),
+        ordered.indptr.astype(np.int64),  # the native function converts no types
         ordered.indices.astype(np.int32),
         ordered.data.astype(np.float64),
         ordered.shape[0],
@@ -173,6 +174,7 @@ def _levels(
 def _choose(labels: NDArray[np.intp], stability: NDArray[np.float64]) -> int:
     """Return the index of the level to show first."""
     score = np.nan_to_num(stability)
+    # numbers begin at 0, so these have at least three domains
     several = np.where(labels.max(0) >= 2, score, 0.0)
     return int((several if several.max() >= _STABLE else score).argmax())
 
@@ -211,6 +213,7 @@ def _agreement(
         indices.append(adjusted_rand_score(labels[drawn], again))
         table = np.zeros((again.max() + 1, labels.max() + 1))
         np.add.at(table, (again, labels[drawn]), 1)
+        # numbers differ between clusterings: match each domain to the one it overlaps most
         stayed[drawn] += table.argmax(1)[again] == labels[drawn]
         seen[drawn] += 1
     share = np.divide(stayed, seen, out=np.full(len(labels), np.nan), where=seen > 0)

@@ -24,6 +24,7 @@ def log_expression(table: AnnData) -> tuple[NDArray[np.floating], NDArray[np.str
         return values, table.var_names.to_numpy(dtype=str)
     found = np.asarray((table.X > 0).mean(axis=0)).ravel() >= MIN_SHARE_OF_SPOTS
     genes = table.var_names[found].to_numpy(dtype=str)
+    # the library size remains that of all genes
     return normalise(table[:, found], "log1p_cp10k"), genes
 
 
@@ -41,10 +42,12 @@ def variable_genes(expression: NDArray[np.floating], number: int = 2000) -> NDAr
     """
     if expression.shape[1] <= number:
         return np.arange(expression.shape[1])
+    # the published dispersion is that of CP10k, not of its logarithm
     linear = np.expm1(expression.astype(np.float64))
     mean, variance = linear.mean(0), linear.var(0)
     dispersion = pd.Series(np.log(np.maximum(variance, 1e-12) / np.maximum(mean, 1e-12)))
     bins = dispersion.groupby(pd.cut(np.log1p(mean), _BINS, labels=False))
+    # a bin with one gene, or with equal ones, has no spread
     spread = bins.transform("std").fillna(1.0).replace(0.0, 1.0)
     score = ((dispersion - bins.transform("mean")) / spread).to_numpy()
     return np.sort(np.argsort(-score, kind="stable")[:number])

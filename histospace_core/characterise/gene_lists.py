@@ -8,6 +8,7 @@ from histospace_core.errors import MeasurementError
 
 LARGEST_LIST = 2**20
 """Bytes; far more than the names of all genes of a genome take."""
+# in order of preference: symbols before ids
 _GENE_COLUMNS = ("gene", "genes", "symbol", "gene_symbol", "gene_name", "hgnc_symbol", "gene_id",
           "ensembl_id", "ensembl")  # fmt: skip
 _SEPARATORS = ",;\t"
@@ -38,7 +39,7 @@ def read_gene_lists(name: str, content: bytes) -> list[Signature]:
     if len(content) > LARGEST_LIST:
         raise MeasurementError(f"{name}: larger than 1 MB; choose a list of genes.")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")  # Excel writes a byte order mark
     except UnicodeDecodeError as error:
         raise MeasurementError(
             f"{name}: not UTF-8 text; save the list of genes as plain text or CSV."
@@ -46,7 +47,7 @@ def read_gene_lists(name: str, content: bytes) -> list[Signature]:
     stem, _, kind = name.rpartition(".")
     if kind.lower() == "gmt":
         return parse_gmt(name, content)
-    if "\0" in text:
+    if "\0" in text:  # NUL is valid UTF-8, but only binary files hold it
         raise MeasurementError(f"{name}: not plain text; save the list of genes as text or CSV.")
     found = _gene_column(text) if kind.lower() == "csv" else _separated_names(text)
     genes = tuple(dict.fromkeys(found))

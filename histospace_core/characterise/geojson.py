@@ -70,7 +70,7 @@ def classified(name: str, colour: str) -> dict[str, Any]:
 def squares(centres: NDArray[np.floating], side: float) -> list[list[list[float]]]:
     """Return closed square rings (n, 5, 2) around `centres` (n, 2), in level-0 px."""
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * side / 2
-    return np.round(centres[:, None] + corners, 2).tolist()
+    return np.round(centres[:, None] + corners, 2).tolist()  # more digits only make the file longer
 
 
 def feature_collection(features: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -142,7 +142,7 @@ def read_annotations(
         raise RegionError(f"{file}: is empty; export the annotations from QuPath again.")
     try:
         content = json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise RegionError(f"{file}: is not GeoJSON; export it from QuPath again.") from error
     found: dict[str, list[shapely.Polygon]] = {}
     colours: dict[str, str] = {}
@@ -151,7 +151,7 @@ def read_annotations(
         for feature in _features(content):
             properties = feature.get("properties") or {}
             kind = properties.get("objectType", properties.get("object_type", "annotation"))
-            geometry = feature.get("geometry") or {"type": "Point"}
+            geometry = feature.get("geometry") or {"type": "Point"}  # GeoJSON allows null
             if kind != "annotation":
                 seen["detections"] += 1
             elif geometry.get("type") in _NO_AREA:
@@ -197,7 +197,7 @@ def _colour(properties: dict[str, Any]) -> str:
     for holder in (properties.get("classification") or {}, properties):
         colour = holder.get("color")
         if isinstance(holder.get("colorRGB"), int):
-            colour = (holder["colorRGB"] & 0xFFFFFF).to_bytes(3)
+            colour = (holder["colorRGB"] & 0xFFFFFF).to_bytes(3)  # signed ARGB, without its alpha
         if colour is not None and len(colour) == 3:
             return "#" + bytes(colour).hex()
     return ""

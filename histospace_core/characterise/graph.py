@@ -12,7 +12,7 @@ from histospace_core.evaluation.spatial import REACH, pitch
 Graph: TypeAlias = sparse.csr_array
 """Symmetric weights between tiles, (n, n), with an empty diagonal."""
 
-_BLOCK = 8192
+_BLOCK = 8192  # tiles at once: centring all of them would copy the matrix
 _EXACT = 20_000
 """Up to this many tiles, the nearest neighbours in expression are exact. Above it, each may be up
 to twice as far away as the true one, which changes a graph of many such edges little."""
@@ -57,12 +57,13 @@ def components(expression: NDArray[np.floating], n_components: int = 30) -> NDAr
     n = len(expression)
     n_genes = expression.shape[1]
     mean = expression.mean(0, dtype=np.float64)
-    covariance = np.zeros((n_genes, n_genes))
+    covariance = np.zeros((n_genes, n_genes))  # its size does not depend on the slide
     for start in range(0, n, _BLOCK):
         block = expression[start : start + _BLOCK] - mean
         covariance += block.T @ block
-    k = min(n_components, n_genes, n - 1)
+    k = min(n_components, n_genes, n - 1)  # n centred tiles span n - 1 dimensions
     power, axes = linalg.eigh(covariance / n, subset_by_index=(n_genes - k, n_genes - 1))
+    # eigh sorts ascending
     axes = axes[:, ::-1][:, power[::-1] > 1e-9 * max(np.trace(covariance) / n, 1e-300)]
     # The sign of an eigenvector is arbitrary: fix it, so that results are reproducible.
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
@@ -108,8 +109,8 @@ def joint_graph(
     degree = max(neighbours.sum() / max(len(scores), 1), 1.0)
     graph = (
         expression_neighbours(scores, n_neighbours)
-        + 0.5 * expression_neighbours(smoothed, n_neighbours)
-        + similarity / degree
+        + 0.5 * expression_neighbours(smoothed, n_neighbours)  # chosen on mouse olfactory bulb
+        + similarity / degree  # a tile's edges weigh about 1 in all, as in the other graphs
     )
     return sparse.csr_array(graph)
 
@@ -126,6 +127,7 @@ def expression_neighbours(scores: NDArray[np.float64], k: int) -> Graph:
     eps = 0.0 if n <= _EXACT else 1.0
     distance, near = cKDTree(scores).query(scores, k=k + 1, eps=eps)
     rows = np.repeat(np.arange(n), k + 1)
+    # by index: of tiles that coincide, the tile itself need not be first
     other = rows != near.ravel()
     beyond = np.where(other.reshape(near.shape), distance, np.inf)
     beyond -= beyond.min(1, keepdims=True)

@@ -97,7 +97,7 @@ def describe_level(
     spots = labels_at_spots(measured.spots.obsm["spatial"], centres, labels, measured.stride)
     try:
         held = against_measured(measured.spots, measured.domains, spots, markers, seed=seed)
-    except MeasurementError as error:
+    except MeasurementError as error:  # another level may still have enough spots in each domain
         return Level(names, markers, {"note": str(error)})
     facts = {"n_measured_domains": held.n_measured_domains, **held.agreement}
     effects = [{**row, "region": names[int(row["region"])]} for row in held.effects]
@@ -113,6 +113,7 @@ def domain_names(labels: NDArray[np.intp], scored: SignatureScores) -> list[str]
     """
     known = np.isfinite(scored.scores).any(0)
     if "held_out_ci_low" in scored.table:
+        # negated, so that an unknown interval (NaN) excludes nothing
         known &= ~(scored.table["held_out_ci_low"].to_numpy(np.float64) <= 0)
     names = []
     for domain in range(int(labels.max()) + 1):

@@ -102,9 +102,11 @@ def find_markers(
     other = _other(versus, names, small)
     tested = [int(r) for r in np.flatnonzero(~small) if r != other]
     everywhere = np.isfinite(expression).all(1)
+    # tiles without a region stay: placements move regions onto them too
     labels, expression = np.where(known, labels, -1)[everywhere], expression[everywhere]
     centres = np.asarray(table.obsm["spatial"], dtype=np.float64)[everywhere]
     mean = expression.mean(0, dtype=np.float64)
+    # centred, so that float32 sums keep their digits
     centred = expression.astype(np.float32) - mean.astype(np.float32)
     sums = moments(centred, labels, len(names), mean)
     difference = contrasts(labels, tested, other).T @ centred

@@ -20,7 +20,7 @@ from histospace_core.errors import MeasurementError
 from histospace_core.evaluation.metrics import per_gene_pearson
 from histospace_core.evaluation.significance import spatial_p_values
 
-_REACH = 0.75
+_REACH = 0.75  # the corner of a tile is 0.71 strides from its centre
 """A spot belongs to the tile whose centre is nearest, within this many strides."""
 
 
@@ -113,6 +113,7 @@ def against_measured(
     measured = found.labels[:, level]
     names = np.where(measured >= 0, measured.astype(str), "")
     scores = agreement(labels, names, centres, n_placements=n_placements, seed=seed)
+    # whether a gene is reliable concerns its prediction, not its measurement
     table = find_markers(
         _table(spots, "measured"), labels, reliable_only=False, n_placements=n_placements, seed=seed
     ).table
@@ -156,6 +157,7 @@ def signatures_at_spots(
 
 
 def _table(spots: AnnData, layer: str) -> AnnData:
+    # without obs: its total_counts would mark the layer as raw counts
     return AnnData(
         np.asarray(spots.layers[layer]),
         var=spots.var.copy(),
@@ -188,6 +190,7 @@ def _effects(
 
     r = correlations(labels)
     moved = [np.where(s >= 0, labels[s], -1) for s in placements(centres, n_placements, seed)]
+    # reshaped, so that it has two axes when there is no placement
     control = np.array([correlations(placed) for placed in moved]).reshape(-1, len(regions))
     return [
         {
@@ -196,6 +199,7 @@ def _effects(
             "pearson": float(r[i]),
             "pearson_shuffled_mean": float(np.mean(control[:, i])),
             "pearson_shuffled_p95": float(np.quantile(control[:, i], 0.95)),
+            # one-sided: a negative correlation is no agreement
             "p_value": float(((control[:, i] >= r[i]).sum() + 1) / (len(control) + 1)),
         }
         for i, region in enumerate(regions)

@@ -37,7 +37,7 @@ def placements(
     grid = np.where(covered, nearest, -1)
     step = pitch(centres)
     low = centres.min(0)
-    size = np.array(grid.shape[::-1])
+    size = np.array(grid.shape[::-1])  # columns, rows: in the order x, y
     middle = (size - 1) / 2
     cells = (centres - low) / step
     found = 0

@@ -74,7 +74,7 @@ class Region:
     def area(self) -> Polygon | MultiPolygon:
         """The union of the polygons."""
         union = shapely.union_all(self.polygons)
-        shapely.prepare(union)
+        shapely.prepare(union)  # for `contains`, which tests every tile of a slide
         return union
 
     @property
@@ -84,6 +84,7 @@ class Region:
 
     def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return whether each point (n, 2) lies inside or on the edge; a hole is outside."""
+        # not contains_xy, which is false on the edge
         return shapely.intersects_xy(self.area, *points.T)
 
     def signed_distance(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -103,7 +104,7 @@ def polygon_of(rings: Sequence[ArrayLike]) -> Polygon:
         A ring is not a list of points, or a coordinate is not finite.
     """
     closed = [_closed(ring) for ring in rings]
-    if any(len(ring) < 4 for ring in closed):
+    if any(len(ring) < 4 for ring in closed):  # a closed triangle has four points
         return Polygon()
     return Polygon(closed[0], closed[1:])
 

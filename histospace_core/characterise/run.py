@@ -112,7 +112,7 @@ def characterise_run(
     MeasurementError
         A file cannot be used, or the run has too few tiles or genes.
     """
-    lists = read_gmt(signatures) if signatures else read_gmt()
+    lists = read_gmt(signatures) if signatures else read_gmt()  # a bad file fails before the work
     regions = read_regions(annotations) if annotations else None
     prediction = open_prediction(run_dir)
     compared = _comparison(comparison, prediction) if comparison else None

@@ -66,10 +66,13 @@ def held_out_signatures(
     ]
     rows = []
     for number, signature in enumerate(signatures):
+        # so that a score does not depend on which other lists are scored
         rng = np.random.default_rng([seed, number])
         scores = [_patient(signature, *patient, rng) for patient in scored]
+        # reshaped, so that it has two axes when no patient has a score
         valid = np.array([score for score in scores if score is not None]).reshape(-1, 6)
         mean = valid[:, 1:].mean(0) if len(valid) else np.full(5, np.nan)
+        # the largest number of genes, since the panel differs between folds
         rows.append((signature.name, int(valid[:, 0].max(initial=0)), *mean))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

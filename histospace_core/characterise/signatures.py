@@ -64,7 +64,7 @@ def read_gmt(path: Path = HUMAN_GMT) -> list[Signature]:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+            content = file.read(LARGEST_FILE + 1)  # one byte more, for `parse_gmt` to refuse
     except OSError as error:
         raise MeasurementError(f"cannot be read ({error.strerror}).", path=path) from error
     return parse_gmt(path.name, content)
@@ -142,6 +142,7 @@ def score_signatures(
     reliable = _column(table, names, "reliable")
     rows = []
     for number, signature in enumerate(signatures):
+        # two former names of one gene must not count twice
         current = dict.fromkeys(current_symbols(signature.genes, species))
         known = [column[gene] for gene in current if gene in column]
         used = [i for i in known if usable[i]]
