@@ -134,6 +134,7 @@ def on_mask(
 ) -> NDArray[np.bool_]:
     """Return whether each spot centre lies on a mask, (n,); arguments as for `check_alignment`."""
     columns, rows = np.floor(centres / downsample).astype(np.int64).T
+    # a negative index would wrap around
     inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
     inside[inside] = mask[rows[inside], columns[inside]]
     return inside
@@ -151,6 +152,7 @@ def _judge(
     figures = f"{given:.0%} of the spots lie on tissue"
     if outside:
         figures += f", {outside:.0%} outside the image"
+    # an orientation that misses the tissue itself is no remedy
     if others[best] >= max(given + MARGIN, MIN_ON_TISSUE):
         remedy = "correct the orientation of the positions or of the image"
         if (centres.max(axis=0) < 0.5 * np.asarray(size)).all():

@@ -33,6 +33,7 @@ def unpack(path: Path, folder: Path) -> None:
             for member in members:
                 if not member.is_dir():
                     left -= _extract(archive, member, folder, left, path)
+    # NotImplementedError: a compression that zipfile does not know
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise MeasurementError(
             "the zip is damaged or of an unknown kind", path=path, remedy="zip the folder again"
@@ -58,6 +59,7 @@ def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
         )
     for member in members:
         _refuse_path(source, member.filename)
+        # the upper half is the Unix mode, 0 in a zip made on Windows
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise MeasurementError(
@@ -66,6 +68,7 @@ def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
                 remedy="zip the files themselves",
             )
     size = sum(member.file_size for member in members)
+    # a tiny zip may exceed the ratio without harm
     if size > MAX_BYTES or size > MAX_RATIO * max(packed, CHUNK):
         raise MeasurementError(
             f"the zip unpacks to {size / 2**20:,.0f} MB, more than one section can have",
@@ -75,7 +78,7 @@ def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
 
 
 def _refuse_path(source: Path, name: str) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(name.replace("\\", "/"))  # some Windows programs write backslashes
     drive = path.parts[0].endswith(":") if path.parts else False
     if path.is_absolute() or drive or ".." in path.parts or "\0" in name or len(name) > 1024:
         raise MeasurementError(
@@ -91,6 +94,7 @@ def _extract(
     target = folder.joinpath(*PurePosixPath(member.filename.replace("\\", "/")).parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
+    # x: a member that occurs twice must not overwrite the first
     with archive.open(member) as packed, target.open("xb") as out:
         while chunk := packed.read(CHUNK):
             written += len(chunk)

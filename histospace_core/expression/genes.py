@@ -15,6 +15,7 @@ NO_ID = ""
 UNKNOWN = "unknown"
 SPECIES = {"human": "ENSG", "mouse": "ENSMUSG"}
 REFERENCE = SHIPPED / "data" / "genes"
+# _PAR_Y: GENCODE's mark of the Y copy of a gene on both X and Y
 ENSEMBL = re.compile(r"^(ENS[A-Z]*G\d{11})(\.\d+)?(_PAR_Y)?$")
 
 
@@ -53,7 +54,7 @@ def load_gene_table(species: str, folder: Path = REFERENCE) -> GeneTable:
 def _read_table(species: str, folder: Path) -> GeneTable:
     path = folder / f"{species}.csv.gz"
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # an empty cell is ""
         ids = dict(zip(table["symbol"], table["ensembl"], strict=True))
         previous, aliases = table["previous"], table["aliases"]
     except (OSError, EOFError, KeyError, ValueError) as error:
@@ -98,6 +99,7 @@ def guess_species(names: Sequence[str], folder: Path = REFERENCE) -> str:
 
     def explained(species: str) -> int:
         ids = load_gene_table(species, folder).ids
+        # with a digit: chicken ids begin with ENSGALG
         prefix = re.compile(rf"^{SPECIES[species]}\d")
         return sum(name in ids or bool(prefix.match(name)) for name in names)
 

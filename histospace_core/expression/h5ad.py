@@ -18,6 +18,7 @@ from histospace_core.expression.hdf5 import open_hdf5
 
 ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl")
 SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol")
+# in this order, because X is normalised in most files
 SOURCES = (("layers/counts", "var"), ("X", "var"), ("raw/X", "raw/var"))
 
 
@@ -46,6 +47,7 @@ def read_h5ad(path: Path) -> RawCounts:
     notes: list[str] = []
     under = np.ones(len(obs), dtype=bool)
     if "in_tissue" in obs:
+        # files hold it as number, boolean or category
         under = obs["in_tissue"].astype(str).isin(["1", "1.0", "True"]).to_numpy()
         if not under.all():
             notes.append(f"{(~under).sum()} spots are not under tissue and were left out.")
@@ -63,7 +65,7 @@ def read_h5ad(path: Path) -> RawCounts:
 
 
 def _frame(file: h5py.File, key: str, source: Path) -> pd.DataFrame:
-    frame = read_elem(file[key])
+    frame = read_elem(file[key])  # anndata.read_h5ad would load the whole file
     if not isinstance(frame, pd.DataFrame) or frame.index.empty:
         raise MeasurementError(f"{key} is empty or is not a table.", path=source)
     return frame

@@ -30,10 +30,11 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         inside the `with` block fails.
     """
     try:
+        # a lock fails on some network file systems
         with h5py.File(path, "r", locking=False) as file:
             _inspect(file, path)
             yield file
-    except (MeasurementError, MemoryError):
+    except (MeasurementError, MemoryError):  # lack of memory is not damage; the sandbox reports it
         raise
     except Exception as error:  # h5py and anndata raise whatever a hostile file provokes
         raise MeasurementError(
@@ -61,6 +62,7 @@ def _inspect(file: h5py.File, path: Path) -> None:
                     path=path,
                     remedy="save the data inside the file",
                 )
+            # an empty dataset has no shape
             declared += item.size * item.dtype.itemsize if item.shape is not None else 0
             if declared > allowed:
                 raise MeasurementError(
@@ -72,6 +74,7 @@ def _inspect(file: h5py.File, path: Path) -> None:
 
 def _walk(file: h5py.File, source: Path) -> Iterator[tuple[str, h5py.HLObject]]:
     """Yield every object once; refuse all but hard links."""
+    # not visititems, which passes over links without a word
     groups: list[h5py.Group] = [file]
     seen: set[int] = set()
     while groups:

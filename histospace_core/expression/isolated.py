@@ -66,6 +66,7 @@ def read_into(kind: str, path: str, folder: str) -> None:
 
 
 def _save(raw: RawCounts, folder: Path) -> None:
+    # read back at once, so compression would only take time
     sparse.save_npz(folder / "counts.npz", raw.counts, compressed=False)
     np.save(folder / "centres.npy", raw.centres, allow_pickle=False)
     rest = {k: v for k, v in asdict(raw).items() if k not in ("counts", "centres", "source")}
@@ -78,6 +79,7 @@ def _load(folder: Path) -> RawCounts:
     return RawCounts(
         source=Path(rest.pop("source")),
         counts=sparse.csr_matrix(sparse.load_npz(folder / "counts.npz")),
+        # no pickle: a hostile file may control the child
         centres=np.load(folder / "centres.npy", allow_pickle=False),
         **rest,
     )

@@ -15,6 +15,7 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 
+# positions that were floats in another program end in .0
 SPOT_ID = re.compile(r"^(\d+)(?:\.0)?[x_](\d+)(?:\.0)?$")
 NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 SPOT_COLUMNS = ["x", "y", "new_x", "new_y", "pixel_x", "pixel_y", "selected"]
@@ -97,6 +98,7 @@ def _parse_table(handle: IO[str], source: Path) -> tuple[list[str], list[str], s
     separator = "," if comma else "\t"
     columns = [cell.strip().strip('"') for cell in header.rstrip("\r\n").split(separator)]
     names: list[str] = []
+    # sparse row by row, because the dense table may not fit in memory
     indices, values, indptr, size = [], [], [0], len(header)
     while line := _line(handle, source):
         line = line.rstrip("\r\n")
@@ -145,7 +147,7 @@ def read_spots(path: Path) -> pd.DataFrame:
     """
     try:
         with _open_text(path) as handle:
-            text = handle.read(LONGEST_LINE)
+            text = handle.read(LONGEST_LINE)  # a small gzip can expand a thousandfold
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise MeasurementError(f"the file cannot be read ({_reason(error)}).", path=path) from error
     table = _spot_table(text, path)
@@ -214,14 +216,14 @@ def _are_spots(names: list[str]) -> bool:
 
 def _open_text(path: Path) -> IO[str]:
     with path.open("rb") as handle:
-        packed = handle.read(2) == b"\x1f\x8b"
+        packed = handle.read(2) == b"\x1f\x8b"  # the content decides, not the name
     if packed:
         return gzip.open(path, "rt", encoding="utf-8-sig", newline=None)
     return path.open(encoding="utf-8-sig")
 
 
 def _line(handle: IO[str], source: Path) -> str:
-    line = handle.readline(LONGEST_LINE)
+    line = handle.readline(LONGEST_LINE)  # without a limit, a file without line ends is read whole
     if len(line) == LONGEST_LINE:
         raise MeasurementError(
             "a line has over 64 million characters, so this is not an ST table.", path=source

@@ -9,7 +9,7 @@ from histospace_core.expression.assemble import RawCounts, assemble
 from histospace_core.expression.isolated import read_isolated
 from histospace_core.expression.legacy import read_legacy
 
-MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}
+MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}  # PK 5 6: an empty zip
 
 
 def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
@@ -37,6 +37,7 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
         raise MeasurementError("there is no such file or folder.", path=path)
     kind = _kind(path)
     if kind == "table":
+        # text cannot crash its reader, so it needs no child process
         return assemble(_read_table(path, spots))
     if spots is not None:
         raise MeasurementError(

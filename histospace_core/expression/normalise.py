@@ -77,9 +77,10 @@ def normalise(
     if isinstance(counts, AnnData) and "total_counts" in counts.obs:
         totals = counts.obs["total_counts"].to_numpy(dtype=np.float64)
     else:
+        # before genes are dropped
         totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
     if genes is not None:
-        matrix = matrix[:, _columns(counts, genes)]
+        matrix = matrix[:, _columns(counts, genes)]  # before it becomes dense
     dense = sparse.csr_matrix(matrix).toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     transform = NORMALISATIONS[how][1]
     return transform(dense.astype(np.float64), totals[:, None]).astype(np.float32)

@@ -98,6 +98,7 @@ def _match(
 ) -> dict[str, tuple[int, str]]:
     """Return panel gene -> (measured column, how); each column is used once."""
     names = adata.var_names.astype(str).tolist()
+    # `read_measured` has already reconciled the names
     known = adata.var if {"gene", "gene_id"} <= set(adata.var) else reconcile_genes(names)
     measured = {
         "name": names,
@@ -106,6 +107,7 @@ def _match(
     }
     columns: dict[str, tuple[int, str]] = {}
     used: set[int] = set()
+    # all genes by one kind of name first, so that no alias takes the column of a namesake
     for how, wanted in {"name": genes, **keys}.items():
         column_of = {key: i for i, key in enumerate(measured[how]) if key != NO_ID}
         for gene, key in zip(genes, wanted, strict=True):

@@ -63,6 +63,7 @@ class Placement:
         mpp : float
             Pixel size, um/px.
         """
+        # three points determine the affine map
         origin, right, down = orient(np.array([[0.0, 0], [1, 0], [0, 1]]), self.orientation, size)
         flip = np.column_stack([right - origin, down - origin])
         oriented = centres @ flip.T + origin

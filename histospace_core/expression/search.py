@@ -74,6 +74,7 @@ class GeneFinder:
         self._by_symbol = {
             table.symbols.get(i, gene): gene for gene, i in zip(genes, gene_ids, strict=True)
         }
+        # reversed, so that the first of two genes that differ only in case wins
         self._by_folded = {gene.casefold(): gene for gene in reversed(genes)}
         others: dict[str, list[str]] = defaultdict(list)
         for names in (table.aliases, table.previous):
@@ -115,6 +116,7 @@ class GeneFinder:
         """Return the model's gene of a name, and whether any gene has this name."""
         if gene := self._by_folded.get(name.casefold()):
             return gene, True
+        # human symbols are in capitals, mouse symbols capitalised
         for spelling in dict.fromkeys((name, name.upper(), name.capitalize())):
             row = reconcile_genes([spelling], self._species, self._folder).iloc[0]
             known = row.gene or (ENSEMBL.match(strip_version(spelling)) and row.gene_id)

@@ -127,6 +127,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_counts(folder: Path, source: Path) -> Matrix:
     for matrix in MATRICES:
+        # the public files of 10x begin with the name of the section
         file = _find(folder, (f"{matrix}.h5", f"*{matrix}.h5"))
         if file is not None:
             return read_10x_h5(file)
@@ -142,7 +143,7 @@ def _read_counts(folder: Path, source: Path) -> Matrix:
 
 def _spot_diameter(folder: Path) -> float | None:
     path = _find(folder, ("scalefactors_json.json",))
-    if path is None or path.stat().st_size > 2**20:
+    if path is None or path.stat().st_size > 2**20:  # a real one has a few hundred bytes
         return None
     try:
         return float(json.loads(path.read_text())["spot_diameter_fullres"])
@@ -154,6 +155,7 @@ def _find(folder: Path, names: tuple[str, ...]) -> Path | None:
     """Return the shallowest file of one of these names, or None."""
     for depth in range(DEPTH):
         for name in names:
+            # the order of glob depends on the file system
             found = sorted(p for p in folder.glob("*/" * depth + name) if p.is_file())
             if found:
                 return found[0]

@@ -36,13 +36,14 @@ def read_10x_h5(path: Path) -> Matrix:
         # stored as CSC of genes x barcodes, which is CSR of barcodes x genes
         parts = (group["data"][()], group["indices"][()], group["indptr"][()])
         counts = sparse.csr_matrix(parts, shape=shape, dtype=np.float64)
-        counts.check_format(full_check=True)
+        counts.check_format(full_check=True)  # damaged indices would read outside the arrays
         if len(names) != len(ids) or (kinds is not None and len(kinds) != len(ids)):
-            raise ValueError("features of different lengths")
+            raise ValueError("features of different lengths")  # `open_hdf5` translates it
     return _genes_only(counts, barcodes, ids, names, kinds)
 
 
 def _only_group(file: h5py.File, source: Path) -> h5py.Group:
+    # Cell Ranger 2 names the group after the genome
     groups = [item for item in file.values() if isinstance(item, h5py.Group)]
     if len(groups) != 1 or "barcodes" not in groups[0]:
         raise MeasurementError("not a 10x count matrix (it has no group `matrix`).", path=source)
@@ -65,7 +66,7 @@ def read_10x_mtx(path: Path) -> Matrix:
         features = _tsv(path.parent, "features.tsv.gz", "features.tsv", "genes.tsv")
         barcodes = _tsv(path.parent, "barcodes.tsv.gz", "barcodes.tsv")[0].tolist()
         _refuse_header(path, (len(features), len(barcodes)))
-        counts = sparse.csr_matrix(mmread(path)).T.tocsr()
+        counts = sparse.csr_matrix(mmread(path)).T.tocsr()  # 10x writes genes x barcodes
     except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise MeasurementError(
             f"the matrix folder is damaged or incomplete ({str(error).splitlines()[0][:120]})",
@@ -81,13 +82,14 @@ def _tsv(folder: Path, *names: str) -> pd.DataFrame:
     path = next((folder / name for name in names if (folder / name).is_file()), None)
     if path is None:
         raise ValueError(f"{names[0]} is missing")
+    # a name such as NA is text, not a missing value
     return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)
 
 
 def _refuse_header(path: Path, shape: tuple[int, int]) -> None:
     """Compare the declared size with that of the other files, before memory is allocated for it."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
-        for _ in range(1_000):
+        for _ in range(1_000):  # bounded, like the line: the file may consist of comments
             line = handle.readline(2**16)
             if not line.startswith("%"):
                 break

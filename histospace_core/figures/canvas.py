@@ -86,9 +86,10 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
         "visible": False,
         "showgrid": False,
         "zeroline": False,
-        "constrain": "domain",
+        "constrain": "domain",  # equal scales then shrink the plot, not change the range
     }
     figure.update_xaxes(range=[x0, x1], **hidden)
+    # reversed, so that y points down
     figure.update_yaxes(range=[y1 + foot, y0], scaleanchor="x", scaleratio=1, **hidden)
     if canvas.image_url:
         figure.add_layout_image(
@@ -99,7 +100,7 @@ def slide_figure(canvas: Canvas, view: Box, *, height: int = 600) -> go.Figure:
             y=0,
             sizex=canvas.width,
             sizey=canvas.height,
-            sizing="stretch",
+            sizing="stretch",  # the aspect of a small image differs by rounding
             layer="below",
         )
     if canvas.mpp:

@@ -99,7 +99,7 @@ def signature_figure(
     means = np.full((len(signatures), len(names)), np.nan)
     for number in range(len(names)):
         inside = scores[labels == number]
-        known = np.isfinite(inside).any(0)
+        known = np.isfinite(inside).any(0)  # nanmean would warn of the others
         means[known, number] = np.nanmean(inside[:, known], axis=0)
     limit = float(np.nanmax(np.abs(means))) if np.isfinite(means).any() else 1.0
     figure = go.Figure(

@@ -84,6 +84,7 @@ def robust_limits(
         return 0.0, 1.0
     lower, upper = (float(v) for v in np.percentile(finite, [low, high]))
     if upper - lower < 1e-6:
+        # so few tiles express the gene that the percentiles are equal
         lower, upper = float(finite.min()), float(finite.max())
     if upper - lower < 1e-6:
         lower, upper = lower - 0.5, upper + 0.5

@@ -39,6 +39,7 @@ def local_density(
     counts, *edges = np.histogram2d(x, y, bins)
     smooth = gaussian_filter(counts, 1.5)
     column, row = (
+        # the last bin of a histogram includes its right edge
         np.clip(np.searchsorted(edge, values, "right") - 1, 0, bins - 1)
         for edge, values in zip(edges, (x, y), strict=True)
     )

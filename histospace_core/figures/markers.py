@@ -42,9 +42,10 @@ def marker_figure(
     figure = go.Figure()
     for number, name in enumerate(names):
         raised = markers[(markers["region"] == str(number)) & (markers["difference"] > 0)]
-        best = raised.head(per_domain)[::-1]
+        best = raised.head(per_domain)[::-1]  # Plotly draws the first category at the bottom
         if best.empty:
             continue
+        # a gene may mark two domains, but a category occurs only once
         genes = [f"{gene} · {name}" for gene in _labels(best)]
         figure.add_trace(
             go.Scatter(
@@ -115,6 +116,7 @@ def marker_dots(markers: pd.DataFrame, names: Sequence[str], *, per_domain: int 
     """
     raised = markers[markers["least_effect"] > 0]
     best = raised.groupby("region", sort=False).head(per_domain)
+    # regions are text, and 10 comes after 2
     order = best.sort_values("region", key=lambda r: r.astype(int), kind="stable")["gene"]
     genes = list(dict.fromkeys(order))
     shown = markers[markers["gene"].isin(genes)]
@@ -127,6 +129,7 @@ def marker_dots(markers: pd.DataFrame, names: Sequence[str], *, per_domain: int 
             y=shown["gene"].map(label),
             mode="markers",
             marker={
+                # a root, because Plotly's size is the diameter
                 "size": _LARGEST_DOT * np.sqrt(least / max(float(least.max()), 0.1)),
                 "color": shown["effect_size"],
                 "colorscale": "RdBu_r",

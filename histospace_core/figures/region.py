@@ -12,7 +12,7 @@ from .markers import gene_label
 
 MAX_Q = 0.1
 """A gene with a smaller q-value counts as different."""
-_LEAST_P = 1e-40
+_LEAST_P = 1e-40  # p can underflow to 0, whose logarithm is infinite
 _NAMED = 6
 
 

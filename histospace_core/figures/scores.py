@@ -35,7 +35,7 @@ def score_spread(
     values = _finite(scores)
     limits = np.atleast_1d(np.asarray(np.nan if ceiling is None else ceiling, dtype=np.float64))
     limits = limits[np.isfinite(limits)]
-    everything = np.concatenate([values, limits, [0.0]])
+    everything = np.concatenate([values, limits, [0.0]])  # 0 is the score of the mean profile
     edges = np.histogram_bin_edges(everything, 48)
     figure = go.Figure(_bars(values, edges, label, OUTSIDE))
     high = 1.08  # a second row of labels, since these marks may be close to that of the mean
@@ -79,6 +79,7 @@ def model_scatter(
     height : int
         Height of the figure, screen px.
     """
+    # 0.1 gives the line a length if all scores are equal
     pool = np.concatenate([_finite(first), _finite(second), [0.0, 0.1]])
     low, high = float(pool.min()), float(pool.max())
     figure = go.Figure(
@@ -114,7 +115,7 @@ def ranking(table: pd.DataFrame, *, height: int | None = None) -> go.Figure:
     height : int, optional
         Height of the figure, screen px; by default it depends on the number of rows.
     """
-    table = table.sort_values("per_gene_pearson")
+    table = table.sort_values("per_gene_pearson")  # Plotly draws the first bar at the bottom
     best = table["per_gene_pearson"] == table["per_gene_pearson"].max()
     figure = go.Figure(
         go.Bar(
