@@ -25,7 +25,7 @@ class ComparisonTable(Database):
                 run_id=run_id, measured_name=measured_name, folder=str(folder), summary=summary
             )
             session.add(row)
-            session.flush()
+            session.flush()  # gives the row the id that the audit records
             self.audit(session, "add", "comparison", row.id, run=run_id)
             return row
 

@@ -46,14 +46,17 @@ class Database:
             raise StoreError("The database URL cannot be read: check database_url.") from error
         self.actor = actor
         is_sqlite = self.url.get_backend_name() == "sqlite"
+        # A URI such as file::memory: names no folder.
         if is_sqlite and self.url.database and not self.url.database.startswith("file:"):
             _make_folder(Path(self.url.database).parent)
         try:
+            # A server may drop idle connections.
             self._engine = create_engine(self.url, pool_pre_ping=not is_sqlite)
         except ModuleNotFoundError as error:
             raise StoreError(f"The database needs the package {error.name}: install it.") from error
         if is_sqlite:
             _prepare_sqlite(self._engine, busy_timeout_s)
+        # Same pool; `begin` below reads it.
         self._writer = self._engine.execution_options(writes=True)
 
     def close(self) -> None:
@@ -63,6 +66,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session that sees one consistent state."""
+        # Without expire_on_commit, rows can be read after the session has ended.
         with self._typed_errors(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
@@ -137,10 +141,11 @@ def _prepare_sqlite(engine: Engine, busy_timeout_s: float) -> None:
             None  # so that `begin` below starts transactions, not the first write
         )
         cursor = connection.cursor()
+        # First, for the change to WAL may have to wait for a lock, too.
         cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout_s * 1000)}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")  # SQLite ignores foreign keys by default
+        cursor.execute("PRAGMA journal_mode = WAL")  # readers need not wait for a writer
+        cursor.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a power cut damages nothing
         cursor.close()
 
     @event.listens_for(engine, "begin")

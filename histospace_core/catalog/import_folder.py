@@ -34,7 +34,7 @@ def list_importable(settings: Settings) -> list[str]:
         for file in (Path(folder, name) for name in _visible(files, inner))
         if _SLIDE.search(file.name) and file.resolve().is_relative_to(root) and file.is_file()
     )
-    return sorted(islice(names, MAX_LISTED))
+    return sorted(islice(names, MAX_LISTED))  # `names` is lazy, so this also ends the walk
 
 
 def _visible(files: list[str], inner: list[str]) -> list[str]:
@@ -55,6 +55,7 @@ def find_import(settings: Settings, name: str) -> Path:
     root = settings.import_dir.resolve()
     parts = PurePosixPath(name).parts
     file = root.joinpath(*parts).resolve()
+    # The name comes from the browser.
     if ".." in parts or not file.is_relative_to(root) or not file.is_file():
         raise SlideError(f"{name} is not in the import folder (any more): reload the list.")
     return file
@@ -95,6 +96,7 @@ def import_slide(
     try:
         linked = _link(source, here)
         used = catalog.slides_bytes()
+        # After the link, for only now is it known whether the file takes space.
         require_space(settings, source.name, size, used=used, on_disk=not linked)
         digest = _read(source, None if linked else here, size, on_progress)
         return accept_slide(settings, catalog, here, source.name, digest)

@@ -55,6 +55,7 @@ def accept_slide(
         file.unlink()
         return known
     slide_id = new_id()
+    # Probed in a folder of its own, so that one rename brings it into the store.
     staging, folder = settings.uploads_dir / slide_id, settings.slides_dir / slide_id
     probed = staging / f"slide{kind}"  # some readers need the file type
     try:
@@ -67,7 +68,7 @@ def accept_slide(
         row = catalog.add_slide(
             folder / probed.name, name, sha256, properties, is_sample=is_sample, slide_id=slide_id
         )
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave no file behind that no row names
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise

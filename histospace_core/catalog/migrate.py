@@ -24,16 +24,20 @@ def migrate(database: Database, revision: str = "head") -> None:
         The catalog was written by a newer version, or cannot be opened.
     """
     config = Config()
+    # Alembic's config gives % a meaning of its own.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     with database.connect() as connection:
         if connection.dialect.name == "postgresql":
+            # SQLite began with its write lock; any number will do, as long as it stays.
             connection.execute(text("SELECT pg_advisory_xact_lock(20260101)"))
+        # Another process may have migrated while this one waited.
         if _current(connection) == ScriptDirectory.from_config(config).get_current_head():
             return
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, revision)
+        # The database names a revision that this version does not have.
         except CommandError as error:
             raise StoreError(
                 "The catalog was written by a newer version of HistoSPACE: update the program, "

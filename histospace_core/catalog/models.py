@@ -41,6 +41,7 @@ class ModelTable(Database):
                 self.audit(session, "add", "model", name, sha256=sha256)
             elif row.sha256 != sha256:
                 self.audit(session, "replace", "model", name, before=row.sha256, after=sha256)
+            # Every start registers all packages, mostly unchanged.
             elif (row.folder, row.summary) == (str(folder), summary):
                 return row
             row.sha256, row.folder, row.summary = sha256, str(folder), summary

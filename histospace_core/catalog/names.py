@@ -4,14 +4,16 @@ import re
 import unicodedata
 
 LONGEST = 120  # characters of a displayed name
+# .ome.tif and .tsv.gz are one type each.
 _SUFFIX = re.compile(r"(?:\.(?:ome|tsv|csv|txt|mtx))?\.[a-z0-9]{1,8}\Z")
 
 
 def display_name(name: str) -> str:
     """Return the last part of a name without control, invisible and direction characters."""
     last = re.split(r"[/\\]", name)[-1]
+    # A direction mark could make one file type look like another.
     clean = "".join(c for c in last if unicodedata.category(c)[0] != "C")
-    clean = " ".join(clean.split())
+    clean = " ".join(clean.split())  # also turns no-break spaces into plain ones
     if len(clean) > LONGEST:
         tail = suffix(clean)
         clean = clean[: LONGEST - len(tail) - 1] + "…" + tail

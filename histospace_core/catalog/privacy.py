@@ -21,7 +21,9 @@ _FORMS = (
     ("a patient's number or date of birth", r"(?:mrn|dob|pid|patient)[-_ :#]?\d+"),
     ("an accession number", r"[a-z]{1,3}[-_ ]?(?:(?:19|20)\d\d|\d\d)[-_ ]\d{4,7}"),
     ("an accession number", r"\d\d[-_]\d{5,7}"),
+    # Eight digits that form a date match above, for the first form that matches is reported.
     ("a medical record number", r"\d{7,10}"),
+    # DICOM writes family name^given name.
     ("a person's name", r"[^\W\d_]{2,}(?:\^|, ?)[^\W\d_]{2,}"),
 )
 _PATTERNS = [(what, re.compile(_START + sign + _END, re.IGNORECASE)) for what, sign in _FORMS]

@@ -64,9 +64,9 @@ def fill_reserve(store: Path) -> None:
     file = store / "reserve"
     if not file.exists():
         try:
-            file.write_bytes(b"\0" * _CATALOG_RESERVE_BYTES)
+            file.write_bytes(b"\0" * _CATALOG_RESERVE_BYTES)  # a sparse file would reserve nothing
         except OSError:
-            file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)  # a part would pass for the whole reserve
 
 
 def release_reserve(store: Path) -> None:

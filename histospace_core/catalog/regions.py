@@ -49,6 +49,7 @@ class RegionTable(Database):
         """Add all regions or none; a number is appended to a name that is taken."""
         with self.write() as session:
             locked_run(session, run_id)
+            # The lock above keeps it true until the commit.
             taken = {row.name for row in _current_regions(session, run_id)}
             change, rows = new_id(), []
             for name, colour, shape in drawn:
@@ -60,7 +61,7 @@ class RegionTable(Database):
                 )  # fmt: skip
                 session.add(row)
                 rows.append(row)
-            session.flush()
+            session.flush()  # the database gives the ids that the audit records
             for row in rows:
                 self.audit(session, action, "region", row.region_id, run=run_id, state=row.id)
             return rows
@@ -136,6 +137,7 @@ class RegionTable(Database):
 
 def _current_regions(session: Session, run_id: str) -> Sequence[RegionRow]:
     states = (
+        # Ids only rise, so the largest is the newest state and the smallest is when it was drawn.
         select(func.max(RegionRow.id).label("now"), func.min(RegionRow.id).label("first"))
         .where(RegionRow.run_id == run_id, ~RegionRow.undone)
         .group_by(RegionRow.region_id)
@@ -165,5 +167,6 @@ def _free_name(name: str, taken: set[str]) -> str:
     """Return `name`, with a number appended if it is taken."""
     number, free = 2, name
     while free in taken:
+        # 6: a space and up to five digits.
         free, number = f"{name[: _LONGEST_NAME - 6]} {number}", number + 1
     return free

@@ -100,6 +100,7 @@ class RunTable(RunStates):
         limit: int = 1000,
     ) -> Sequence[RunRow]:
         """Return runs, newest first; `text` is searched in slide, model, tags, note and error."""
+        # Trainings have no slide.
         query = select(RunRow).outerjoin(SlideRow, RunRow.slide_id == SlideRow.id)
         if states:
             query = query.where(RunRow.state.in_(states))
@@ -157,10 +158,11 @@ class RunTable(RunStates):
             session.flush()  # the foreign key forbids deleting a parent before its children
             self.audit(session, "delete", "run", run_id, model=run.model_name)
             session.delete(run)
+        # After the commit: a transaction that fails must not leave rows without their files.
         for row in (run, *children):
             remove_own_folder(row.directory, row.id)
 
 
 def _fingerprint(kind: Kind, *parts: Any) -> str:
-    text = json.dumps([kind.value, *parts], sort_keys=True)
+    text = json.dumps([kind.value, *parts], sort_keys=True)  # the order of settings must not matter
     return hashlib.sha256(text.encode()).hexdigest()

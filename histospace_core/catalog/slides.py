@@ -46,7 +46,7 @@ class SlideTable(TagTable):
         slide_id
             Id to use for a new row, so that the file can lie in a folder of that name.
         """
-        size_bytes = path.stat().st_size
+        size_bytes = path.stat().st_size  # before the transaction, which makes other writers wait
         with self.write() as session:
             known = session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
             if known is not None:
@@ -176,13 +176,14 @@ class SlideTable(TagTable):
         with self.write() as session:
             row = _slide(session, slide_id)
             n_runs = session.scalar(select(func.count()).where(RunRow.slide_id == slide_id))
-            if n_runs:
+            if n_runs:  # the foreign key would refuse, too, but without a sentence
                 raise StoreError(
                     f"{row.name} has {n_runs} run{'s' if n_runs > 1 else ''}: "
                     "delete them first, then the slide."
                 )
             self.audit(session, "delete", "slide", row.id, sha256=row.sha256, name=row.name)
             session.delete(row)
+        # After the commit, so that no row is ever without its file.
         remove_own_folder(row.file.parent, row.id)
 
 

@@ -22,6 +22,7 @@ _ALLOWED_FROM = {  # state -> the states it may follow
     State.RUNNING: (State.QUEUED,),
     State.CANCELLING: (State.RUNNING,),
     State.CANCELLED: (State.QUEUED, State.RUNNING, State.CANCELLING),
+    # It may be done before it sees the request to cancel.
     State.DONE: (State.RUNNING, State.CANCELLING),
     State.FAILED: ACTIVE,
     State.INTERRUPTED: ACTIVE,
@@ -41,7 +42,7 @@ class RunStates(Database):
             run.attempt += 1
             run.worker = worker
             run.heartbeat = utc_now()
-            run.started_at = run.started_at or run.heartbeat
+            run.started_at = run.started_at or run.heartbeat  # a resumed run keeps its first start
             self.audit(session, "running", "run", run_id, attempt=run.attempt)
             return run
 
@@ -61,6 +62,7 @@ class RunStates(Database):
         """
         values = {"heartbeat": utc_now(), "done": done, "total": total, "stage": stage}
         with self.write() as session:
+            # `of`, for PostgreSQL cannot lock the slide, which is outer-joined.
             run = session.get(RunRow, run_id, with_for_update={"of": RunRow})
             if run is None or run.attempt != attempt or not run.is_active:
                 return State.INTERRUPTED
@@ -111,7 +113,7 @@ class RunStates(Database):
                     setattr(run, name, value)
                 self.audit(session, state.value, "run", run_id, attempt=run.attempt)
                 return True
-        except IntegrityError as error:
+        except IntegrityError as error:  # from the index one_active_run
             raise JobError("The same work is already queued or running: see Runs.") from error
 
     def finish(
@@ -144,6 +146,7 @@ class RunStates(Database):
         lost = []
         for run in active:
             stale = run.heartbeat < oldest
+            # With `only_from`, a run that has ended since the read above stays as it is.
             if (stale or (is_lost is not None and is_lost(run))) and self.set_state(
                 run.id, State.INTERRUPTED, attempt=run.attempt, only_from=[run.state]
             ):

@@ -70,7 +70,7 @@ class TagList(TypeDecorator[tuple[str, ...]]):
 class Base(DeclarativeBase):
     """Base of all tables."""
 
-    metadata = MetaData(
+    metadata = MetaData(  # a migration can drop a constraint only by its name
         naming_convention={
             "ix": "ix_%(column_0_label)s",
             "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -88,7 +88,7 @@ class SlideRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str]
-    sha256: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str] = mapped_column(unique=True)  # two uploads of one file share a row
     path: Mapped[str]
     width: Mapped[int]
     height: Mapped[int]
@@ -96,7 +96,7 @@ class SlideRow(Base):
     mpp_source: Mapped[str | None]
     vendor: Mapped[str]
     reader: Mapped[str]
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)  # 32 bits end at 2 GiB
     tags: Mapped[tuple[str, ...]] = mapped_column(TagList, default=())
     note: Mapped[str] = mapped_column(default="")
     is_sample: Mapped[bool] = mapped_column(default=False)
@@ -144,7 +144,7 @@ class RunRow(Base):
     kind: Mapped[str]
     slide_id: Mapped[str | None] = mapped_column(ForeignKey("slides.id"), index=True)
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id"), index=True)
-    model_name: Mapped[str]
+    model_name: Mapped[str]  # no foreign key: a run outlives its model
     model_sha256: Mapped[str | None]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     fingerprint: Mapped[str]
@@ -168,7 +168,7 @@ class RunRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    slide: Mapped[SlideRow | None] = relationship(lazy="joined")
+    slide: Mapped[SlideRow | None] = relationship(lazy="joined")  # detached rows cannot load it
 
     @property
     def is_active(self) -> bool:
@@ -261,5 +261,5 @@ class AuditRow(Base):
     actor: Mapped[str]
     action: Mapped[str]
     subject: Mapped[str]
-    subject_id: Mapped[str] = mapped_column(index=True)
+    subject_id: Mapped[str] = mapped_column(index=True)  # no foreign key: it outlives the row
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -25,13 +25,14 @@ class TagTable(Database):
 
 def tidy_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return tags without commas, line breaks and repetitions, at most `LONGEST_TAG` long."""
+    # A comma separates tags in the column.
     clean = (" ".join(tag.replace(",", " ").split())[:LONGEST_TAG].strip() for tag in tags)
     return tuple(dict.fromkeys(tag for tag in clean if tag.isprintable() and tag))[:MOST_TAGS]
 
 
 def text_of(column: Any) -> ColumnElement[str]:
     """Return a column of tags as its stored text."""
-    return type_coerce(column, String)
+    return type_coerce(column, String)  # as TagList, a text to search for would be stored as tags
 
 
 def has_text(text: str, *columns: Any) -> ColumnElement[bool]:

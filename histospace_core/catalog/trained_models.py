@@ -38,9 +38,11 @@ def check_model_name(
             "with a letter or digit: choose another name."
         )
     under_way = catalog.runs(kinds=[Kind.TRAIN], states=ACTIVE)
+    # A training under way takes its name only when it is done.
     promised = {run.settings.get("name") for run in under_way if run.settings != work}
     known = {model.name for model in catalog.models()} | promised
     folders = (settings.models, settings.trained_dir)
+    # A package put into a folder by hand is registered only at the next start.
     if name in known or any((folder / name).exists() for folder in folders):
         raise JobError(f"There is a model named {name} already; choose another name.")
 
@@ -56,7 +58,7 @@ def install(package: "ModelPackage", folder: Path) -> "ModelPackage":
     from histospace_core.networks import load_package
 
     target = folder / package.name
-    if not target.exists():
+    if not target.exists():  # it does if an earlier attempt was stopped after this step
         with atomic_write(target) as part:
             shutil.copytree(package.directory, part)
     installed = load_package(target)

@@ -17,6 +17,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table('slides', schema=None) as batch_op:
         batch_op.add_column(sa.Column('tags', sa.String(), nullable=False, server_default=''))
+        # Existing rows need a value, for the columns are not nullable.
         batch_op.add_column(sa.Column('note', sa.String(), nullable=False, server_default=''))
     with op.batch_alter_table('runs', schema=None) as batch_op:
         batch_op.add_column(sa.Column('tags', sa.String(), nullable=False, server_default=''))

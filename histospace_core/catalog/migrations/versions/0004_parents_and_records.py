@@ -41,6 +41,7 @@ def upgrade() -> None:
         connection.execute(
             _runs.update()
             .where(_runs.c.id == row.id)
+            # A parent may have been deleted already, and the foreign key refuses an unknown id.
             .values(settings=settings, record=record, parent_id=parent if parent in known else None)
         )
     op.execute('ALTER TABLE runs DROP COLUMN timings')
