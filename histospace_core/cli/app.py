@@ -68,6 +68,7 @@ def predict(
     ] = False,
 ) -> None:
     """Predict gene expression for every tissue tile of SLIDE."""
+    # Imported here, so that --help does not wait for torch.
     from histospace_core.inference import predict_slide
     from histospace_core.slides.open import open_slide
     from histospace_core.slides.probe import probe_slide
@@ -164,6 +165,7 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535)] = 8501) -> None:
 
     from histospace_core.shipped import SHIPPED
 
+    # Streamlit's command reads its arguments from here.
     sys.argv = ["streamlit", "run", str(SHIPPED / "app.py"), "--server.port", str(port)]
     streamlit_cli.main()
 
@@ -219,6 +221,7 @@ def main() -> None:
     try:
         app()
     except HistospaceError as error:
+        # Rich would take brackets in a path for markup.
         Console(stderr=True).print(
             f"histospace: {error}", style="red", markup=False, soft_wrap=True
         )

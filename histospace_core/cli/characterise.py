@@ -32,7 +32,7 @@ def characterise(
     from histospace_core.exports.characterisation import write_characterisation
     from histospace_core.files import require_new
 
-    require_new(to)
+    require_new(to)  # before the long work
     found = characterise_run(
         run_dir,
         signatures=signatures,

@@ -31,7 +31,7 @@ def fetch(
     """Download a public cohort and write its cohort.csv; run it again to resume."""
     from histospace_core.public_cohorts import fetch_cohort
 
-    if name.partition(":")[0] == "her2st":
+    if name.partition(":")[0] == "her2st":  # the operator's mirror also serves the app's sample
         base_url = base_url or get_settings().her2st_url
     with progress_bar("asking the server", DownloadColumn(), TransferSpeedColumn()) as report:
         cohort = fetch_cohort(name, to, base_url, report)

@@ -35,7 +35,7 @@ def check_installation(settings: Settings) -> list[Check]:
 def _run(name: str, check: Callable[[Settings], str], settings: Settings) -> Check:
     try:
         return Check(name, True, check(settings))
-    except (HistospaceError, ImportError, OSError) as error:
+    except (HistospaceError, ImportError, OSError) as error:  # ImportError: a C library is missing
         return Check(name, False, str(error))
 
 
@@ -62,7 +62,7 @@ def _device(_: Settings) -> str:
 def _store(settings: Settings) -> str:
     settings.store.mkdir(parents=True, exist_ok=True)
     probe = settings.store / f".doctor-{os.getpid()}"
-    probe.write_bytes(b"")
+    probe.write_bytes(b"")  # permissions do not show a read-only disk
     probe.unlink()
     return f"{settings.store}, {shutil.disk_usage(settings.store).free / 1e9:.0f} GB free"
 
@@ -82,5 +82,5 @@ def _models(settings: Settings) -> str:
     if not packages:
         raise HistospaceError(f"no model package in {settings.models}")
     for package in packages:
-        package.load()
+        package.load()  # a package can be listed though its weights are damaged
     return ", ".join(p.name for p in packages)

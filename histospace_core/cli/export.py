@@ -36,4 +36,4 @@ def export(
     from histospace_core.exports import export_run
 
     export_run(run_dir, to.value, path, names(genes))
-    out.print(f"{path}", markup=False, soft_wrap=True)
+    out.print(f"{path}", markup=False, soft_wrap=True)  # one line, so that a script can read it

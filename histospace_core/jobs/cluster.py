@@ -59,7 +59,7 @@ class Cluster:
                 )
             else:
                 self._own = self._start_own(settings)
-                self._client = Client(self._own, set_as_default=False)
+                self._client = Client(self._own, set_as_default=False)  # Dask elsewhere stays local
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             if settings.scheduler:
                 raise JobError(
@@ -140,12 +140,12 @@ class Cluster:
             resources = _resources_of(share, has_gpu=i < len(gpus))
             self._declared.append(resources)
             options = common | {
-                "nthreads": 1,
+                "nthreads": 1,  # one run at a time
                 "resources": resources,
                 "env": {"CUDA_VISIBLE_DEVICES": gpus[i] if i < len(gpus) else ""},
                 "memory_limit": None,  # a worker killed by Dask could not report why
                 "local_directory": str(folder),
-                "silence_logs": 40,
+                "silence_logs": 40,  # logging.ERROR
             }
             workers[i] = {"cls": Nanny, "options": options}
         scheduler = {"cls": Scheduler, "options": common | {"dashboard_address": "127.0.0.1:0"}}
@@ -214,7 +214,7 @@ def visible_gpus() -> list[str]:
 
     n_gpus = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
-    return visible.split(",")[:n_gpus]
+    return visible.split(",")[:n_gpus]  # UUIDs, too, so not the numbers below n_gpus
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -21,7 +21,7 @@ def is_alive(worker: str) -> bool | None:
     pid, _, start = process.partition("/")
     if host != socket.gethostname() or not pid.isdigit():
         return None
-    return _start(int(pid)) == start
+    return _start(int(pid)) == start  # another process may have this pid by now
 
 
 def _start(pid: int) -> str | None:
@@ -33,7 +33,9 @@ def _start(pid: int) -> str | None:
     stat = Path(f"/proc/{pid}/stat")
     try:
         if Path("/proc/self/stat").exists():
+            # The command's name, in brackets before the state, may contain spaces and brackets.
             state, *fields = stat.read_text().rpartition(")")[2].split()
+            # Z has ended, uncollected; 18 is starttime.
             return None if state in "ZX" else fields[18]
         return f"{psutil.Process(pid).create_time():.0f}"
     except (OSError, psutil.Error):
@@ -47,6 +49,7 @@ def log_to(store: Path) -> None:
     """
     logger = logging.getLogger("histospace_core")
     file = store / LOG_FILE
+    # A worker asks for the log at every run.
     if any(getattr(h, "baseFilename", None) == str(file.absolute()) for h in logger.handlers):
         return
     store.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from histospace_core.jobs.tasks import Work
 from histospace_core.jobs.worker import perform
 from histospace_core.settings import Settings
 
-STALE_AFTER_BEATS = 6
+STALE_AFTER_BEATS = 6  # a catalog that is locked for a moment may swallow some
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ class Queue:
         self._settings = settings
         self._catalog = catalog
         self._identity = identity()
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # `_send` holds it while `_connect` takes it
         self._cluster: Cluster | None = None
         self._futures: dict[str, Any] = {}  # run id -> the Dask future of its work
         self._closed = threading.Event()
@@ -69,6 +69,7 @@ class Queue:
         with self._lock:
             if self._watchdog is not None:
                 self._watchdog.join()
+            # Before the cluster closes, which ends every future.
             mine = [run_id for run_id, future in self._futures.items() if not future.done()]
             if self._cluster is not None:
                 self._cluster.close()
@@ -81,6 +82,7 @@ class Queue:
         """Mark runs without a living process as interrupted; return their ids."""
         lost = self._catalog.recover(
             STALE_AFTER_BEATS * self._settings.heartbeat_s,
+            # Dask resends what is in `_futures`; on another host (None), only heartbeats tell.
             lambda run: run.id not in self._futures and is_alive(run.worker) is False,
         )
         for run_id in lost:
@@ -98,7 +100,7 @@ class Queue:
         if self._catalog.set_state(run_id, State.CANCELLED, only_from=[State.QUEUED]):
             self._forget(run_id)
         elif not self._catalog.set_state(run_id, State.CANCELLING) and (
-            self._catalog.run(run_id).state != State.CANCELLING
+            self._catalog.run(run_id).state != State.CANCELLING  # cancelling twice is no error
         ):
             raise JobError("This run has already ended: there is nothing to cancel.")
 
@@ -177,7 +179,7 @@ class Queue:
                 if time.monotonic() - last_beat >= self._settings.heartbeat_s:
                     last_beat = time.monotonic()
                     self._catalog.beat_queued(self._identity)
-                    fill_reserve(self._settings.store)
+                    fill_reserve(self._settings.store)  # again, for a worker may have released it
                 self.recover()
                 logged = ""
             except HistospaceError as error:
@@ -187,6 +189,7 @@ class Queue:
 
     def _collect_futures(self) -> None:
         """Drop finished futures; interrupt a run whose future failed without a word in its row."""
+        # A copy, for other threads submit meanwhile.
         for run_id, future in list(self._futures.items()):
             if future.done():
                 self._futures.pop(run_id, None)

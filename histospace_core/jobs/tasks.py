@@ -51,6 +51,7 @@ def predict(task: Task) -> Record:
     model = load_package(run.model_name, search=[settings.models, settings.trained_dir])
     if run.model_sha256 not in (None, model.sha256):
         raise ModelError(f"Model {model.name} has changed since the run began: start a new run.")
+    # Only a user's: the reader finds the file's own.
     mpp = run.slide.mpp if run.slide.mpp_source == "user" else None
     with open_slide(run.slide.file, mpp) as slide:
         summary = predict_slide(

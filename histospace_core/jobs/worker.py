@@ -20,7 +20,7 @@ from histospace_core.jobs.tasks import TASKS, Task, Work
 from histospace_core.progress import Progress
 from histospace_core.settings import Settings
 
-_TICK_S = 1.0
+_TICK_S = 1.0  # how soon a run notices that it should stop
 _log = logging.getLogger(__name__)
 
 # A worker may die because of its machine, so Dask may send its run to another one. If the second
@@ -80,16 +80,18 @@ def _claim(catalog: Catalog, run_id: str, sent_after: int) -> RunRow | None:
 def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
     _log.info("Run %s (%s) begins, attempt %d", run.id, run.kind, run.attempt)
     try:
+        # Errors show the user's name of the file, not the store's.
         names = {run.slide.file: run.slide.name} if run.slide else {}
         with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat, shown_as(names):
             record = work(Task(settings, catalog, run, heartbeat.on_progress))
         end = partial(catalog.finish, record=record)
     except Cancelled:
         cancelling = [State.CANCELLING.value]
+        # An attempt that another one has replaced stops in the same way, and must not write.
         end = partial(catalog.set_state, state=State.CANCELLED, only_from=cancelling)
     except HistospaceError as error:
         end = partial(catalog.fail, sentence=str(error))
-    except Exception as error:
+    except Exception as error:  # the row must not stay "running"
         end = partial(catalog.fail, sentence=_sentence(error, run))
     try:
         end(run.id, attempt=run.attempt)
@@ -105,6 +107,7 @@ def _sentence(error: Exception, run: RunRow) -> str:
     _log.error("Run %s failed, reference %s", run.id, reference, exc_info=error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "The disk is full: free some space in the store, then resume the run."
+    # torch's error by its name, for this module loads no torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "The memory was not enough: close other programs or use another device, then resume."
     return (
@@ -148,7 +151,7 @@ class Heartbeat:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._tick()
+        self._tick()  # the last progress, before the run's state ends
 
     def on_progress(self, event: Progress) -> None:
         """Record the progress of the work.
@@ -180,6 +183,7 @@ class Heartbeat:
                 )
                 self._written, self._last_beat = progress, now
             else:
+                # Nothing to write: a read shows a cancellation without making other writers wait.
                 row = self._catalog.run(self._run.id)
                 current = row.attempt == self._run.attempt
                 self.state = row.state if current else State.INTERRUPTED

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 STATIC = Path(__file__).parent / "static"
-_SERVED = (".js", ".txt")
+_SERVED = (".js", ".txt")  # .txt: the licences of the libraries
 
 
 def asset_url(path: str) -> str:
@@ -24,6 +24,7 @@ def asset_url(path: str) -> str:
 
 @lru_cache
 def _files() -> dict[str, Path]:
+    # Only listed files are served, so that no path can lead out of the folder.
     files = sorted(f for f in STATIC.rglob("*") if f.suffix in _SERVED)
     return {file.relative_to(STATIC).as_posix(): file for file in files}
 
@@ -41,6 +42,7 @@ async def asset(request: Request) -> Response:
     file = _files().get(request.path_params["path"])
     if file is None or request.path_params["version"] != _version():
         raise HTTPException(404)
+    # Some systems register another type for .js.
     kind = "text/javascript" if file.suffix == ".js" else mimetypes.types_map[file.suffix]
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable",

@@ -23,7 +23,7 @@ class Context:
     tiles: TileCache
 
 
-_lock = threading.Lock()
+_lock = threading.Lock()  # pages run in threads, and two contexts would start two sets of workers
 _context: Context | None = None
 
 
@@ -55,6 +55,6 @@ def close_context() -> None:
     with _lock:
         if _context is not None:
             _context.tiles.close()
-            _context.jobs.close()
+            _context.jobs.close()  # before the catalog, in which it marks runs as interrupted
             _context.catalog.close()
             _context = None

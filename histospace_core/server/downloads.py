@@ -23,6 +23,7 @@ _one_at_a_time = asyncio.Semaphore(1)  # making an overview can need much memory
 def _require_signature(request: Request) -> Context:
     """Return the context if we signed the link; answer 404 otherwise."""
     context = get_context()
+    # 404, not 403: the answer does not tell which ids exist.
     if not context.tokens.verify(request.url.path, request.query_params):
         raise HTTPException(404)
     return context
@@ -31,7 +32,7 @@ def _require_signature(request: Request) -> Context:
 async def slide_image(request: Request) -> Response:
     """Serve a slide's overview as JPEG; it is made once and kept in the slide's folder."""
     context = _require_signature(request)
-    max_px = int(request.query_params["max"])
+    max_px = int(request.query_params["max"])  # signed, so it is one of IMAGE_SIZES
     try:
         slide = await asyncio.to_thread(context.catalog.slide, request.path_params["slide_id"])
         etag = f'"{slide.sha256[:16]}-{max_px}"'
@@ -66,7 +67,9 @@ async def run_file(request: Request) -> Response:
     except HistospaceError as error:
         raise HTTPException(404) from error
     file = run.directory / name if name == "run.json" else run.directory / "exports" / name
+    # A link could lead out of the run's folder.
     if not _NAME.match(name) or file.is_symlink() or not file.is_file():
         raise HTTPException(404)
+    # `nosniff`: a browser must not run an export as a web page.
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
     return FileResponse(file, filename=name, headers=headers)

@@ -54,6 +54,7 @@ def disable_nagle() -> None:
     """
     for port in psutil.Process().net_connections("tcp"):
         if port.status == psutil.CONN_LISTEN and port.fd >= 0:
+            # Closing a copy leaves the app's port open.
             with socket.socket(fileno=os.dup(port.fd)) as listening:
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

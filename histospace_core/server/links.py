@@ -4,7 +4,7 @@ from histospace_core.catalog import RunRow
 from histospace_core.figures.canvas import Canvas
 from histospace_core.server.context import get_context
 
-IMAGE_SIZES = (256, 512, 1024, 2048, 4096)
+IMAGE_SIZES = (256, 512, 1024, 2048, 4096)  # few, for each is made once and kept
 
 
 def slide_image_url(slide_id: str, max_px: int = 2048) -> str:

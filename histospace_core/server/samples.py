@@ -15,6 +15,7 @@ def add_phantom(context: Context) -> SlideRow:
     from histospace_core.sample import make_phantom
 
     phantom = make_phantom(context.settings.store / "samples" / "phantom")
+    # The OME-TIFF states its own pixel size.
     return _add(context, phantom.image, phantom.counts, phantom.spots, mpp=None)
 
 
@@ -47,7 +48,7 @@ def _add(
         slide = accept_slide(settings, catalog, copy, image.name, digest, mpp=mpp, is_sample=True)
     finally:
         copy.unlink(missing_ok=True)
-    if slide.counts_path is None:
+    if slide.counts_path is None:  # a known slide may have its measured expression
         attached = [Path(shutil.copy(source, slide.file.parent)) for source in (counts, spots)]
         slide = catalog.attach_measured(slide.id, *attached)
     return slide

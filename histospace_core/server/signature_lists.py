@@ -71,6 +71,7 @@ def run_signature(run_dir: Path, key: str) -> Signature:
         The run has no signature with this key.
     """
     source, _, name = key.partition("/")
+    # The key comes from a link: only a digest may become a file name.
     file = run_dir / "signatures" / f"{source}.gmt" if _DIGEST.match(source) else HUMAN_GMT
     if source == _SHIPPED_KEY or (_DIGEST.match(source) and file.exists()):
         for signature in read_gmt(file):

@@ -24,6 +24,7 @@ from histospace_core.server.context import get_context
 from histospace_core.server.tiles import TileCache
 from histospace_core.server.tokens import PARAMETER
 
+# Without ASCII, \d matches the digits of all scripts.
 _TILE = re.compile(r"(\d{1,6})_(\d{1,6})\Z", re.ASCII)
 _LEVEL = re.compile(r"\d{1,2}\Z", re.ASCII)
 _HEADERS = {
@@ -61,6 +62,7 @@ async def grid(request: Request) -> Response:
 
     def make() -> bytes:
         open_run = tiles.open_run(run_id)
+        # NaN, where there is no tile, would count as nonzero.
         out_of_domain = np.flatnonzero(np.nan_to_num(open_run.grid.fill(open_run.out_of_domain)))
         edges = {"x": open_run.grid.x_edges.tolist(), "y": open_run.grid.y_edges.tolist()}
         return bytes(JSONResponse({**edges, "out_of_domain": out_of_domain.tolist()}).body)
@@ -80,6 +82,7 @@ async def values(request: Request) -> Response:
     def make() -> bytes:
         open_run, values = tiles.open_run(run_id), tiles.layer(run_id, gene)
         limits = np.array(open_run.limits(values), "<f8")
+        # The float64 values come first, so that both parts are aligned for the browser's typed arrays.
         return limits.tobytes() + values.astype("<f4").tobytes()
 
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")
@@ -113,6 +116,7 @@ async def _answer(
         raise HTTPException(404, str(error)) from error
     except HistospaceError as error:  # a damaged part of the slide
         raise HTTPException(422, str(error)) from error
+    # Only after `make`: a deleted slide or run must answer 404.
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)

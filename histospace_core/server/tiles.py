@@ -27,7 +27,7 @@ CACHE_BYTES = 128 << 20
 MOST_OPEN = 8
 """Number of slides, and of runs, that stay open; each worker has one handle per slide at most."""
 _JPEG_QUALITY = 85
-_FEW_TILES = 20
+_FEW_TILES = 20  # percentiles of fewer mean little
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class TileCache:
             The slide does not exist (any more), or cannot be opened.
         """
         slide = self._opened(slide_id)
-        if not slide.path.exists():
+        if not slide.path.exists():  # an open file can be read even after it was deleted
             with self._slides_ready:
                 self._slides.pop(slide_id, None)
             raise StoreError("The file of this slide no longer exists.")

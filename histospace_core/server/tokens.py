@@ -47,6 +47,7 @@ class Tokens:
     def allows(self, purpose: str, token: str) -> bool:
         """Return whether the token was granted for this purpose and has not expired."""
         expires, _, signature = token.partition(".")
+        # int() raises on "²", which is a digit, and on thousands of digits.
         sane = expires.isascii() and expires.isdigit() and len(expires) < 20
         if not sane or int(expires) < time.time():
             return False
@@ -70,6 +71,7 @@ def _secret(file: Path) -> bytes:
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as out:
                 out.write(secrets.token_hex(32))
+            # A link appears with its whole content, and fails if another process was first.
             with contextlib.suppress(FileExistsError):
                 file.hardlink_to(fresh)
             fresh.unlink()

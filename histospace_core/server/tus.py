@@ -74,6 +74,7 @@ def decode_metadata(text: str) -> dict[str, str]:
     try:
         for pair in text.split(",") if text else ():
             key, _, value = pair.strip().partition(" ")
+            # Without `validate`, foreign characters are skipped in silence.
             metadata[key] = base64.b64decode(value, validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise UploadError(400, "The header Upload-Metadata cannot be decoded.") from error

@@ -32,7 +32,7 @@ from histospace_core.server.uploads import KEEP_S, KINDS, Upload, UploadError
 PURPOSE = "upload"
 TOKEN_HEADER = "X-Histospace-Token"  # noqa: S105 (a header's name)
 STALL_S = 30.0  # a request that sends nothing for this long is ended; the upload can be resumed
-_WRITE_BYTES = 1 << 20
+_WRITE_BYTES = 1 << 20  # a request arrives in small pieces, and each write costs a change of thread
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -54,6 +54,7 @@ async def _answer_or_error(handler: Handler, request: Request) -> Response:
     try:
         return await handler(request)
     except UploadError as error:
+        # They tell the client which version, or how many bytes, the server accepts.
         headers = _capabilities() if error.status in (412, 413) else None
         return JSONResponse({"error": str(error)}, error.status, headers)
     except HistospaceError as error:
@@ -94,6 +95,7 @@ def _check_sender(request: Request) -> None:
     """Refuse requests from other sites' pages, which a browser marks, and those without a token."""
     origin = request.headers.get("origin")
     cross_origin = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    # Older browsers, and other programs, do not send `sec-fetch-site`.
     if cross_origin or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise UploadError(403, "Uploads are accepted only from this app's own pages.")
     if not get_context().tokens.allows(PURPOSE, request.headers.get(TOKEN_HEADER, "")):
@@ -113,7 +115,7 @@ async def _create(request: Request) -> Response:
     upload = await asyncio.to_thread(get_context().uploads.create, name, size, kind, encoded)
     if request.headers.get("Content-Type") == tus.CHUNK_TYPE:
         await _receive(request, upload, offset=0)
-    location = f"{request.url.path}/{upload.id}"
+    location = f"{request.url.path}/{upload.id}"  # no host, for a proxy may use another
     return Response(status_code=201, headers={"Location": location, **_progress(upload)})
 
 
@@ -122,6 +124,7 @@ async def _offset(request: Request) -> Response:
     headers = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.size)}
     if upload.metadata:
         headers["Upload-Metadata"] = upload.metadata
+    # tus asks for `no-store`.
     return Response(status_code=200, headers={**headers, "Cache-Control": "no-store"})
 
 
@@ -156,6 +159,7 @@ async def finish(request: Request) -> Response:
         )
     if upload.finishing is None:
         upload.finishing = asyncio.create_task(_store(get_context(), upload))
+    # A client that hangs up must not stop the storing.
     return JSONResponse(await asyncio.shield(upload.finishing))
 
 

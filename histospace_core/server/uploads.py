@@ -22,7 +22,7 @@ from histospace_core.settings import Settings
 KINDS = ("slide", "measured")
 MAX_UNFINISHED = 64
 KEEP_S = 24 * 3600  # an upload that received nothing for this long is deleted
-_ID = re.compile(r"[0-9a-f]{32}\Z")
+_ID = re.compile(r"[0-9a-f]{32}\Z")  # $ would also match before a final newline
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -74,7 +74,7 @@ class Upload:
         UploadError
             With status 409: the upload has another offset.
         """
-        async with self._lock:
+        async with self._lock:  # a write under way ends first
             if offset != self.offset:
                 raise UploadError(409, f"The upload stands at byte {self.offset}, not {offset}.")
             self.revoke()
@@ -104,7 +104,7 @@ class Upload:
 
     def _append(self, data: bytes) -> None:
         try:
-            with self.part.open("r+b") as file:
+            with self.part.open("r+b") as file:  # "ab" would write behind a failed write
                 file.seek(self.offset)
                 file.write(data)
         except FileNotFoundError as error:
@@ -113,7 +113,7 @@ class Upload:
             if error.errno in _DISK_FULL:
                 raise UploadError(507, disk_full(self.name)) from error
             raise
-        if self._hashed == self.offset:
+        if self._hashed == self.offset:  # otherwise bytes from before a restart come first
             self._hash.update(data)
             self._hashed += len(data)
         self.offset += len(data)
@@ -204,7 +204,7 @@ class UploadStore:
                 raise FileNotFoundError
             record = json.loads((folder / "upload.json").read_text())
             upload = Upload(id=upload_id, folder=folder, **record)
-            upload.offset = upload.part.stat().st_size
+            upload.offset = upload.part.stat().st_size  # all that arrived before a restart
         except (OSError, ValueError, TypeError) as error:
             raise UploadError(
                 404, "This upload does not exist or has expired: start it again."
@@ -248,7 +248,7 @@ class UploadStore:
         for folder in self._folder.glob("*"):
             newest = max((f.stat().st_mtime for f in [folder, *folder.glob("*")]), default=0.0)
             known = self._open.get(folder.name)
-            busy = known is not None and known.finishing is not None
+            busy = known is not None and known.finishing is not None  # it is being stored
             if time.time() - newest > keep_s and not busy:
                 shutil.rmtree(folder, ignore_errors=True)
                 self._open.pop(folder.name, None)
