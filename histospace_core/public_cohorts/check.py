@@ -77,7 +77,7 @@ def check_section(section: PublicSection, folder: Path) -> CheckedSection:
         message += f" {(~inside).sum()} spots outside the image were left out."
     if name != AS_GIVEN or not inside.all():
         counts = _write_corrected(measured[inside], centres[inside], section.name, folder)
-        section = replace(section, counts=counts, spots="")
+        section = replace(section, counts=counts, spots="")  # the h5ad holds the positions, too
     return CheckedSection(section, True, name, message, int(inside.sum()))
 
 

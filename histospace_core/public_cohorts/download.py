@@ -156,10 +156,10 @@ def _fetch_all(files: Sequence[RemoteFile], folder: Path, on_progress: OnProgres
     made = [p for p in [folder, *folder.absolute().parents] if not p.exists()]
     try:
         for file in files:
-
+            # Defaults are bound now; the loop changes `done` and `file`.
             def report(event: Progress, before: int = done, name: str = file.name) -> None:
                 done = before + event.done
-                on_progress(Progress(done, max(total, done), name))
+                on_progress(Progress(done, max(total, done), name))  # some sizes may be unknown
 
             _fetch(file, folder, report)
             done += file.size or (folder / file.path).stat().st_size
@@ -183,8 +183,8 @@ def _fetch(file: RemoteFile, folder: Path, on_progress: OnProgress) -> None:
         on_progress=on_progress,
     )
     arrived = part.with_name(f"{part.name}.whole")
-    arrived.unlink(missing_ok=True)
-    known = file.digest if file.digest.startswith("sha256:") else None
+    arrived.unlink(missing_ok=True)  # pooch would accept what a killed process left
+    known = file.digest if file.digest.startswith("sha256:") else None  # pooch knows no git ids
     try:
         pooch.retrieve(
             file.url, known_hash=known, fname=arrived.name, path=part.parent, downloader=downloader

@@ -76,6 +76,7 @@ def fetch_cohort(
         checked = [check_section(section, folder) for section in source.sections(ids, folder)]
         cohort = FetchedCohort(folder / TABLE, checked)
         write_bytes(folder / SUMS, _sums(files, folder).encode())
+        # Written even if no section can be used, for it says why.
         write_bytes(folder / ABOUT, _about(title, source, base, checked).encode())
         if not cohort.used:
             raise CohortError(f"No section of {title} can be used: {checked[0].message}")
@@ -109,6 +110,7 @@ def _write_table(cohort: FetchedCohort) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for s in (found.section for found in cohort.used):
+        # An empty `mpp`: the image states its own.
         writer.writerow([s.name, s.patient, s.image, s.counts, s.spots, s.mpp or ""])
     write_bytes(cohort.table, text.getvalue().encode())
 

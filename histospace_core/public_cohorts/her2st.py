@@ -55,6 +55,7 @@ class Her2st(Source):
 
     def files(self, ids: Sequence[str], base_url: str, fetch: Fetch) -> list[RemoteFile]:
         """Return image, counts and spots of each section."""
+        # No listing is needed, and a mirror may lack it.
         if ids and all(name in PINNED for name in ids):
             return [file for name in ids for file in pinned_files(name, base_url)]
         url = LISTING_URL if base_url == self.base_url else f"{base_url}/{LISTING}"
@@ -130,7 +131,7 @@ def _listed(listing: Path) -> dict[str, list[dict[str, Any]]]:
             paths = (f"ST-cnts/{name}.tsv.gz", f"ST-spotfiles/{name}_selection.tsv")
             sections[name] = [image, *({**by_path[p], "path": p} for p in paths)]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        listing.unlink(missing_ok=True)
+        listing.unlink(missing_ok=True)  # a file in the folder is not downloaded again
         raise CohortError(
             "The listing of the her2st repository has another format than expected; fetch the "
             f"pinned sections instead: her2st:{','.join(PINNED)}."

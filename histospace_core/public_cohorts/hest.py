@@ -103,7 +103,7 @@ class Hest(Source):
         earlier = re.search(f"{re.escape(address['data_set'])}/resolve/{_COMMIT.pattern}", about)
         if earlier:
             return earlier[0]
-        (first, *_) = self.files(ids, base_url, _no_listing)
+        (first, *_) = self.files(ids, base_url, _no_listing)  # any file tells the commit
         commit = _metadata(first).commit_hash
         return f"{address['data_set']}/resolve/{commit}" if commit else base_url
 
@@ -174,5 +174,5 @@ def _patient(name: str, metadata: dict[str, Any]) -> str:
 
 def _text(metadata: dict[str, Any], key: str) -> str:
     value = metadata.get(key)
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    missing = value is None or (isinstance(value, float) and math.isnan(value))  # pandas writes NaN
     return "" if missing else " ".join(str(value).split())

@@ -40,11 +40,13 @@ def pixel_size(um: NDArray[np.float64], pixels: NDArray[np.float64], name: str) 
         Fewer than three spots, or the positions are not a scaled and rotated grid.
     """
     ones = np.column_stack([um, np.ones(len(um))])
+    # Spots on one line leave the map undetermined.
     if len(um) < 3 or np.linalg.matrix_rank(ones) < 3:
         raise CohortError(
             f"Section '{name}' has too few spots to determine its pixel size; leave it out."
         )
     fit, *_ = np.linalg.lstsq(ones, pixels, rcond=None)
+    # The singular values are the px per um of both axes, whatever the rotation.
     long, short = np.linalg.svd(fit[:2], compute_uv=False)
     if short == 0:
         raise CohortError(

@@ -13,7 +13,7 @@ from histospace_core.errors import HistospaceError
 from histospace_core.progress import OnProgress, Progress
 
 CHUNK = 2**18
-TIMEOUT_S = 30
+TIMEOUT_S = 30  # without a byte, not for the whole file
 ATTEMPTS = 4  # consecutive attempts that receive no byte
 WAIT_S = 1.0  # before the second attempt; doubled before each later one
 BUSY = {408, 429, 500, 502, 503, 504}
@@ -60,6 +60,7 @@ class Resuming:
         on_progress: OnProgress,
     ) -> None:
         self.part, self._size, self._limit, self._hashed = part, size, limit, hashed
+        # Compressed, `Content-Length` and `Range` would count other bytes.
         self._headers = {"Accept-Encoding": "identity", **headers}
         self._on_progress = on_progress
         self._validator = part.with_name(f"{part.name}.validator")
@@ -114,6 +115,7 @@ class Resuming:
                 self.discard()
                 raise WrongFileError("another file")
             answer.raise_for_status()
+            # The server ignores `Range`, or its file has changed: begin again.
             if answer.status_code != 206 or _first_byte(answer) != have:
                 have = 0
             self._require_size(answer, have)
@@ -137,6 +139,7 @@ class Resuming:
 
     def _write(self, answer: requests.Response, have: int) -> None:
         if have == 0:
+            # Before the first byte, which could not be continued without it.
             self._validator.write_text(_validator(answer))
         with self.part.open("ab" if have else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
@@ -159,7 +162,7 @@ def _may_pass(error: Exception) -> bool:
 
 def _validator(answer: requests.Response) -> str:
     etag = str(answer.headers.get("ETag", ""))
-    if etag and not etag.startswith("W/"):
+    if etag and not etag.startswith("W/"):  # a weak ETag does not promise equal bytes
         return etag
     return str(answer.headers.get("Last-Modified", ""))
 

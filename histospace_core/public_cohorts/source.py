@@ -10,6 +10,7 @@ from histospace_core.errors import CohortError
 from histospace_core.public_cohorts.download import RemoteFile
 
 Fetch = Callable[[RemoteFile], Path]  # puts one file into the cohort folder
+# Starts with no dot, so it is neither `..` nor hidden.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")
 
 

@@ -96,7 +96,7 @@ def _listed(listing: Path, base_url: str) -> dict[str, RemoteFile]:
             for e in entries
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        listing.unlink(missing_ok=True)
+        listing.unlink(missing_ok=True)  # a file in the folder is not downloaded again
         raise CohortError(
             "Mendeley's listing of 29ntw7sh4r has another format than expected; try again, or "
             f"download the files by hand from {StNet.page}."
@@ -118,7 +118,9 @@ def _find(listed: dict[str, RemoteFile], name: str) -> RemoteFile:
 
 def _rows(metadata: Path, ids: Sequence[str]) -> list[dict[str, str]]:
     """Return the rows of `ids`, or all, with unified `patient` ids and a column `section`."""
+    # A byte order mark would become part of the first column's name.
     with metadata.open(newline="", encoding="utf-8-sig") as stream:
+        # DictReader has None as the key of surplus cells and as the value of missing ones.
         rows = [
             {k: (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(stream)
         ]
@@ -129,6 +131,7 @@ def _rows(metadata: Path, ids: Sequence[str]) -> list[dict[str, str]]:
         row["section"] = require_file_name(f"{row['patient']}_{row['replicate']}", METADATA)
         for part in PARTS:
             require_file_name(row[part], METADATA)
+    # BT23287_C1 names a section, BT23287 all sections of a patient.
     wanted = {patient_id(name) + name[name.find("_") :] * ("_" in name) for name in ids}
     known = {row[column] for row in rows for column in ("patient", "section")}
     if wanted - known:

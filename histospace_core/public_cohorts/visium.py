@@ -24,10 +24,13 @@ from histospace_core.public_cohorts.pixel_size import pixel_size, visium_um
 from histospace_core.public_cohorts.resume import DownloadError
 from histospace_core.public_cohorts.source import FILE_NAME, Fetch, PublicSection, Source
 
+# The newest first, for the first one found is taken.
 VERSIONS = ("3.1.2", "3.0.0", "2.1.0", "2.0.1", "2.0.0", "1.3.0", "1.2.0", "1.1.0", "1.0.0")
 MATRIX, SPATIAL = "filtered_feature_bc_matrix.h5", "spatial.tar.gz"
+# In this order: `image.tif` of CytAssist is not the tissue image.
 IMAGES = ("tissue_image.tif", "image.tif", "tissue_image.btf", "image.jpg")
 SCALES = "scalefactors_json.json"
+# A hostile archive must not fill the disk.
 LARGEST_MEMBER = 512 * 2**20  # bytes
 DONOR = re.compile(r"_(section|rep|replicate|slice)_?\d+$", re.IGNORECASE)
 
@@ -111,6 +114,7 @@ def _unpack(archive: Path, target: Path) -> None:
     """Extract the files of `spatial/`; skip links, subfolders and everything else."""
     target.mkdir(exist_ok=True)
     try:
+        # Not `extractall`, so that no path of the archive is used.
         with tarfile.open(archive) as packed:
             for member in packed:
                 folder, _, name = member.name.removeprefix("./").rpartition("/")

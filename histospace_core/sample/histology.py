@@ -34,7 +34,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Fie
     """Return a smooth random field (h, w) with mean 0 and standard deviation 1."""
     step = max(1, int(scale / 3))  # to save time, a smooth field is drawn small and enlarged
     small = rng.standard_normal((shape[0] // step + 8, shape[1] // step + 8), dtype=np.float32)
-    smooth = gaussian_filter(small, scale / step)[4:-4, 4:-4]
+    smooth = gaussian_filter(small, scale / step)[4:-4, 4:-4]  # the filter mirrors at its border
     image = Image.fromarray(smooth).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
     field = np.asarray(image)
     return ((field - field.mean()) / field.std()).astype(np.float32)
@@ -63,7 +63,7 @@ def lay_out(rng: np.random.Generator, size: tuple[int, int]) -> Histology:
     immune = np.clip(border * foci * 1.6, 0, 1) * (1 - fat) * (1 - 0.7 * tumour)
     stroma = np.clip(1 - tumour - immune - fat, 0, 1)
     stack = np.stack([tumour, stroma, immune, fat]) * tissue
-    stack /= np.maximum(stack.sum(axis=0), 1e-6)
+    stack /= np.maximum(stack.sum(axis=0), 1e-6)  # the sum is 0 off tissue
     regions = {name: part.astype(np.float32) for name, part in zip(REGIONS, stack, strict=True)}
     flow = 130 * (0.8 * y - 0.5 * x) + 16 * noise(rng, shape, 55) + 3 * noise(rng, shape, 16)
     return Histology(tissue, flow.astype(np.float32), regions, size)

@@ -38,6 +38,7 @@ def paint(rng: np.random.Generator, layout: Histology) -> NDArray[np.uint8]:
         **regions,
         "adipocytes": _adipocytes(rng, layout),
     }
+    # `_strand` reads the pattern in a circle.
     strands = gaussian_filter(rng.standard_normal(4096).astype(np.float32), 1.1, mode="wrap")
     strands /= strands.std()
     grain = gaussian_filter(rng.standard_normal((GRAIN, GRAIN), dtype=np.float32), 1.6, mode="wrap")
@@ -120,6 +121,7 @@ def _adipocytes(rng: np.random.Generator, layout: Histology) -> Field:
     if len(rows) and len(seeds) > 1:
         distance, cell = cKDTree(seeds).query(np.column_stack([columns, rows]), k=2)
         apart = np.linalg.norm(seeds[cell[:, 0]] - seeds[cell[:, 1]], axis=1)
+        # Distance to the perpendicular bisector of two seeds, the border of their Voronoi cells.
         to_border = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * apart)
         eosin[rows, columns] = 0.03 + 0.70 * np.exp(-((to_border / 1.5) ** 2))
     return eosin
@@ -129,6 +131,7 @@ def _scatter(
     rng: np.random.Generator, shape: tuple[int, int], spacing: float, jitter: float
 ) -> NDArray[np.float64]:
     """Return (n, 2) points (x, y) on a jittered hexagonal grid."""
+    # Rows are sin(60°) of the spacing apart.
     y, x = np.mgrid[0 : shape[0] : spacing * 0.866, 0 : shape[1] : spacing]
     x[1::2] += spacing / 2
     points = np.column_stack([x.ravel(), y.ravel()])
@@ -165,10 +168,11 @@ def _stamp_nuclei(rng: np.random.Generator, layout: Histology) -> NDArray[np.uin
         if region == "stroma":  # fibroblasts lie along the collagen
             columns, rows = np.minimum(chosen // COARSE, np.array(inside.shape[::-1]) - 1).T
             turn = along[rows, columns] + rng.normal(0, 0.25, len(chosen))
+            # Half a turn gives the same nucleus.
             variants = np.round(turn / np.pi * VARIANTS).astype(int) % VARIANTS
         for (x, y), variant in zip(chosen, variants, strict=True):
             place = canvas[y - half : y + half + 1, x - half : x + half + 1]
-            np.maximum(place, stamps[variant], out=place)
+            np.maximum(place, stamps[variant], out=place)  # nuclei that overlap are not darker
     return gaussian_filter(canvas, 0.6)
 
 
@@ -176,6 +180,7 @@ def _nucleus(
     rng: np.random.Generator, angle: float, a: float, b: float, spread: float, darkness: float
 ) -> NDArray[np.uint8]:
     """Return one nucleus: a wobbly ellipse with a darker rim and clumped chromatin."""
+    # The semi-axis is at most 1.5 a, and the wobble adds 12 %.
     half = int(np.ceil(1.7 * max(NUCLEI_LARGEST, a)))
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)

@@ -20,7 +20,7 @@ from histospace_core.sample.profiles import draw_counts, expected_expression, ex
 
 LABEL = "phantom, not patient tissue"
 VERSION = 1  # raise it when the same seed no longer gives the same files
-MPP = 0.69
+MPP = 0.69  # as in her2st
 SIZE = (4800, 4400)
 SPACING_UM, SPOT_UM = 200.0, 100.0
 IMAGE, COUNTS, SPOTS, TRUTH = (
@@ -73,7 +73,7 @@ def make_phantom(folder: str | Path, seed: int = 0) -> Phantom:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".phantom-", dir=folder) as work:
                 _make(Path(work), seed)
-                (folder / MANIFEST).unlink(missing_ok=True)
+                (folder / MANIFEST).unlink(missing_ok=True)  # it vouches for the old files
                 # The manifest moves last, because it vouches for the other files.
                 for name in (IMAGE, COUNTS, SPOTS, TRUTH, MANIFEST):
                     move_into_place(Path(work) / name, folder / name)
@@ -137,6 +137,7 @@ def _disc(field: NDArray, centre: NDArray[np.float64]) -> NDArray:
     column, row = centre / COARSE
     rows = np.arange(max(0, int(row - radius)), min(field.shape[0], int(row + radius) + 2))
     columns = np.arange(max(0, int(column - radius)), min(field.shape[1], int(column + radius) + 2))
+    # + 0.5: a value lies at the centre of its coarse pixel.
     inside = np.hypot(rows[:, None] + 0.5 - row, columns + 0.5 - column) <= radius
     return field[np.ix_(rows, columns)][inside]
 
@@ -151,7 +152,7 @@ def _write_image(image: NDArray[np.uint8], path: Path) -> None:
         tile_width=256,
         tile_height=256,
         pyramid=True,
-        subifd=True,
+        subifd=True,  # where OME-TIFF keeps the levels of a pyramid
         compression="jpeg",
         Q=88,
     )
@@ -171,7 +172,7 @@ def _ome(width: int, height: int) -> str:
 
 
 def _write_gzip(text: str, path: Path) -> None:
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
+    path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))  # no time: equal bytes
 
 
 def _is_complete(folder: Path, seed: int) -> bool:

@@ -79,4 +79,5 @@ def draw_counts(
     # A log-mean of -0.04 (half the variance, 0.28²) keeps the mean depth.
     depth = (composition @ pd.Series(DEPTH)).to_numpy() * rng.lognormal(-0.04, 0.28, len(expected))
     mean = expected.to_numpy() * depth[:, None]
+    # The factor has mean 1.
     return rng.poisson(mean * rng.gamma(DISPERSION, 1 / DISPERSION, mean.shape))

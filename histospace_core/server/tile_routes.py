@@ -82,7 +82,7 @@ async def values(request: Request) -> Response:
     def make() -> bytes:
         open_run, values = tiles.open_run(run_id), tiles.layer(run_id, gene)
         limits = np.array(open_run.limits(values), "<f8")
-        # The float64 values come first, so that both parts are aligned for the browser's typed arrays.
+        # The float64 values come first: so both parts are aligned for the browser's typed arrays.
         return limits.tobytes() + values.astype("<f4").tobytes()
 
     return await _answer(request, make, "application/octet-stream", run_id, gene, "values")
