@@ -37,8 +37,7 @@ def migrate(database: Database, revision: str = "head") -> None:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, revision)
-        # The database names a revision that this version does not have.
-        except CommandError as error:
+        except CommandError as error:  # the database names a revision that this version lacks
             raise StoreError(
                 "The catalog was written by a newer version of HistoSPACE: update the program, "
                 "or point HISTOSPACE_STORE at another folder."

@@ -41,9 +41,8 @@ class ModelTable(Database):
                 self.audit(session, "add", "model", name, sha256=sha256)
             elif row.sha256 != sha256:
                 self.audit(session, "replace", "model", name, before=row.sha256, after=sha256)
-            # Every start registers all packages, mostly unchanged.
             elif (row.folder, row.summary) == (str(folder), summary):
-                return row
+                return row  # every start registers all packages, mostly unchanged
             row.sha256, row.folder, row.summary = sha256, str(folder), summary
             row.registered_at = utc_now()
             session.flush()

@@ -13,6 +13,7 @@ class GeneBox {
     this.input.oninput = () => this.open(this.input.value);
     this.input.onblur = () => this.close();
     this.input.onkeydown = (event) => this.key(event);
+    // Not onclick: before it, the field would lose the focus and close the list.
     this.list.onmousedown = (event) => {
       event.preventDefault(); // the field keeps the focus
       const option = event.target.closest("[role=option]");

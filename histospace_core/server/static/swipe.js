@@ -20,6 +20,7 @@ class Swipe {
     const { image } = this.data ?? {};
     this.data = data;
     if (data.image !== image) this.slide = await loaded(data.image);
+    // A later call overtook this one while its picture loaded.
     if (this.data !== data) return;
     for (const [side, half] of [["start", data.left], ["end", data.right]]) {
       this.at(`.name.${side}`).textContent = half.name;

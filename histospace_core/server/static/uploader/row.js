@@ -31,6 +31,7 @@ export class Row {
 
   become(state) {
     this.state = state;
+    // A pause must not count as slow sending.
     this.samples = [];
     this.part("pause").hidden = state === WANTED || state === WAITING;
     this.name("pause", state === PAUSED ? "Resume" : "Pause");
@@ -47,6 +48,7 @@ export class Row {
     this.done = done;
     const now = performance.now();
     this.samples.push([now, done]);
+    // The speed of the last ten seconds: a mean over all would hide a change.
     while (this.samples.length > 2 && now - this.samples[0][0] > 10_000) this.samples.shift();
     this.draw();
   }

@@ -44,6 +44,7 @@ export async function unfinished({ kind, token }) {
 export async function discard({ token }, key) {
   for (const { urlStorageKey, uploadUrl } of await storage.findUploadsByFingerprint(key)) {
     storage.removeUpload(urlStorageKey);
+    // The server may have deleted it already.
     window.tus.Upload.terminate(uploadUrl, { headers: { "X-Histospace-Token": token } }).catch(() => {});
   }
 }
@@ -132,11 +133,13 @@ export class Transfer {
   }
 
   async finish(url) {
+    // `null`: after the last attempt there is nothing to wait for.
     for (const delay of [...RETRY_DELAYS, null]) {
       const headers = { "X-Histospace-Token": this.root.data.token };
       const answer = await fetch(`${url}/finish`, { method: "POST", headers }).catch(() => null);
       if (answer?.ok) return answer.json();
       if (answer && !PASSING.includes(answer.status)) {
+        // After 403 only the page has expired: a new one continues the upload.
         if (answer.status !== 403) this.forget();
         throw new Refused(sentence(await answer.text()));
       }

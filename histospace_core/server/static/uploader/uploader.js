@@ -15,12 +15,15 @@ class Field {
     at("hint").textContent = several ? "or drop them here; keep this page open until they are uploaded" : "or drop it here";
     input.multiple = several;
     this.pick.onclick = () => input.click();
+    // The input is emptied, for the same file chosen again would otherwise be no change.
     input.onchange = () => { this.add([...input.files]); input.value = ""; };
+    // Otherwise the browser opens a dropped file in place of the page.
     zone.ondragover = (event) => { event.preventDefault(); zone.classList.add("over"); };
     zone.ondragleave = () => zone.classList.remove("over");
     zone.ondrop = (event) => {
       event.preventDefault();
       zone.classList.remove("over");
+      // `files` lists a folder like a file, which then cannot be read.
       const folder = [...event.dataTransfer.items].some((item) => item.webkitGetAsEntry?.()?.isDirectory);
       if (folder) this.say("That is a folder: drop the files in it.", true);
       else this.add([...event.dataTransfer.files]);

@@ -49,15 +49,18 @@ export function paint({ grid, values, box, size: [width, height], look }) {
     const at = 4 * y * width;
     if (begin === down.end[y]) continue;
     if (repeats(down, y)) {
+      // Zoomed in, most rows repeat the one above.
       out.copyWithin(at, at - 4 * width, at);
       continue;
     }
+    // The weights are products of a share down and a share across, so columns are summed first.
     for (const part of [sum, known, coloured]) part.fill(0, left, right);
     for (let j = begin; j < down.end[y]; j++) {
       const weight = down.weights[j];
       const row = (down.first[y] + j - begin) * columns;
       for (let x = left; x < right; x++) {
         const value = values[row + x];
+        // NaN differs from itself.
         if (value !== value) continue;
         known[x] += weight;
         if (grey && grid.out_of_domain[row + x]) continue;

@@ -34,9 +34,11 @@ export class Outlines {
   show(regions) {
     this.drawn("");
     const told = JSON.stringify(regions);
+    // The page's script calls at every run, mostly with the same regions.
     if (told === this.told) return;
     this.told = told;
     const paths = regions.flatMap(({ path, colour, chosen }) => [
+      // A white casing, so that the colour is visible on any map.
       svg("path", { d: path, class: chosen ? "casing chosen" : "casing" }),
       svg("path", { d: path, class: chosen ? "edge chosen" : "edge", stroke: colour }),
     ]);
@@ -91,12 +93,14 @@ export class Pen {
     element.onpointerup = (event) => this.up(panel, event);
     element.onpointercancel = () => this.clear();
     element.ondblclick = () => this.tool === "polygon" && this.finish();
+    // While a tool is chosen, the outlines take all events, so they zoom in OpenSeadragon's place.
     element.onwheel = (event) => {
       event.preventDefault();
       const at = panel.viewer.viewport.pointFromPixel(this.pixel(panel, event), true);
       this.owner.lead(panel);
       panel.viewer.viewport.zoomBy(event.deltaY < 0 ? 1.2 : 1 / 1.2, at);
     };
+    // In the capture phase, before OpenSeadragon's own keys.
     panel.at("stage").addEventListener("keydown", (event) => this.key(panel, event), true);
     this.mark(panel);
   }
@@ -128,6 +132,7 @@ export class Pen {
     panel.viewer.canvas.focus({ preventScroll: true });
     const place = this.place(panel, event);
     if (this.tool === "polygon") return this.corner(place);
+    // A drag goes on outside the panel.
     panel.outlines.element.setPointerCapture(event.pointerId);
     Object.assign(this, { points: [place], dragging: true });
   }
@@ -168,6 +173,7 @@ export class Pen {
   corner(place) {
     if (this.points.length > 2 && this.apart(this.points[0], place) < NEAR) return this.finish();
     const last = this.points.at(-1);
+    // A double click sets its corner twice.
     if (!last || last.x !== place.x || last.y !== place.y) this.points.push(place);
     this.show();
   }

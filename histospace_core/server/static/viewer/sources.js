@@ -12,6 +12,7 @@ export function openSeadragon() {
     script.src = new URL("../openseadragon/openseadragon.min.js", import.meta.url).href;
     script.onload = () => resolve(calm(window.OpenSeadragon));
     script.onerror = () => {
+      // The next call tries again.
       library = null;
       script.remove();
       reject(new Error("The viewer could not be loaded"));

@@ -8,7 +8,9 @@ export function coloured({ grid, values: [values] }, grey) {
   const known = new Float32Array(values.length);
   let n = 0;
   for (let i = 0; i < values.length; i++)
+    // NaN, where there is no tile, differs from itself.
     if (values[i] === values[i] && !(grey && grid.out_of_domain[i])) known[n++] = values[i];
+  // A typed array sorts by value, not as text.
   return known.subarray(0, n).sort();
 }
 

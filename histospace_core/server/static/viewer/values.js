@@ -9,8 +9,10 @@ function fetched(url, read) {
       if (!response.ok) throw new Error(`status ${response.status}`);
       return read(response);
     });
+    // A failure is not kept, so that the next request tries again.
     answer.catch(() => kept.delete(url));
     kept.set(url, answer);
+    // A Map lists its keys in the order in which they were added.
     if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
   }
   return kept.get(url);

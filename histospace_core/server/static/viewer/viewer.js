@@ -40,6 +40,7 @@ class Viewer {
       const same = JSON.stringify(panel.gene) === JSON.stringify(gene) && panel.token === token;
       if (!late && !same) panel.show(gene, this.looks);
       panel.token = token;
+      // A new panel begins where the others are.
       if (fresh && i) panel.viewer.addOnceHandler("open", () => panel.moveTo(this.leader.viewer));
       this.leader ??= panel;
     });
