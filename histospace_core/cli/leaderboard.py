@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from histospace_core.cli.terminal import Cohort, names, out, progress_bar
+from histospace_core.cli.terminal import (
+    Cohort,
+    Folds,
+    Seeds,
+    TestSections,
+    TrainSections,
+    names,
+    out,
+    progress_bar,
+)
 
 
 def leaderboard(
@@ -18,14 +27,10 @@ def leaderboard(
             help="Names, separated by commas; NAME@RECIPE for another recipe. By default all."
         ),
     ] = "",
-    folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
-    train_sections: Annotated[
-        str, typer.Option("--train", help="Sections, separated by commas.")
-    ] = "",
-    test_sections: Annotated[
-        str, typer.Option("--test", help="Sections, separated by commas.")
-    ] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
+    folds: Folds = "patient",
+    train_sections: TrainSections = "",
+    test_sections: TestSections = "",
+    seeds: Seeds = 1,
     append: Annotated[
         bool, typer.Option("--append", help="Keep the rows of other networks in the folder.")
     ] = False,
@@ -50,7 +55,7 @@ def leaderboard(
             device=device,
             on_progress=report,
         )
-    table = Table("network", "split", "r", "r HVG50", "MSE ratio", "parameters", "tiles/s")
+    table = Table("network", "split", "r", "r HVG50", "error ratio", "parameters", "tiles/s")
     for row in rows.to_dict("records"):
         table.add_row(
             f"{row['network']}@{row['recipe']}",

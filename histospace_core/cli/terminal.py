@@ -18,6 +18,10 @@ _SILENT = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0"
 out = Console(quiet=_SILENT)
 Out = Annotated[Path, typer.Option("--out", help="New folder for the result.")]
 Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,spots,mpp")]
+Folds = Annotated[str, typer.Option(help="patient or section")]
+TrainSections = Annotated[str, typer.Option("--train", help="Sections, separated by commas.")]
+TestSections = Annotated[str, typer.Option("--test", help="Sections, separated by commas.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")]
 
 
 class Device(StrEnum):

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from histospace_core.cli.terminal import Cohort, Device, Out, names, out, progress_bar
+from histospace_core.cli.terminal import (
+    Cohort,
+    Device,
+    Folds,
+    Out,
+    Seeds,
+    TestSections,
+    TrainSections,
+    names,
+    out,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from histospace_core.training import Recipe
@@ -48,7 +59,7 @@ def train(
     metrics = package.config["metrics"]
     out.print(
         f"{package.name}: {metrics['n_genes']:,} genes, {metrics['n_genes_reliable']:,} reliable; "
-        f"held-out per-gene r {metrics['per_gene_pearson']}, MSE ratio to the mean profile "
+        f"held-out per-gene r {metrics['per_gene_pearson']}, error ratio to the mean profile "
         f"{metrics['mse_ratio_to_mean']} (by {metrics['held_out_by']}): {to}"
     )
 
@@ -57,14 +68,10 @@ def evaluate(
     cohort: Cohort,
     to: Out,
     network: Annotated[str, typer.Option(help=NETWORKS)] = "histospace",
-    folds: Annotated[str, typer.Option(help="patient or section")] = "patient",
-    train_sections: Annotated[
-        str, typer.Option("--train", help="Sections, separated by commas.")
-    ] = "",
-    test_sections: Annotated[
-        str, typer.Option("--test", help="Sections, separated by commas.")
-    ] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")] = 1,
+    folds: Folds = "patient",
+    train_sections: TrainSections = "",
+    test_sections: TestSections = "",
+    seeds: Seeds = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the predictor.")] = None,
     autoencoder_epochs: Annotated[int | None, typer.Option(min=0)] = None,
     recipe: Annotated[str | None, typer.Option(help=RECIPE)] = None,
@@ -106,7 +113,7 @@ def _fold_table(folds: list[dict[str, Any]]) -> Table:
         "genes": ("n_genes", "{}"),
         "r": ("per_gene_pearson", "{:.3f}"),
         "r HVG50": ("per_gene_pearson_hvg50", "{:.3f}"),
-        "MSE ratio": ("mse_ratio_to_mean", "{:.3f}"),
+        "error ratio": ("mse_ratio_to_mean", "{:.3f}"),
         "spot r": ("per_spot_pearson", "{:.3f}"),
         "mean profile's": ("mean_profile_per_spot_pearson", "{:.3f}"),
         "ceiling": ("noise_ceiling", "{:.3f}"),
