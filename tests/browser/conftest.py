@@ -174,7 +174,7 @@ def section_run(app: App, chromium: "sync_api.Browser", shared: Path) -> str:
         page.get_by_text(steps.ARRIVED).wait_for()
         assert steps.pixel_size(page).input_value() == "", "never a guess"
         steps.state_pixel_size(page, 0.69)
-        page.get_by_text("0.69 µm per px, given by you").wait_for()
+        page.get_by_text("0.69 µm per px, entered by you").wait_for()
         return steps.predict_new(page)
 
 

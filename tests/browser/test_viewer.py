@@ -96,7 +96,7 @@ def test_what_the_reader_sets_is_in_the_address_and_comes_back(page, any_run):
     assert page.get_by_label("Colour scale").input_value() == "Cividis"
     page.get_by_label("Lower colour limit of CD74").fill("9")
     page.get_by_label("Lower colour limit of CD74").press("Enter")
-    page.get_by_text("The lower limit must be a number below the upper one.").wait_for()
+    page.get_by_text("The lower limit must be a number below the upper limit.").wait_for()
     assert page.get_by_label("Lower colour limit of CD74").input_value() == "0.25"
     page.get_by_role("button", name="Reset the colour limits").first.click()
     page.wait_for_url(lambda url: "limits" not in url)
@@ -168,7 +168,7 @@ def test_six_genes_move_as_one_by_keyboard_and_buttons(page, sample_run, width):
 def test_tiles_that_cannot_be_had_are_spoken_of(page, sample_run):
     page.route("**/tiles/**", lambda route: route.abort())
     page.goto(f"/gene_map?run={sample_run}&gene=ERBB2")
-    page.get_by_text("A part of the picture could not be loaded").wait_for()
+    page.get_by_text("Part of the picture could not be loaded").wait_for()
     steps.choose(page, "Gene", "VIM")
     steps.shown(page, "VIM")  # the map is shown all the same
 
