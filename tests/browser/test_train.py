@@ -29,14 +29,14 @@ def sections(tmp_path_factory):
     return {name: make_section_files(folder, name, i, 800) for i, name in enumerate(("s1", "s2"))}
 
 
-def smooth(page):
+def pause(page):
     page.wait_for_timeout(500)
     steps.at_rest(page)
 
 
 def attach(page, name, files):
     """Bring the measurement of a slide on the Train page."""
-    smooth(page)
+    pause(page)
     page.wait_for_timeout(1500)  # an expander that opens by itself is not clicked shut
     if not page.get_by_role("combobox", name=re.compile("^For which slide")).is_visible():
         page.get_by_text("Add measured expression").click()
@@ -44,14 +44,14 @@ def attach(page, name, files):
     if which.input_value() != f"{name}.png":
         steps.choose(page, "For which slide", f"{name}.png")
         page.wait_for_timeout(1500)  # the fields of the slide before are gone
-        smooth(page)
+        pause(page)
     for label, file in (("Counts, .h5ad", files.counts), ("Spot file", files.spots)):
         steps.upload(page, label, file)
         page.get_by_text(f"{file.name} is uploaded").wait_for()
-    smooth(page)
+    pause(page)
     page.get_by_role("button", name="Check and attach").click()
     page.get_by_text(f"{name}.png: ").wait_for()
-    smooth(page)
+    pause(page)
 
 
 def write(page, row, column, text):
@@ -70,7 +70,7 @@ def write(page, row, column, text):
     editor.fill(text)
     page.keyboard.press("Enter")
     editor.wait_for(state="detached")
-    smooth(page)
+    pause(page)
 
 
 def test_own_sections_become_a_model(app, page, sections):
@@ -79,7 +79,7 @@ def test_own_sections_become_a_model(app, page, sections):
         steps.upload(page, "Upload H&E slides", files.image)
         page.get_by_text(f"{name}.png was added").wait_for()
         steps.state_pixel_size(page, 0.69)
-        smooth(page)
+        pause(page)
     page.goto("/train")
     page.get_by_text("Add measured expression").wait_for()
     for name, files in sections.items():
@@ -88,7 +88,7 @@ def test_own_sections_become_a_model(app, page, sections):
     assert all(slides[f"{name}.png"].counts_path for name in sections)
 
     page.get_by_role("button", name="Check the cohort").click()
-    page.get_by_text("Section s1 needs its patient's id").wait_for()
+    page.get_by_text("Section 's1': its patient's id is missing").wait_for()
     write(page, 0, 2, "P1")
     write(page, 1, 2, "p 1")
     page.get_by_text("look like one person").wait_for()
