@@ -114,7 +114,7 @@ def test_how_the_values_are_spread_stands_over_the_colours(app, page, any_run):
     assert said.startswith(f"CD74 in {len(values):,} tiles: median ")
     median = float(said.split("median ")[1].split(",")[0])
     assert median == pytest.approx(np.median(values), abs=0.01)
-    assert said.endswith("2 % below these colours, 2 % above")
+    assert said.endswith("2 % below this colour range, 2 % above")
     bars = spread.locator("path").get_attribute("d")
     field = page.get_by_label("Upper colour limit of CD74")
     field.fill(str(median))
