@@ -33,7 +33,7 @@ def test_sections_become_a_cohort_and_a_second_fetch_downloads_nothing(
     assert [(s.name, s.patient, s.mpp) for s in sections] == [("B4", "B", 0.69), ("C5", "C", 0.69)]
     assert [read_measured(s.counts, s.spots).n_obs for s in sections] == [283, 181]
     about = (folder / "SOURCE.md").read_text()
-    for told in ("Andersson", "Licence: unverified", "another frame", "Orientation that fits: as"):
+    for told in ("Andersson", "Licence: unverified", "smaller image", "Orientation that fits: as"):
         assert told in about
     for line in (folder / "SHA256SUMS").read_text().splitlines():
         digest, path = line.split("  ")
