@@ -25,7 +25,8 @@ from histospace_core.exports import export_run
 from histospace_core.exports.characterisation import write_characterisation
 from histospace_core.exports.gene_choice import require_genes
 from histospace_core.exports.table import spatial_table
-from histospace_core.expression import Placement, read_measured
+from histospace_core.expression import Choice, Placement, read_measured
+from histospace_core.expression.choice import ONLY
 from histospace_core.files import require_new
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.networks import ModelPackage, list_packages, load_package
@@ -59,6 +60,8 @@ def predict(
     stain: str = "none",
     stride_um: float | None = None,
     device: str = "auto",
+    series: str | None = None,
+    icc: bool = True,
     on_progress: OnProgress = no_progress,
 ) -> Prediction:
     """Predict gene expression for every tissue tile of a slide.
@@ -80,6 +83,10 @@ def predict(
     stride_um : float, optional
         Distance between tile centres in um; by default the width of a tile.
     device : {"auto", "cpu", "cuda"}
+    series : str, optional
+        Image to read, if the file holds several.
+    icc : bool
+        Convert colours to sRGB by the profile that the file embeds.
     on_progress : callable, optional
         Called with a `Progress` for each block of tiles; may raise `Cancelled` to stop.
 
@@ -97,8 +104,9 @@ def predict(
     if isinstance(slide, Slide):
         opened: AbstractContextManager[Slide] = nullcontext(slide)  # who opened it closes it
     else:
-        probe_slide(Path(slide), mpp)  # in a child process: a damaged file can crash a reader
-        opened = open_slide(Path(slide), mpp)
+        # in a child process: a damaged file can crash a reader
+        probe_slide(Path(slide), mpp, series=series, icc=icc)
+        opened = open_slide(Path(slide), mpp, series=series, icc=icc)
     with opened as ready:
         predict_slide(
             ready,
@@ -147,6 +155,7 @@ def compare(
     *,
     out: str | Path,
     spots: str | Path | None = None,
+    choice: Choice = ONLY,
     placement: Placement | None = None,
 ) -> Comparison:
     """Score a run against measured spatial transcriptomics of the same section.
@@ -161,6 +170,8 @@ def compare(
         becomes part of the run's report.
     spots : path, optional
         Spot positions that belong to a TSV of counts.
+    choice : Choice, optional
+        Which sample, bin size or library to read where `measured` holds several.
     placement : Placement, optional
         How to move the spots onto the slide; the summary records it.
 
@@ -175,7 +186,7 @@ def compare(
         The measurement cannot be read, or its spots do not lie on this slide.
     """
     if not isinstance(measured, anndata.AnnData):
-        measured = read_measured(Path(measured), None if spots is None else Path(spots))
+        measured = read_measured(Path(measured), None if spots is None else Path(spots), choice)
     return compare_run(_prediction(run).run_dir, measured, Path(out), placement=placement)
 
 

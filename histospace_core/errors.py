@@ -1,8 +1,43 @@
 """Errors that a user can cause. Each message says what is wrong, where, and what to do."""
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Self
+
+Option = Literal["sample", "bin", "library", "series"]
+
+_SHOWN = 8  # names in a sentence
+_SINGULARS: dict[Option, str] = {
+    "sample": "sample",
+    "bin": "bin size",
+    "library": "library",
+    "series": "series",
+}
+_PLURALS: dict[Option, str] = {
+    "sample": "samples",
+    "bin": "bin sizes",
+    "library": "libraries",
+    "series": "series",
+}
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Several things in one file or folder, of which the user must choose one.
+
+    Attributes
+    ----------
+    option : str
+        The option of the command line that chooses: ``sample`` stands for ``--sample``.
+    names : tuple of str
+        Values that the option accepts.
+    """
+
+    option: Option
+    names: tuple[str, ...]
 
 
 class HistospaceError(Exception):
@@ -18,6 +53,8 @@ class HistospaceError(Exception):
         The file or folder that the error is about.
     remedy
         What the user can do, without a full stop.
+    alternatives
+        What the user can choose from, if that is the remedy; a page offers them in a box.
 
     Attributes
     ----------
@@ -25,14 +62,56 @@ class HistospaceError(Exception):
         Name of the file in the sentence: the last part of `path`, or the name from `shown_as`.
     """
 
-    def __init__(self, problem: str, *, path: Path | None = None, remedy: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: Path | None = None,
+        remedy: str = "",
+        alternatives: Alternatives | None = None,
+    ) -> None:
         super().__init__(problem)  # one argument, so that pickle can make the error again
         self.problem, self.path, self.remedy = problem, path, remedy
+        self.alternatives = alternatives
         self.name = path.name if path else ""
 
     def __str__(self) -> str:
         where = f"{self.name}: " if self.name else ""
         return f"{where}{self.problem}" + (f"; {self.remedy}." if self.remedy else "")
+
+    @classmethod
+    def several(cls, option: Option, names: Iterable[str], path: Path) -> Self:
+        """Return the error for several candidates where one is read at a time.
+
+        Parameters
+        ----------
+        option
+            The option of the command line that chooses one of them.
+        names
+            Values that the option accepts.
+        path
+            What holds them.
+        """
+        found = tuple(names)
+        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        return cls(
+            f"holds {len(found)} {_PLURALS[option]} ({shown}), and one is read at a time",
+            path=path,
+            remedy=f"choose one (on the command line: --{option} {shlex.quote(found[0])})",
+            alternatives=Alternatives(option, found),
+        )
+
+    @classmethod
+    def not_among(cls, option: Option, given: str, names: Iterable[str], path: Path) -> Self:
+        """Return the error for a choice that is none of the candidates."""
+        found = tuple(names)
+        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        return cls(
+            f"holds no {_SINGULARS[option]} '{given[:60]}'",
+            path=path,
+            remedy=f"choose one of: {shown}",
+            alternatives=Alternatives(option, found),
+        )
 
 
 @contextmanager

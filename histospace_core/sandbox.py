@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from histospace_core.errors import HistospaceError
+from histospace_core.errors import Alternatives, HistospaceError
 
 # The child's answer may name only these classes: it comes from a process that read a hostile file.
 _KINDS: dict[str, type[HistospaceError]] = {
@@ -128,6 +129,7 @@ def run_child(
             "problem": error.problem,
             "path": None if error.path is None else str(error.path),
             "remedy": error.remedy,
+            "alternatives": error.alternatives and asdict(error.alternatives),
         }
     except MemoryError:
         content = {"error": "MemoryError"}
@@ -168,7 +170,13 @@ def _result(answer: Path, done: subprocess.CompletedProcess[bytes]) -> Any:
         raise SandboxError("memory")
     if content:
         path = content["path"] and Path(content["path"])
-        raise _KINDS[content["error"]](content["problem"], path=path, remedy=content["remedy"])
+        several = content["alternatives"]
+        raise _KINDS[content["error"]](
+            content["problem"],
+            path=path,
+            remedy=content["remedy"],
+            alternatives=several and Alternatives(several["option"], tuple(several["names"])),
+        )
     said = done.stderr.decode("utf-8", "replace").strip()
     _log.warning("A child process ended with status %d: %s", done.returncode, said)
     detail = said.splitlines()[-1] if said else f"exit status {done.returncode}"

@@ -63,6 +63,12 @@ def predict(
     ] = None,
     device: Device = Device.auto,
     stain: Stain = Stain.none,
+    series: Annotated[
+        str | None, typer.Option(help="Image to read, if the file holds several.")
+    ] = None,
+    icc: Annotated[
+        bool, typer.Option(help="Convert colours to sRGB by the profile that the file embeds.")
+    ] = True,
     no_compile: Annotated[
         bool, typer.Option("--no-compile", help="Use the plain fp32 network, the reference.")
     ] = False,
@@ -74,8 +80,11 @@ def predict(
     from histospace_core.slides.probe import probe_slide
 
     package = _package(model)
-    probe_slide(slide, mpp)
-    with open_slide(slide, mpp) as opened, progress_bar("tiles") as report:
+    probe_slide(slide, mpp, series=series, icc=icc)
+    with (
+        open_slide(slide, mpp, series=series, icc=icc) as opened,
+        progress_bar("tiles") as report,
+    ):
         summary = predict_slide(
             opened,
             package,
@@ -105,12 +114,22 @@ def compare(
     measured: Annotated[Path, typer.Option(help="Counts: TSV, Space Ranger folder or zip, h5ad.")],
     to: Out,
     spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
+    sample: Annotated[
+        str | None, typer.Option(help="Sample to read, if the folder holds several.")
+    ] = None,
+    bin_size: Annotated[
+        str | None, typer.Option("--bin", help="Bin size of Visium HD, such as 8um.")
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option(help="Section to read, if the file holds several.")
+    ] = None,
 ) -> None:
     """Compare a run with measured spatial transcriptomics of the same section."""
     from histospace_core.comparison.compare import compare_run
-    from histospace_core.expression import read_measured
+    from histospace_core.expression import Choice, read_measured
 
-    summary = compare_run(run_dir, read_measured(measured, spots), to).summary
+    choice = Choice(sample, bin_size, library)
+    summary = compare_run(run_dir, read_measured(measured, spots, choice), to).summary
     table = Table("", "prediction", "mean profile, no image")
     table.add_row("per-gene r", f"{summary['per_gene_pearson']:.3f}", "0")
     table.add_row("error ratio (below 1 is better)", f"{summary['mse_ratio_to_mean']:.3f}", "1")

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
 from histospace_core.expression.hdf5 import open_hdf5
 
@@ -22,7 +23,7 @@ SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "s
 SOURCES = (("layers/counts", "var"), ("X", "var"), ("raw/X", "raw/var"))
 
 
-def read_h5ad(path: Path) -> RawCounts:
+def read_h5ad(path: Path, choice: Choice = ONLY) -> RawCounts:
     """Read spots, raw counts and positions of an `.h5ad`, and nothing else.
 
     Counts are searched in `layers["counts"]`, `X` and `raw`; positions in `obsm["spatial"]`

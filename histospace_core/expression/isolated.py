@@ -15,11 +15,12 @@ from scipy import sparse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.h5ad import read_h5ad
 from histospace_core.expression.spaceranger import read_spaceranger, read_spaceranger_zip
 from histospace_core.sandbox import SandboxError, run_in_sandbox
 
-READERS: dict[str, Callable[[Path], RawCounts]] = {
+READERS: dict[str, Callable[[Path, Choice], RawCounts]] = {
     "folder": read_spaceranger,
     "zip": read_spaceranger_zip,
     "hdf5": read_h5ad,
@@ -28,8 +29,10 @@ TIMEOUT_S = 900
 MEMORY_GB = 16
 
 
-def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCounts:
-    """Run `READERS[kind](path)` in a child process and return its result.
+def read_isolated(
+    path: Path, kind: str, choice: Choice = ONLY, timeout_s: float = TIMEOUT_S
+) -> RawCounts:
+    """Run `READERS[kind](path, choice)` in a child process and return its result.
 
     Raises
     ------
@@ -39,7 +42,13 @@ def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCou
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         try:
             run_in_sandbox(
-                read_into, kind, str(path), folder, seconds=timeout_s, memory_mb=1024 * MEMORY_GB
+                read_into,
+                kind,
+                str(path),
+                folder,
+                asdict(choice),
+                seconds=timeout_s,
+                memory_mb=1024 * MEMORY_GB,
             )
         except SandboxError as error:
             problem, remedy = {
@@ -60,9 +69,9 @@ def read_isolated(path: Path, kind: str, timeout_s: float = TIMEOUT_S) -> RawCou
         return _load(Path(folder))
 
 
-def read_into(kind: str, path: str, folder: str) -> None:
+def read_into(kind: str, path: str, folder: str, choice: dict[str, str | None]) -> None:
     """In the child: read a file and save its content in a folder."""
-    _save(READERS[kind](Path(path)), Path(folder))
+    _save(READERS[kind](Path(path), Choice(**choice)), Path(folder))
 
 
 def _save(raw: RawCounts, folder: Path) -> None:

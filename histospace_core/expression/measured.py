@@ -6,13 +6,16 @@ from anndata import AnnData
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.isolated import read_isolated
 from histospace_core.expression.legacy import read_legacy
 
 MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}  # PK 5 6: an empty zip
 
 
-def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
+def read_measured(
+    path: str | Path, spots: str | Path | None = None, choice: Choice = ONLY
+) -> AnnData:
     """Read measured ST of one section.
 
     Parameters
@@ -22,6 +25,8 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
         table of counts (`.tsv`, `.tsv.gz`), which needs `spots`. The content decides, not the name.
     spots
         Spot file of a legacy ST table; None otherwise.
+    choice
+        Which sample, bin size or library to read where there are several.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def read_measured(path: str | Path, spots: str | Path | None = None) -> AnnData:
             remedy="give the Space Ranger folder (or a zip of it) that holds this file and the "
             "`spatial` folder",
         )
-    return assemble(read_isolated(path, kind))
+    return assemble(read_isolated(path, kind, choice))
 
 
 def _kind(path: Path) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.archive import unpack
 from histospace_core.expression.assemble import RawCounts
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.tenx import Matrix, read_10x_h5, read_10x_mtx
 
 POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
@@ -28,14 +29,14 @@ MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
 DEPTH = 4  # levels of folders that are searched
 
 
-def read_spaceranger_zip(path: Path) -> RawCounts:
+def read_spaceranger_zip(path: Path, choice: Choice = ONLY) -> RawCounts:
     """Unpack a zip safely into a temporary folder and read it as a Space Ranger folder."""
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         unpack(path, Path(folder))
-        return read_spaceranger(Path(folder), source=path)
+        return read_spaceranger(Path(folder), choice, source=path)
 
 
-def read_spaceranger(folder: Path, source: Path | None = None) -> RawCounts:
+def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = None) -> RawCounts:
     """Read a Space Ranger folder: counts, positions (all three variants), spot diameter.
 
     Files are searched in the folder and a few levels below it, so a flat folder works as well as

@@ -36,6 +36,8 @@ def run_key(
     return {
         "slide_sha256": slide.sha256(),
         "mpp": slide.mpp,
+        "series": slide.properties.series,
+        "icc": slide.properties.icc,
         "model_sha256": model.sha256,
         "n_tiles": plan.n_tiles,
         "stride_um": plan.stride_um,
@@ -71,6 +73,8 @@ def build_record(
             mpp_source=slide.properties.mpp_source,
             vendor=slide.properties.vendor,
             reader=slide.properties.reader,
+            series=slide.properties.series,
+            icc=slide.properties.icc,
         ),
         model=ModelRecord(
             name=model.name,
@@ -104,7 +108,7 @@ def build_record(
             median_score=float(scores.median()) if len(scores) else None,
             warning=_domain_warning(outside),
         ),
-        notes=tuple(plan.notes),
+        notes=(*slide.properties.notes, *plan.notes),
         versions={
             "histospace": __version__,
             "torch": str(torch.__version__),

@@ -42,7 +42,11 @@ R = TypeVar("R", bound=Record)
 
 
 class SlideRecord(Part):
-    """The slide: size in level-0 px, pixel size in um/px and its source."""
+    """The slide: size in level-0 px, pixel size in um/px and its source.
+
+    `series` names the image where the file holds several; `icc` the colour profile that the pixels
+    were converted by.
+    """
 
     name: str
     sha256: str
@@ -52,6 +56,8 @@ class SlideRecord(Part):
     mpp_source: Literal["file", "user"]
     vendor: str
     reader: str
+    series: str = ""
+    icc: str = ""
 
 
 class ModelRecord(Part):

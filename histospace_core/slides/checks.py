@@ -25,7 +25,9 @@ _GRID = 6
 _OVERVIEW_PIXELS = 200_000_000  # decoded within seconds
 
 
-def check_slide(path: Path, mpp: float | None = None) -> SlideProperties:
+def check_slide(
+    path: Path, mpp: float | None = None, *, series: str | None = None, icc: bool = True
+) -> SlideProperties:
     """Open a slide, read regions all over it, and check that it is H&E.
 
     Raises
@@ -34,16 +36,18 @@ def check_slide(path: Path, mpp: float | None = None) -> SlideProperties:
         See `histospace_core.slides.probe.probe_slide`.
     """
     _refuse_truncated(path)
-    with open_slide(path, mpp) as slide:
+    with open_slide(path, mpp, series=series, icc=icc) as slide:
         _read_everywhere(slide)
         _refuse_small(slide)
         check_h_and_e(_overview(slide), path)
         return slide.properties
 
 
-def check_slide_as_json(path: str, mpp: float | None) -> dict[str, Any]:
+def check_slide_as_json(
+    path: str, mpp: float | None, series: str | None, icc: bool
+) -> dict[str, Any]:
     """Examine a slide and return its properties as a child process can send them."""
-    return dataclasses.asdict(check_slide(Path(path), mpp))
+    return dataclasses.asdict(check_slide(Path(path), mpp, series=series, icc=icc))
 
 
 def check_h_and_e(image: RGB, path: Path) -> None:

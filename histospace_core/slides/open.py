@@ -15,7 +15,8 @@ from histospace_core.errors import SlideError
 from histospace_core.slides.content import slide_sha256
 from histospace_core.slides.formats import library_reason
 from histospace_core.slides.properties import SlideProperties, require_mpp, resolve_mpp
-from histospace_core.slides.readers import Reader, open_reader
+from histospace_core.slides.readers.choose import open_reader
+from histospace_core.slides.readers.reader import Reader
 
 RGB = npt.NDArray[np.uint8]
 
@@ -23,7 +24,9 @@ _STRIP_PIXELS = 4_000_000
 _MARGIN = 3  # level px around a box, for the resampling filter's reach
 
 
-def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
+def open_slide(
+    path: str | Path, mpp: float | None = None, *, series: str | None = None, icc: bool = True
+) -> "Slide":
     """Open a slide: scanner format, OME-TIFF, plain TIFF, PNG, JPEG or a folder of DICOM files.
 
     The content decides the format, not the name. Label and macro images are never read.
@@ -33,6 +36,10 @@ def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
     path : str or Path
     mpp : float, optional
         Pixel size in um/px, used if the file states none.
+    series : str, optional
+        Which image to read where the file holds several, as the error names it.
+    icc : bool
+        Convert the colours to sRGB by the profile that the file embeds, if any.
 
     Raises
     ------
@@ -41,7 +48,7 @@ def open_slide(path: str | Path, mpp: float | None = None) -> "Slide":
     PixelSizeError
         `mpp` is impossible or contradicts the file, or the pixels are not square.
     """
-    return Slide(Path(path), mpp)
+    return Slide(Path(path), mpp, series=series, icc=icc)
 
 
 class Slide:
@@ -51,9 +58,12 @@ class Slide:
     needed.
     """
 
-    def __init__(self, path: Path, mpp: float | None = None) -> None:
+    def __init__(
+        self, path: Path, mpp: float | None = None, *, series: str | None = None, icc: bool = True
+    ) -> None:
         self.path = path
-        reader = open_reader(path)
+        self._series, self._icc = series, icc
+        reader = open_reader(path, series)
         try:
             value, source, absurd = resolve_mpp(path, reader.mpp, mpp)
         except Exception:
@@ -72,6 +82,8 @@ class Slide:
             reader=reader.name,
             level_downsamples=reader.downsamples,
             stated_mpp=absurd,
+            series=reader.series,
+            notes=reader.notes,
         )
 
     def __enter__(self) -> Self:
@@ -142,7 +154,7 @@ class Slide:
         except Exception as error:  # each library raises its own exceptions
             # After an error, an OpenSlide handle fails on every later read.
             reader.close()
-            reader = open_reader(self.path)
+            reader = open_reader(self.path, self._series)
             reason = library_reason(error, self.path)
             raise SlideError(
                 f"the region at x {x:.0f}, y {y:.0f} cannot be read{reason}",
@@ -164,7 +176,7 @@ class Slide:
         try:
             return self._idle.get(block=self._shared)  # a second one would decode it all again
         except Empty:
-            return open_reader(self.path)
+            return open_reader(self.path, self._series)
 
 
 def _resampled(

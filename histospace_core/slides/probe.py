@@ -10,7 +10,13 @@ from histospace_core.slides.properties import SlideProperties
 
 
 def probe_slide(
-    path: str | Path, mpp: float | None = None, timeout_s: float = 60, memory_mb: int = 4096
+    path: str | Path,
+    mpp: float | None = None,
+    timeout_s: float = 60,
+    memory_mb: int = 4096,
+    *,
+    series: str | None = None,
+    icc: bool = True,
 ) -> SlideProperties:
     """Read real regions of a slide in a separate process with limits, before it is accepted.
 
@@ -22,6 +28,8 @@ def probe_slide(
     timeout_s : float
     memory_mb : int
         Limit of the process's address space, MB.
+    series, icc
+        As in `open_slide`.
 
     Raises
     ------
@@ -35,8 +43,15 @@ def probe_slide(
     """
     path = Path(path)
     try:
-        found: dict[str, Any] = run_in_sandbox(
-            check_slide_as_json, str(path), mpp, seconds=timeout_s, memory_mb=memory_mb, threads=1
+        found = run_in_sandbox(
+            check_slide_as_json,
+            str(path),
+            mpp,
+            series,
+            icc,
+            seconds=timeout_s,
+            memory_mb=memory_mb,
+            threads=1,
         )
     except SandboxError as error:
         problem, remedy = {
@@ -54,5 +69,6 @@ def probe_slide(
             ),
         }[error.cause]
         raise SlideError(problem, path=path, remedy=remedy) from error
-    levels = tuple(found.pop("level_downsamples"))
-    return SlideProperties(**found, level_downsamples=levels)
+    # JSON has no tuples
+    listed: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+    return SlideProperties(**listed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from histospace_core.errors import PixelSizeError
+from histospace_core.slides.readers.reader import ReaderName
 
 MPP_MIN, MPP_MAX = 0.05, 4.0
 """Pixel sizes, um/px, that an H&E scan can have: from a 200x objective to a 2.5x overview."""
@@ -27,11 +28,18 @@ class SlideProperties:
     mpp_source : {"file", "user"} or None
     vendor : str
         Scanner vendor or file format, as the reader names it.
-    reader : {"openslide", "tiffslide", "vips"}
+    reader : str
+        Library that reads the file.
     level_downsamples : tuple of float
         Level-0 px per px of each pyramid level; the first is 1.
     stated_mpp : float or None
         The file's value if it is absurd (from a 72 dpi default, say), for error messages.
+    series : str
+        Name of the image that is read, where the file holds several; "" otherwise.
+    notes : tuple of str
+        Sentences about what else the file holds and is not read.
+    icc : str
+        Name of the colour profile that the pixels are converted by; "" if there is none.
     """
 
     width: int
@@ -39,9 +47,12 @@ class SlideProperties:
     mpp: float | None
     mpp_source: Literal["file", "user"] | None
     vendor: str
-    reader: Literal["openslide", "tiffslide", "vips"]
+    reader: ReaderName
     level_downsamples: tuple[float, ...]
     stated_mpp: float | None = None
+    series: str = ""
+    notes: tuple[str, ...] = ()
+    icc: str = ""
 
 
 def check_mpp(mpp: float, path: Path) -> float:

@@ -11,12 +11,15 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from histospace_core.errors import CohortError
-from histospace_core.expression import read_measured
+from histospace_core.expression import Choice, read_measured
+from histospace_core.expression.choice import ONLY
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
 from histospace_core.slides.view import View
 
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
+CHOICES = ("series", "sample", "bin", "library")
+"""Optional columns that choose where a file or folder holds several."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Section:
     counts: Path
     spots: Path | None
     mpp: float | None
+    series: str | None = None
+    choice: Choice = ONLY
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +83,8 @@ def without_margin(view: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
 
 def read_cohort(table: Path) -> list[Section]:
     """Read a cohort CSV (`section,patient,image,counts,spots,mpp`, paths relative to it).
+
+    The optional columns `CHOICES` choose where a file or folder holds several.
 
     Raises
     ------
@@ -129,8 +136,8 @@ def load_sections(
 
 
 def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
-    measured = read_measured(section.counts, section.spots)
-    with open_slide(section.image, mpp=section.mpp) as slide:
+    measured = read_measured(section.counts, section.spots, section.choice)
+    with open_slide(section.image, mpp=section.mpp, series=section.series) as slide:
         # rounded up, so that the largest shift fits
         margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
         cut = tuple(
@@ -163,7 +170,9 @@ def _section(table: Path, line: int, row: dict[str, str]) -> Section:
         raise CohortError(
             f"'{table.name}' line {line} lacks a value; give section, patient, image and counts."
         )
-    return Section(name, patient, image, counts, path("spots"), _mpp(table, line, row.get("mpp")))
+    mpp = _mpp(table, line, row.get("mpp"))
+    series, *choice = ((row.get(column) or "").strip() or None for column in CHOICES)
+    return Section(name, patient, image, counts, path("spots"), mpp, series, Choice(*choice))
 
 
 def _mpp(table: Path, line: int, text: str | None) -> float | None:

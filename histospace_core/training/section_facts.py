@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
@@ -62,7 +62,7 @@ def section_facts(section: Section) -> SectionFacts:
         The image or the counts cannot be read, the pixel size is unknown, the slide has no tissue,
         or there are fewer than two spots.
     """
-    facts = _read_once(section.image, section.counts, section.spots, section.mpp, _files(section))
+    facts = _read_once(replace(section, name="", patient=""), _files(section))
     if isinstance(facts, HistospaceError):
         raise copy.copy(facts)  # a caller may change the name that the error shows
     return facts
@@ -94,25 +94,22 @@ def _files(section: Section) -> tuple[FileVersion, ...]:
 
 @lru_cache(maxsize=256)
 def _read_once(
-    image: Path,
-    counts: Path,
-    spots: Path | None,
-    mpp: float | None,
+    section: Section,
     _versions: tuple[FileVersion, ...],  # only a part of the cache key
 ) -> SectionFacts | HistospaceError:
     """Return the facts, or the error that reading raised; both stay valid until a file changes."""
     try:
-        return _read(image, counts, spots, mpp)
+        return _read(section)
     except HistospaceError as error:
         return error.with_traceback(None)  # its frames would keep pixels and counts in memory
 
 
-def _read(image: Path, counts: Path, spots: Path | None, mpp: float | None) -> SectionFacts:
-    measured = read_measured(counts, spots)
+def _read(section: Section) -> SectionFacts:
+    measured = read_measured(section.counts, section.spots, section.choice)
     centres = np.asarray(measured.obsm["spatial"], dtype=np.float64)
     if len(centres) < 2:
         raise MeasurementError("Fewer than two spots were measured; check the spot file.")
-    with open_slide(image, mpp=mpp) as slide:
+    with open_slide(section.image, mpp=section.mpp, series=section.series) as slide:
         size, um_per_px = (slide.width, slide.height), slide.mpp
         tissue = find_tissue(slide)
     downsample = (tissue.downsample_x, tissue.downsample_y)

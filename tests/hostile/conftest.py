@@ -8,6 +8,7 @@ import pytest
 from anndata import AnnData
 
 from histospace_core.expression.assemble import RawCounts
+from histospace_core.expression.choice import Choice
 from histospace_core.expression.isolated import READERS
 
 
@@ -15,8 +16,8 @@ from histospace_core.expression.isolated import READERS
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare a child process where the file is known not to crash the HDF5 library."""
 
-    def read(path: Path, kind: str) -> RawCounts:
-        return READERS[kind](path)
+    def read(path: Path, kind: str, choice: Choice) -> RawCounts:
+        return READERS[kind](path, choice)
 
     monkeypatch.setattr("histospace_core.expression.measured.read_isolated", read)
 

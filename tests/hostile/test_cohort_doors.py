@@ -18,6 +18,7 @@ from histospace_core.server.context import close_context, get_context
 from histospace_core.settings import get_settings
 from histospace_core.slides.open import open_slide
 from histospace_core.training import read_cohort
+from histospace_core.training.cohort import Section
 from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.findings import MOST_SHOWN, Finding
 
@@ -217,9 +218,9 @@ def test_files_are_read_again_only_after_a_change(
     read: list[SectionFiles] = []
     measure = section_facts._read
 
-    def counting(image: Path, *rest: object) -> object:
-        read.append(image)
-        return measure(image, *rest)
+    def counting(section: Section) -> object:
+        read.append(section.image)
+        return measure(section)
 
     monkeypatch.setattr(section_facts, "_read", counting)
     no_tissue(cohort)
