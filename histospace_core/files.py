@@ -17,6 +17,22 @@ from histospace_core.errors import StoreError
 FileVersion = tuple[Path, int, int]
 """Path, size in bytes and modification time in ns: a file is read again when one changes."""
 
+_SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"}
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is one that a system makes for itself.
+
+    These are names that begin with a dot (`._` companions of macOS among them), `__MACOSX`,
+    `Thumbs.db`, `desktop.ini`.
+    """
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are not hidden, in the order of their names."""
+    return sorted(p for p in folder.iterdir() if not is_hidden(p.name) and p.is_file())
+
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[Path]:

@@ -12,8 +12,10 @@ from histospace_core.files import (
     atomic_write,
     create,
     disk_errors,
+    is_hidden,
     move_into_place,
     sha256,
+    visible_files,
     write_bytes,
     write_json,
 )
@@ -112,3 +114,13 @@ def test_the_hash_of_files(tmp_path: Path) -> None:
     assert read == [b"b"]
     both = hashlib.sha256(b"a" * 10_000_000 + b"b").hexdigest()
     assert sha256(tmp_path / "a", tmp_path / "b") == both
+
+
+def test_files_that_a_system_makes_for_itself_are_not_visible(tmp_path: Path) -> None:
+    for name in ("b.dcm", "a.dcm", "._a.dcm", ".DS_Store", "Thumbs.db", "THUMBS.DB", "desktop.ini"):
+        (tmp_path / name).touch()
+    for name in ("__MACOSX", "folder"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in visible_files(tmp_path)] == ["a.dcm", "b.dcm"]
+    assert is_hidden("__MACOSX")
+    assert not is_hidden("folder")
