@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.colour import conversion_of
 from histospace_core.slides.content import slide_sha256
 from histospace_core.slides.formats import library_reason
 from histospace_core.slides.properties import SlideProperties, require_mpp, resolve_mpp
@@ -62,13 +63,14 @@ class Slide:
         self, path: Path, mpp: float | None = None, *, series: str | None = None, icc: bool = True
     ) -> None:
         self.path = path
-        self._series, self._icc = series, icc
+        self._series = series
         reader = open_reader(path, series)
         try:
             value, source, absurd = resolve_mpp(path, reader.mpp, mpp)
         except Exception:
             reader.close()
             raise
+        self._colours = conversion_of(reader.icc_profile, wanted=icc)
         self._closed = False
         self._shared = reader.shared
         self._idle: LifoQueue[Reader] = LifoQueue()
@@ -83,7 +85,8 @@ class Slide:
             level_downsamples=reader.downsamples,
             stated_mpp=absurd,
             series=reader.series,
-            notes=reader.notes,
+            notes=(*reader.notes, *filter(None, [self._colours.note])),
+            icc=self._colours.name,
         )
 
     def __enter__(self) -> Self:
@@ -150,7 +153,7 @@ class Slide:
             raise SlideError(f"a box of {w} x {h} px cannot be read.", path=self.path)
         reader = self._borrow()
         try:
-            return np.asarray(_resampled(reader, x, y, w, h, out_w, out_h))
+            image = _resampled(reader, x, y, w, h, out_w, out_h)
         except Exception as error:  # each library raises its own exceptions
             # After an error, an OpenSlide handle fails on every later read.
             reader.close()
@@ -163,12 +166,29 @@ class Slide:
             ) from error
         finally:
             self._idle.put(reader)
+        converted = self._colours.apply(image)
+        if not self._colours.keeps_white:
+            converted = self._on_white(converted, x, y, w, h)
+        return np.asarray(converted)
 
     def thumbnail(self, max_px: int = 1024) -> RGB:
         """Return the whole slide, at most `max_px` px on its longer side and never enlarged."""
         shrink = min(1.0, max_px / max(self.width, self.height))
         out = (max(1, round(self.width * shrink)), max(1, round(self.height * shrink)))
         return self.read(0, 0, self.width, self.height, *out)
+
+    def _on_white(self, image: Image.Image, x: float, y: float, w: float, h: float) -> Image.Image:
+        """Paint the part of a box that lies outside the slide white again."""
+        across, down = image.width / w, image.height / h
+        left, top = max(0, math.floor(-x * across)), max(0, math.floor(-y * down))
+        right = min(image.width, math.ceil((self.width - x) * across))
+        bottom = min(image.height, math.ceil((self.height - y) * down))
+        if (left, top, right, bottom) == (0, 0, *image.size):
+            return image
+        canvas = Image.new("RGB", image.size, "white")
+        if left < right and top < bottom:
+            canvas.paste(image.crop((left, top, right, bottom)), (left, top))
+        return canvas
 
     def _borrow(self) -> Reader:
         if self._closed:

@@ -39,7 +39,8 @@ class SlideProperties:
     notes : tuple of str
         Sentences about what else the file holds and is not read.
     icc : str
-        Name of the colour profile that the pixels are converted by; "" if there is none.
+        Name of the embedded colour profile by which the pixels are converted to sRGB, which
+        changes nothing if it is sRGB itself; "" if none is used.
     """
 
     width: int

@@ -1,5 +1,7 @@
 import hashlib
+import io
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,9 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
+from benchmarks.colour_profile import wide_gamut_profile
 from histospace_core.errors import PixelSizeError, SlideError
 from histospace_core.slides import open as opening
 from histospace_core.slides.open import RGB, open_slide
@@ -189,3 +192,64 @@ def test_content_counts_and_not_the_name(png: Path, pixels: RGB, tmp_path: Path,
         assert slide.properties.reader == "vips"
         assert slide.properties.mpp is None
         assert np.array_equal(slide.read(0, 0, 99, 99, 99, 99), pixels[:99, :99])
+
+
+def write_with_profile(folder: Path, kind: str, pixels: RGB, profile: bytes) -> Path:
+    path = folder / f"profile.{kind.split()[0]}"
+    tiles = {"tile": (256, 256), "photometric": "rgb", "iccprofile": profile}
+    if kind in ("png", "jpg"):
+        Image.fromarray(pixels).save(path, icc_profile=profile)
+    elif kind == "ome.tif":
+        tifffile.imwrite(path, pixels, ome=True, compression="deflate", **tiles)
+    elif kind == "tif in strips":
+        tifffile.imwrite(path, pixels, photometric="rgb", iccprofile=profile)
+    else:
+        tifffile.imwrite(path, pixels, compression=kind.split()[-1], **tiles)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", ["png", "jpg", "ome.tif", "tif in strips", "tif of jpeg", "tif of deflate"]
+)
+def test_an_embedded_profile_is_applied(kind: str, pixels: RGB, tmp_path: Path) -> None:
+    profile = wide_gamut_profile()
+    path = write_with_profile(tmp_path, kind, pixels, profile)
+    box = (500, 600, 400, 300, 400, 300)
+    with open_slide(path, 0.69) as slide, open_slide(path, 0.69, icc=False) as as_stored:
+        found, stored = slide.read(*box), as_stored.read(*box)
+        assert slide.properties.icc == "Wide gamut"
+        assert slide.properties.notes == ()
+        assert as_stored.properties.icc == ""
+        assert any("is not used, as asked" in note for note in as_stored.properties.notes)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    target = ImageCms.createProfile("sRGB")
+    expected = ImageCms.profileToProfile(Image.fromarray(stored), source, target)
+    assert np.array_equal(found, np.asarray(expected))
+    assert difference(found, stored) > 3
+    if kind not in ("jpg", "tif of jpeg"):
+        assert np.array_equal(stored, pixels[600:900, 500:900])
+
+
+def test_a_broken_profile_is_said(pixels: RGB, tmp_path: Path) -> None:
+    path = write_with_profile(tmp_path, "tif of deflate", pixels, b"no profile" * 20)
+    with open_slide(path, 0.69) as slide:
+        assert np.array_equal(slide.read(0, 0, 300, 300, 300, 300), pixels[:300, :300])
+        assert slide.properties.icc == ""
+        (note,) = slide.properties.notes
+    assert "its colour profile cannot be used" in note
+
+
+def test_outside_stays_white_if_the_profile_does_not_keep_white(
+    pixels: RGB, tmp_path: Path
+) -> None:
+    blue = struct.pack(">3i", *(round(v * 65536) for v in (0.14919, 0.06322, 0.74457)))
+    assert blue in wide_gamut_profile()
+    yellowish = wide_gamut_profile().replace(blue, struct.pack(">3i", 9000, 4000, 40000))
+    path = write_with_profile(tmp_path, "png", np.full_like(pixels, 255), yellowish)
+    with open_slide(path, 0.69) as slide:
+        corner = slide.read(-30, -20, 100, 100, 50, 50)
+        beyond = slide.read(slide.width + 5, 0, 50, 50, 50, 50)
+    assert (corner[10:, 15:, 2] < 250).all()
+    assert (corner[:10] == 255).all()
+    assert (corner[:, :15] == 255).all()
+    assert (beyond == 255).all()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 from histospace_core.slides.jpeg_tiles import VENDORS, JpegTiles
 from histospace_core.slides.readers.reader import on_white, stated_mpp
@@ -16,7 +16,6 @@ class OpenSlideReader:
     shared = False
     series = ""
     notes: tuple[str, ...] = ()
-    icc_profile: bytes | None = None
 
     def __init__(self, path: Path) -> None:
         import openslide
@@ -28,6 +27,7 @@ class OpenSlideReader:
         self.size = self._slide.dimensions
         self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
         self.mpp = stated_mpp(self._slide.properties, "openslide")
+        self.icc_profile = self._profile()
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
         if self._tiles and (image := self._tiles.read(level, x, y, w, h)):
@@ -38,6 +38,13 @@ class OpenSlideReader:
 
     def level_size(self, level: int) -> tuple[int, int]:
         return self._slide.level_dimensions[level]
+
+    def _profile(self) -> bytes | None:
+        try:
+            profile = self._slide.color_profile
+        except ImageCms.PyCMSError:
+            return b""
+        return profile.tobytes() if profile else None
 
     def close(self) -> None:
         self._slide.close()

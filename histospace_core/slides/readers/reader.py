@@ -18,7 +18,7 @@ class Reader(Protocol):
     notes: tuple[str, ...]
     """Sentences about what else the file holds and is not read."""
     icc_profile: bytes | None
-    """The colour profile that is embedded for level 0."""
+    """The colour profile that is embedded for level 0; empty if it cannot be read."""
     shared: bool
     """Whether one handle serves all threads, because another would decode the whole file again."""
 

@@ -17,7 +17,6 @@ class TiffSlideReader:
     shared = False
     series = ""
     notes: tuple[str, ...] = ()
-    icc_profile: bytes | None = None
 
     def __init__(self, path: Path, facts: TiffFacts) -> None:
         import tiffslide
@@ -25,6 +24,7 @@ class TiffSlideReader:
         self._slide = tiffslide.TiffSlide(path)
         self.size = self._slide.dimensions
         self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
+        self.icc_profile: bytes | None = self._slide.ts_tifffile.pages.first.iccprofile
         if facts.is_ome:
             self.vendor: str = "ome-tiff"
             self.mpp = ome_pixel_size(facts.description, self.size)

@@ -25,7 +25,6 @@ class VipsReader:
     shared = True
     series = ""
     notes: tuple[str, ...] = ()
-    icc_profile: bytes | None = None
     downsamples: tuple[float, ...] = (1.0,)
 
     def __init__(self, path: Path, kind: FlatKind) -> None:
@@ -53,6 +52,9 @@ class VipsReader:
                 remedy="save the H&E scan as 8-bit RGB",
             )
         self._image: Any = image.flatten(background=[255, 255, 255]) if image.bands == 4 else image
+        self.icc_profile: bytes | None = (
+            bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None
+        )
         self.vendor: str = kind
         self.size = (image.width, image.height)
         self.mpp: tuple[float, float] | None = None
