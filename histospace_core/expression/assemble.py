@@ -12,6 +12,7 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_version
 
+PANEL = 2_000  # genes; a whole transcriptome has over 10,000, a targeted panel a few hundred
 LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
@@ -30,6 +31,8 @@ class RawCounts:
     centres : (n_spots, 2) float64, x right and y down, level-0 pixels.
     notes : sentences about what the reader left out or repaired.
     spot_diameter : diameter of a spot in level-0 pixels, if the file gives it.
+    library : (n_spots,) float64, library size of each spot over all genes that were measured, if
+        `counts` holds only some of them; None if it is their sum.
     """
 
     source: Path
@@ -41,13 +44,14 @@ class RawCounts:
     gene_ids: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     spot_diameter: float | None = None
+    library: NDArray[np.float64] | None = None
 
 
 def assemble(raw: RawCounts) -> AnnData:
     """Check `raw` and convert it to the AnnData form.
 
     `X` holds raw counts (CSR float32); `obsm["spatial"]` spot centres (float64, level-0 px);
-    `obs["total_counts"]` the library size over ALL genes of the file; `var_names` symbols as the
+    `obs["total_counts"]` the library size over ALL genes; `var_names` symbols as the
     file writes them (Ensembl ids become symbols where known); `var["gene"]` the current symbol
     ("" if unknown), `var["gene_id"]` the Ensembl id or "", `var["how"]` how it was found;
     `uns["histospace"]` source, format, notes and the gene report.
@@ -60,16 +64,22 @@ def assemble(raw: RawCounts) -> AnnData:
     require_counts(raw.counts, raw.source)
     _require_positions(raw)
     adata = _name_genes(raw)
-    totals = np.asarray(adata.X.sum(axis=1), dtype=np.float64).ravel()
+    sums = np.asarray(adata.X.sum(axis=1), dtype=np.float64).ravel()
+    totals = sums if raw.library is None else raw.library
     adata.obs["total_counts"] = totals
     empty = totals == 0
-    if empty.all():
+    if not sums.any():
         raise MeasurementError(
             "every spot has a count of zero", path=raw.source, remedy="choose the raw count matrix"
         )
     if empty.any():
         adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without counts left out.")
         adata = adata[~empty].copy()
+    if raw.library is None and adata.n_vars < PANEL:
+        adata.uns["histospace"]["notes"].append(
+            f"{adata.n_vars:,} genes were measured, as by a targeted panel: library sizes, and so "
+            "the scores, are over these genes alone."
+        )
     return adata
 
 

@@ -16,6 +16,7 @@ from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
 from histospace_core.expression.hdf5 import open_hdf5
+from histospace_core.expression.recognise import refuse_other_hdf5
 
 ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl")
 SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol")
@@ -37,8 +38,8 @@ def read_h5ad(path: Path, choice: Choice = ONLY) -> RawCounts:
     """
     with open_hdf5(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old but readable encodings
-        if "obs" not in file or "var" not in file:
-            raise MeasurementError("not an AnnData file (obs or var is missing).", path=path)
+        if "obs" not in file or "var" not in file or "mod" in file:
+            refuse_other_hdf5(file, path)
         obs = _frame(file, "obs", path)
         counts, var = _find_counts(file, len(obs), path)
         names, ids = _gene_names(var)

@@ -78,17 +78,22 @@ def _save(raw: RawCounts, folder: Path) -> None:
     # read back at once, so compression would only take time
     sparse.save_npz(folder / "counts.npz", raw.counts, compressed=False)
     np.save(folder / "centres.npy", raw.centres, allow_pickle=False)
-    rest = {k: v for k, v in asdict(raw).items() if k not in ("counts", "centres", "source")}
+    if raw.library is not None:
+        np.save(folder / "library.npy", raw.library, allow_pickle=False)
+    apart = ("counts", "centres", "library", "source")
+    rest = {k: v for k, v in asdict(raw).items() if k not in apart}
     rest["source"] = str(raw.source)
     (folder / "rest.json").write_text(json.dumps(rest), encoding="utf-8")
 
 
 def _load(folder: Path) -> RawCounts:
     rest = json.loads((folder / "rest.json").read_text(encoding="utf-8"))
+    library = folder / "library.npy"
     return RawCounts(
         source=Path(rest.pop("source")),
         counts=sparse.csr_matrix(sparse.load_npz(folder / "counts.npz")),
         # no pickle: a hostile file may control the child
         centres=np.load(folder / "centres.npy", allow_pickle=False),
+        library=np.load(library, allow_pickle=False) if library.exists() else None,
         **rest,
     )

@@ -7,10 +7,9 @@ from anndata import AnnData
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
 from histospace_core.expression.choice import ONLY, Choice
-from histospace_core.expression.isolated import read_isolated
+from histospace_core.expression.isolated import READERS, read_isolated
 from histospace_core.expression.legacy import read_legacy
-
-MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x89HDF": "hdf5"}  # PK 5 6: an empty zip
+from histospace_core.expression.recognise import recognise
 
 
 def read_measured(
@@ -40,7 +39,7 @@ def read_measured(
     path = Path(path)
     if not path.exists():
         raise MeasurementError("there is no such file or folder.", path=path)
-    kind = _kind(path)
+    kind = recognise(path)
     if kind == "table":
         # text cannot crash its reader, so it needs no child process
         return assemble(_read_table(path, spots))
@@ -50,27 +49,11 @@ def read_measured(
             path=path,
             remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
         )
-    if kind == "hdf5" and path.suffix == ".h5":
+    if kind not in READERS:
         raise MeasurementError(
-            "a 10x matrix has no positions",
-            path=path,
-            remedy="give the Space Ranger folder (or a zip of it) that holds this file and the "
-            "`spatial` folder",
+            "the file is a tar archive", path=path, remedy="unpack it and give the folder"
         )
     return assemble(read_isolated(path, kind, choice))
-
-
-def _kind(path: Path) -> str:
-    if path.is_dir():
-        return "folder"
-    try:
-        with path.open("rb") as handle:
-            start = handle.read(4)
-    except OSError as error:
-        raise MeasurementError(f"the file cannot be read ({error.strerror}).", path=path) from error
-    if not start:
-        raise MeasurementError("the file is empty.", path=path)
-    return MAGIC.get(start, "table")
 
 
 def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
@@ -83,5 +66,11 @@ def _read_table(path: Path, spots: str | Path | None) -> RawCounts:
     if not Path(spots).is_file():
         raise MeasurementError(
             "there is no such spot file", path=Path(spots), remedy="check --spots"
+        )
+    if recognise(Path(spots)) != "table":
+        raise MeasurementError(
+            "a spot file is a table of text, and this is none",
+            path=Path(spots),
+            remedy="give the spot file of the section, unpacked",
         )
     return read_legacy(path, Path(spots))

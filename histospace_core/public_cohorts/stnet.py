@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from histospace_core.errors import CohortError
-from histospace_core.expression.legacy import read_spots
+from histospace_core.expression.spots import read_spots
 from histospace_core.public_cohorts.download import RemoteFile
 from histospace_core.public_cohorts.pixel_size import legacy_um, pixel_size
 from histospace_core.public_cohorts.resume import DownloadError

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import Alignment, check_alignment
 from histospace_core.expression.align import ORIENTATIONS, orient
-from histospace_core.expression.legacy import read_spots
+from histospace_core.expression.spots import read_spots
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import Tissue, find_tissue
 

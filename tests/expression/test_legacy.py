@@ -1,17 +1,14 @@
-"""Legacy ST tables and spot files, in the layouts that are about."""
+"""Legacy ST: which spots of a table of counts are kept, and where they lie."""
 
-import gzip
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from builders.measured import GENES
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.legacy import read_legacy, read_spots, read_table
+from histospace_core.expression.legacy import read_legacy
 
 
 def test_selected_and_counted_spots_are_kept(legacy: tuple[Path, Path], counts: np.ndarray) -> None:
@@ -36,82 +33,51 @@ def test_a_transposed_table_is_accepted(legacy: tuple[Path, Path], counts: np.nd
     assert "transposed" in raw.notes[0]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_header_without_corner_cell_quotes_and_blank_lines(tmp_path: Path, end: str) -> None:
-    path = tmp_path / "t.tsv"
-    path.write_bytes(end.join(['"A"\t"B"', '"1x1"\t1\t2', "", '"1x2"\t3\t0', ""]).encode())
-    rows, columns, matrix = read_table(path)
-    assert (rows, columns) == (["1x1", "1x2"], ["A", "B"])
-    assert matrix.toarray().tolist() == [[1, 2], [3, 0]]
-
-
-def test_commas_and_floats(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text(",A,B\n1x1,1.0,2\n")
-    assert read_table(path)[2].toarray().tolist() == [[1, 2]]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x\ty\tpixel_x\tpixel_y\n3\t4\t10.5\t20\n",
-        "spot\tpixel_x\tpixel_y\n3x4\t10.5\t20\n",
-        ",X,Y\n3_4,10.5,20\n",
-        "X\tY\n3x4\t10.5\t20\n",
-        "3\t4\t3.1\t4.1\t10.5\t20\n",
-        "3\t4\t3.1\t4.1\t10.5\t20\t1\n",
-    ],
-    ids=["no selected", "index", "older index", "no corner", "no header", "no header, selected"],
-)
-def test_layouts_of_spot_files(tmp_path: Path, text: str) -> None:
-    (tmp_path / "spots.tsv").write_text(text)
-    table = read_spots(tmp_path / "spots.tsv")
-    assert table.index.tolist() == ["3x4"]
-    assert table.loc["3x4"].tolist() == [10.5, 20, 1]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tNaN\t5\n", "missing or is not a number"),
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tinf\t5\n", "missing or is not a number"),
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\tleft\t5\n", "missing or is not a number"),
-        ("x\ty\tpixel_x\tpixel_y\n1\t1\t4\t5\n1\t1\t6\t5\n", "listed more than once"),
-        ("a\tb\n1\t2\n", "expected the columns"),
-        ("", "the file is not a table of spots"),
-    ],
-)
-def test_spot_files_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "spots.tsv").write_text(text)
-    with pytest.raises(MeasurementError, match=rf"spots\.tsv: .*{message}"):
-        read_spots(tmp_path / "spots.tsv")
-
-
 def test_spots_of_another_section(legacy: tuple[Path, Path]) -> None:
     legacy[1].write_text("x\ty\tpixel_x\tpixel_y\tselected\n90\t90\t5\t5\t1\n")
     with pytest.raises(MeasurementError, match="no selected spot in common"):
         read_legacy(*legacy)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.one_of(st.binary(max_size=400), st.text(max_size=200).map(str.encode)))
-@pytest.mark.parametrize("packed", [False, True])
-def test_wild_bytes_never_escape_as_another_error(
-    tmp_path: Path, content: bytes, packed: bool
+def test_spots_not_listed_are_told_apart_from_spots_not_selected(
+    legacy: tuple[Path, Path], counts: np.ndarray
 ) -> None:
-    path = tmp_path / "wild.tsv.gz"
-    path.write_bytes(gzip.compress(content) if packed else content)
-    for read in (read_table, read_spots):
-        with suppress(MeasurementError):
-            read(path)
+    table = pd.read_csv(legacy[1], sep="\t")
+    table[table["x"] != 3].to_csv(legacy[1], sep="\t", index=False)
+    raw = read_legacy(*legacy)
+    assert raw.counts.toarray().tolist() == counts[[1, 3, 4]].tolist()
+    assert raw.notes == [
+        "1 spots with counts are not under tissue and were left out.",
+        "2 spots with counts are not in the spot file and were left out.",
+    ]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    cells=st.lists(st.lists(st.integers(0, 2**20), min_size=3, max_size=3), min_size=1, max_size=8)
-)
-def test_any_table_of_counts_comes_back(tmp_path: Path, cells: list[list[int]]) -> None:
-    path = tmp_path / "any.tsv"
-    lines = ["\tA\tB\tC", *(f"{i}x1\t" + "\t".join(map(str, r)) for i, r in enumerate(cells))]
-    path.write_text("\n".join(lines))
-    assert read_table(path)[2].toarray().tolist() == cells
+def test_what_the_flag_dropped_is_said_before_anything_else(legacy: tuple[Path, Path]) -> None:
+    pd.read_csv(legacy[1], sep="\t").assign(selected=0).to_csv(legacy[1], sep="\t", index=False)
+    with pytest.raises(MeasurementError, match=r"S_selection\.tsv: 6 of 6 spots are marked as not"):
+        read_legacy(*legacy)
+
+
+def test_columns_that_describe_the_spot_are_not_genes(
+    legacy: tuple[Path, Path], counts: np.ndarray
+) -> None:
+    table = pd.read_csv(legacy[0], sep="\t", index_col=0)
+    table.insert(2, "n_counts", table.sum(axis=1))
+    table.assign(array_row=7).to_csv(legacy[0], sep="\t")
+    raw = read_legacy(*legacy)
+    assert raw.names == GENES
+    assert raw.counts.toarray().tolist() == counts[1:].tolist()
+    assert "Columns that are not genes were left out: n_counts, array_row." in raw.notes
+
+
+def test_both_sides_named_as_spots(legacy: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "both.tsv").write_text("\t1x1\t1x2\n1x1\t1\t2\n2x1\t3\t4\n")
+    with pytest.raises(MeasurementError, match="are both named by array positions"):
+        read_legacy(tmp_path / "both.tsv", legacy[1])
+
+
+def test_table_that_r_wrote(legacy: tuple[Path, Path], counts: np.ndarray) -> None:
+    """`write.table` without a corner cell; `check.names` has put an X before each digit."""
+    table = pd.read_csv(legacy[0], sep="\t", index_col=0).T.rename(columns=lambda c: f"X{c}")
+    table.to_csv(legacy[0], sep=" ", quoting=2, index_label=False)
+    assert read_legacy(*legacy).counts.toarray().tolist() == counts[1:].tolist()

@@ -117,7 +117,7 @@ TRAIN = ["train", "--epochs", "1", "--autoencoder-epochs", "1"]
 
 
 REFUSED = [
-    (no_spots, "no selected spot in common"),
+    (no_spots, "are marked as not selected"),
     (swapped_axes, "x and y swapped, "),
     (other_genes, "counts none of the"),
     (nan_counts, "a cell that is not a number"),

@@ -107,7 +107,7 @@ class TestTables:
         refuse(table(np.random.default_rng(0).bytes(5000)), "cannot be read", spot_file)
 
     def test_an_image_by_mistake(self, table: Callable[..., Path], spot_file: Path) -> None:
-        refuse(table(b"\x89PNG\r\n\x1a\n" + bytes(range(256))), "it is not text", spot_file)
+        refuse(table(b"\x89PNG\r\n\x1a\n" + bytes(range(256))), "is an image", spot_file)
 
     def test_truncated_gzip(self, table: Callable[..., Path], spot_file: Path) -> None:
         text = "\tERBB2\n" + "".join(f"{i}x1\t{i}\n" for i in range(5000))
