@@ -41,8 +41,8 @@ def read_h5ad(path: Path, choice: Choice = ONLY) -> RawCounts:
         if "obs" not in file or "var" not in file or "mod" in file:
             refuse_other_hdf5(file, path)
         obs = _frame(file, "obs", path)
-        counts, var = _find_counts(file, len(obs), path)
-        names, ids = _gene_names(var)
+        counts, var = find_counts(file, len(obs), path)
+        names, ids = gene_names(var)
         _refuse_transposed(obs, names, path)
         centres = _positions(file, len(obs), path)
         diameter = _spot_diameter(file)
@@ -73,7 +73,7 @@ def _frame(file: h5py.File, key: str, source: Path) -> pd.DataFrame:
     return frame
 
 
-def _find_counts(
+def find_counts(
     file: h5py.File, n_spots: int, source: Path
 ) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     """Return the first matrix that holds whole numbers >= 0, with the table of its genes."""
@@ -117,7 +117,8 @@ def _csr(matrix: Any) -> sparse.csr_matrix:
     return csr.astype(np.float64)
 
 
-def _gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:
+def gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:
+    """Return the name of each gene, and its Ensembl id or "" where the table holds ids too."""
     names = var.index.astype(str).tolist()
     columns = {str(c).lower(): c for c in var.columns}
     are_ids = sum(bool(ENSEMBL.match(name)) for name in names) > len(names) / 2

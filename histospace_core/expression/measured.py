@@ -20,8 +20,9 @@ def read_measured(
     Parameters
     ----------
     path
-        A Space Ranger folder or a zip of it; an `.h5ad` with `obsm["spatial"]`; or a legacy ST
-        table of counts (`.tsv`, `.tsv.gz`), which needs `spots`. The content decides, not the name.
+        A Space Ranger folder or a zip of it; a Xenium folder; a SpatialData store (`.zarr`); an
+        `.h5ad` with `obsm["spatial"]`; or a legacy ST table of counts (`.tsv`, `.tsv.gz`), which
+        needs `spots`. The content decides, not the name.
     spots
         Spot file of a legacy ST table; None otherwise.
     choice

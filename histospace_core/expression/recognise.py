@@ -12,6 +12,8 @@ from typing import BinaryIO, NamedTuple, cast
 import h5py
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.xenium import MANIFEST, find_xenium
+from histospace_core.expression.zarr_store import ROOT_FILES
 
 START = 8192  # bytes looked at; a HDF5 file of MATLAB begins after 512
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -75,7 +77,10 @@ UNPACKERS: dict[bytes, tuple[str, Callable[[Path], object]]] = {
 
 
 def recognise(path: Path) -> str:
-    """Return "folder", "zip", "tar", "hdf5" or "table" (text, perhaps packed with gzip).
+    """Return the kind of a file or folder.
+
+    "folder" (of Space Ranger), "xenium" or "spatialdata" for a folder; "zip", "tar", "hdf5" or
+    "table" (text, perhaps packed with gzip) for a file.
 
     Raises
     ------
@@ -84,7 +89,9 @@ def recognise(path: Path) -> str:
         sentence names the kind.
     """
     if path.is_dir():
-        return "folder"
+        if any((path / name).is_file() for name in ROOT_FILES):
+            return "spatialdata"
+        return "xenium" if find_xenium(path) else "folder"
     try:
         with path.open("rb") as handle:
             start = handle.read(START)
@@ -136,13 +143,15 @@ def _kind(start: bytes, path: Path) -> str:
         raise _refusal(
             "a file of the Loupe browser (.cloupe)", path, "give the Space Ranger folder"
         )
+    if stripped.startswith(b"{") and b'"pixel_size"' in start and b"xenium" in start.lower():
+        raise _refusal("the description of a Xenium run", path, "give the folder that holds it")
     if stripped.startswith((b"{", b'["', b"[{", b"[[")):
         raise _refusal("a JSON file", path, TO_TABLE)
     return "table"
 
 
 def _refuse_documents(path: Path) -> None:
-    """Refuse a zip that is a document or an array of another program."""
+    """Refuse a zip that is a document, an array, or a folder that is read unpacked only."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -152,6 +161,8 @@ def _refuse_documents(path: Path) -> None:
         for begin, (what, remedy) in OFFICE.items():
             if any(name.startswith(begin) for name in names):
                 raise _refusal(what, path, remedy)
+    if any(name.rpartition("/")[2] in (MANIFEST, *ROOT_FILES) for name in names):
+        raise _refusal("a zip of Xenium or zarr", path, "unpack it and give the folder")
     if names and all(name.endswith(".npy") for name in names):
         raise _refusal("a file of NumPy arrays (.npz)", path, TO_TABLE)
 
