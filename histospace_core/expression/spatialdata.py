@@ -36,7 +36,7 @@ from histospace_core.expression.spatialdata_parts import (
     which_table,
 )
 from histospace_core.expression.tenx import GENES
-from histospace_core.expression.xenium import add_cells, panel_note
+from histospace_core.expression.xenium import add_cells
 from histospace_core.expression.zarr_store import Group, open_store
 
 
@@ -135,7 +135,7 @@ def _tiles(
         names=genes.names,
         gene_ids=[ids.get(name, "") for name in genes.names],
         centres=centres,
-        notes=[*notes, panel_note(len(genes.names))],
+        notes=notes,
         spot_diameter=sums.side,
     )
 

@@ -87,16 +87,8 @@ def read_xenium(folder: Path, choice: Choice = ONLY, source: Path | None = None)
         names=genes.names,
         gene_ids=[ids.get(name, "") for name in genes.names],
         centres=centres,
-        notes=[*notes, panel_note(len(genes.names))],
+        notes=notes,
         spot_diameter=sums.side,
-    )
-
-
-def panel_note(n_genes: int) -> str:
-    """Return the sentence that a library size is that of a panel."""
-    return (
-        f"The panel has {n_genes:,} genes, so the library size is the panel's, not that of the "
-        "whole transcriptome."
     )
 
 
