@@ -46,7 +46,7 @@ def _readers(_: Settings) -> str:
     import pyvips
 
     return (
-        f"OpenSlide {openslide.__library_version__}, tiffslide {version('tiffslide')}, "
+        f"OpenSlide {openslide.__library_version__}, tifffile {version('tifffile')}, "
         f"libvips {pyvips.version(0)}.{pyvips.version(1)}"
     )
 

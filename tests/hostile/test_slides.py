@@ -12,7 +12,7 @@ from builders.slide_files import make_slide
 from PIL import Image
 
 from histospace_core.errors import PixelSizeError, SlideError
-from histospace_core.slides.formats import ome_pixel_size
+from histospace_core.slides.ome import ome_images
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.probe import probe_slide
 
@@ -66,7 +66,7 @@ def test_the_probe_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "letter.svs").write_text("Dear Sir or Madam")
     refused(tmp_path / "letter.svs", r"letter\.svs: not a slide that can be read")
     (tmp_path / "empty.svs").touch()
-    refused(tmp_path / "empty.svs", r"empty\.svs: not a slide that can be read")
+    refused(tmp_path / "empty.svs", r"empty\.svs: the file is empty")
 
 
 def test_png_bomb(tmp_path: Path) -> None:
@@ -189,9 +189,9 @@ def test_pixel_sizes_that_cannot_be(tmp_path: Path, mpp: float) -> None:
         probe_slide(path, mpp)
 
 
-def test_ome_xml_is_searched_and_never_expanded() -> None:
-    bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' * 1000
-    pixels = '<Pixels SizeX="10" PhysicalSizeX="0.5" PhysicalSizeY="0.5">'
-    assert ome_pixel_size(bomb + pixels, (10, 10)) == (0.5, 0.5)
-    assert ome_pixel_size("<Pixels " * 100_000, (10, 10)) is None
-    assert ome_pixel_size('<Pixels SizeX="10" PhysicalSizeX="x">', (10, 10)) is None
+def test_entities_of_ome_xml_are_never_expanded() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><OME>&b;</OME>'
+    with pytest.raises(SlideError, match=r"a\.tif: its OME-XML cannot be read .* document type"):
+        ome_images(bomb, Path("a.tif"), 1)
+    with pytest.raises(SlideError, match=r"its OME-XML cannot be read"):
+        ome_images("<Pixels " * 100_000, Path("a.tif"), 1)

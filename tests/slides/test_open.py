@@ -88,7 +88,7 @@ def test_ome_tiff_keeps_its_pyramid(pixels: RGB, tmp_path: Path) -> None:
     path = tmp_path / "section.ome.tif"
     write_ome(path, pixels)
     with open_slide(path) as slide:
-        assert slide.properties.reader == "tiffslide"
+        assert slide.properties.reader == "tifffile"
         assert slide.properties.level_downsamples == (1.0, 2.0, 4.0)
         assert slide.mpp == 0.5
         assert slide.properties.mpp_source == "file"

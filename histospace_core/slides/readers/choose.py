@@ -4,11 +4,18 @@ from pathlib import Path
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.content import dicom_instance
-from histospace_core.slides.formats import library_reason, read_tiff_facts, sniff
-from histospace_core.slides.readers.openslide import OpenSlideReader
+from histospace_core.slides.formats import (
+    library_reason,
+    open_tiff,
+    refuse_unreadable,
+    sniff,
+)
+from histospace_core.slides.readers.openslide import PLAIN, OpenSlideReader
 from histospace_core.slides.readers.reader import Reader
-from histospace_core.slides.readers.tiff import TiffSlideReader
+from histospace_core.slides.readers.tiff import TiffReader
 from histospace_core.slides.readers.vips import VipsReader
+from histospace_core.slides.tiff_images import ome_image, ome_xml, plain_image
+from histospace_core.slides.tiff_tiles import refuse_colours
 
 
 def open_reader(path: Path, series: str | None = None) -> Reader:
@@ -39,10 +46,11 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
     except (OSError, ValueError) as error:
         # A path that no system call accepts (a null byte, say) cannot be shown as it is.
         raise SlideError(f"{path.name[:80]!a}: the file cannot be opened ({error}).") from None
-    facts = read_tiff_facts(file) if kind == "tiff" else None
+    refuse_unreadable(file)
     try:
-        if facts and facts.is_ome:
-            return TiffSlideReader(file, facts)
+        if kind == "tiff":
+            return _open_tiff(file, series)
+        _refuse_series(series, path)
         import openslide
 
         try:
@@ -56,8 +64,6 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
                 ) from None
             if kind is None:
                 raise
-            if facts and facts.is_tiled:
-                return TiffSlideReader(file, facts)
             return VipsReader(file, kind)
     except (SlideError, MemoryError):  # the probe reports lack of memory as such
         raise
@@ -67,3 +73,41 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
             path=path,
             remedy="export it again as SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG",
         ) from error
+
+
+def _open_tiff(path: Path, series: str | None) -> Reader:
+    """Open the slide in a TIFF: with OpenSlide where it reads the same image."""
+    import openslide
+
+    tiff = open_tiff(path)
+    try:
+        if (xml := ome_xml(tiff)) is not None:
+            return TiffReader(path, tiff, ome_image(tiff, xml, series or None, path), "ome-tiff")
+        vendor = openslide.OpenSlide.detect_format(path)
+        first = tiff.pages.first
+        if vendor not in (*PLAIN, None):
+            _refuse_series(series, path)
+            refuse_colours(first, first.samplesperpixel, path)
+            tiff.close()
+            return OpenSlideReader(path)
+        image = plain_image(tiff, series or None, path)
+        page = image.levels[0][0]
+        if vendor == "aperio" or (vendor and page is first):
+            try:
+                return OpenSlideReader(path, tiff, image)
+            except openslide.OpenSlideError as error:
+                if "compression" not in str(error).lower():
+                    raise
+        if page.is_tiled:
+            return TiffReader(path, tiff, image, "tiff")
+        tiff.close()
+        return VipsReader(path, "tiff", page.index, image)
+    except BaseException:
+        tiff.close()
+        raise
+
+
+def _refuse_series(series: str | None, path: Path) -> None:
+    """Refuse a choice among the images of a file that holds one."""
+    if series not in (None, "", "0"):
+        raise SlideError.not_among("series", str(series), ["0"], path)

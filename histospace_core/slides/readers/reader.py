@@ -4,7 +4,7 @@ from typing import Any, Literal, Protocol
 
 from PIL import Image
 
-ReaderName = Literal["openslide", "tiffslide", "vips"]
+ReaderName = Literal["openslide", "tifffile", "vips"]
 
 
 class Reader(Protocol):

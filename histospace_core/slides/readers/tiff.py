@@ -1,47 +1,63 @@
 """OME-TIFF and other tiled TIFF that OpenSlide does not read."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from histospace_core.slides.formats import TiffFacts, ome_pixel_size
-from histospace_core.slides.readers.reader import on_white, stated_mpp
+from histospace_core.slides.tiff_images import TiffImage
+from histospace_core.slides.tiff_tiles import TiledPage, on_white, refuse_tiles
 
 
-class TiffSlideReader:
-    """OME-TIFF, whose pyramid is in sub-images, and tiled TIFF that OpenSlide does not support."""
+class TiffReader:
+    """Tiles of any compression that imagecodecs decodes; tiles that are left out are white.
 
-    name: Literal["tiffslide"] = "tiffslide"
+    Parameters
+    ----------
+    path
+    tiff
+        The file as tifffile opens it; the reader closes it.
+    image
+        The image of it that is read.
+    vendor
+        The format, as the slide's properties name it.
+    """
+
+    name: Literal["tifffile"] = "tifffile"
     shared = False
-    series = ""
-    notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, facts: TiffFacts) -> None:
-        import tiffslide
-
-        self._slide = tiffslide.TiffSlide(path)
-        self.size = self._slide.dimensions
-        self.downsamples = tuple(float(d) for d in self._slide.level_downsamples)
-        self.icc_profile: bytes | None = self._slide.ts_tifffile.pages.first.iccprofile
-        if facts.is_ome:
-            self.vendor: str = "ome-tiff"
-            self.mpp = ome_pixel_size(facts.description, self.size)
-        else:
-            self.vendor = self._slide.properties["tiffslide.vendor"] or "tiff"
-            self.mpp = stated_mpp(self._slide.properties, "tiffslide")
+    def __init__(self, path: Path, tiff: Any, image: TiffImage, vendor: str) -> None:
+        for page in (page for level in image.levels for page in level):
+            refuse_tiles(page, path)
+        self._tiff = tiff
+        file: int = tiff.filehandle.fileno()
+        self.icc_profile: bytes | None = embedded_profile(image)
+        self._levels = [[TiledPage(page, file) for page in level] for level in image.levels]
+        self.size = self._levels[0][0].size
+        self.downsamples = tuple(
+            (self.size[0] / w + self.size[1] / h) / 2
+            for w, h in (level[0].size for level in self._levels)
+        )
+        self.vendor, self.mpp = vendor, image.mpp
+        self.series, self.notes = image.series, image.notes
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
-        scale = self.downsamples[level]
-        # tiffslide divides by the downsample and truncates, so aim at the middle of the pixel
-        corner = (int((x + 0.5) * scale), int((y + 0.5) * scale))
-        pixels = np.asarray(self._slide.read_region(corner, level, (w, h), as_array=True))
-        image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8))
-        return image if image.mode == "RGB" else on_white(image)
+        pages = self._levels[level]
+        parts = [page.read(x, y, w, h) for page in pages]
+        pixels = np.concatenate([part for part in parts if part is not None], axis=-1)
+        if pixels.shape[-1] == 4:
+            pixels = on_white(pixels, pages[0].page)
+        return Image.fromarray(np.ascontiguousarray(pixels))
 
     def level_size(self, level: int) -> tuple[int, int]:
-        return self._slide.level_dimensions[level]
+        return self._levels[level][0].size
 
     def close(self) -> None:
-        self._slide.close()
+        self._tiff.close()
+
+
+def embedded_profile(image: TiffImage) -> bytes | None:
+    """Return the colour profile that level 0 of an image embeds."""
+    profile = image.levels[0][0].tags.valueof("InterColorProfile")
+    return bytes(profile) if profile else None
