@@ -1,163 +1,211 @@
-"""10x Visium: the output folder of Space Ranger, or a zip of it."""
+"""10x Visium and Visium HD: the output folder of Space Ranger, or an archive of it."""
 
+import gzip
 import json
+import re
 import tempfile
+import unicodedata
 import zlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.aggregated import is_aggregated, read_library
 from histospace_core.expression.archive import unpack
 from histospace_core.expression.assemble import RawCounts
-from histospace_core.expression.choice import ONLY, Choice
-from histospace_core.expression.tenx import Matrix, read_10x_h5, read_10x_mtx
+from histospace_core.expression.barcodes import match_barcodes
+from histospace_core.expression.choice import ONLY, Choice, choose
+from histospace_core.expression.layout import Layout, find_sections, section_name
+from histospace_core.expression.positions import read_agreeing
+from histospace_core.expression.section_files import Section
+from histospace_core.expression.tenx import Matrix, is_mtx, read_10x, read_barcodes
 
-POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
-COLUMNS = [
-    "barcode",
-    "in_tissue",
-    "array_row",
-    "array_col",
-    "pxl_row_in_fullres",
-    "pxl_col_in_fullres",
-]
-MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
-MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
-DEPTH = 4  # levels of folders that are searched
+_BIN = re.compile(r"(?:square_)?0*(\d{1,3}) ?(?:[uµμ]m)?", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w{2,3})$", re.IGNORECASE)
+_COMPARED = 2**25  # values; a matrix in two formats is compared value by value up to this
 
 
-def read_spaceranger_zip(path: Path, choice: Choice = ONLY) -> RawCounts:
-    """Unpack a zip safely into a temporary folder and read it as a Space Ranger folder."""
+def read_spaceranger_archive(path: Path, choice: Choice = ONLY) -> RawCounts:
+    """Unpack an archive safely into a temporary folder and read it as a Space Ranger folder."""
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
         unpack(path, Path(folder))
         return read_spaceranger(Path(folder), choice, source=path)
 
 
 def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = None) -> RawCounts:
-    """Read a Space Ranger folder: counts, positions (all three variants), spot diameter.
+    """Read one section of a Space Ranger folder: counts, positions, spot diameter.
 
-    Files are searched in the folder and a few levels below it, so a flat folder works as well as
-    one that contains `outs/`. Only spots with `in_tissue` 1 are kept.
+    The folder may be `outs`, any folder above it, a flat folder, a folder of GEO files, or one bin
+    size of Visium HD; `layout` finds what it holds. Only spots with `in_tissue` 1 are kept.
 
     Raises
     ------
     MeasurementError
-        A file is missing or damaged, or counts and positions share no barcode.
+        A file is missing or damaged, files contradict each other, or there are several sections
+        and `choice` names none.
     """
     source = source or folder
-    positions_file = _find(folder, POSITIONS)
-    if positions_file is None:
-        raise MeasurementError(
-            f"no {POSITIONS[1]} (or {POSITIONS[2]} or .parquet) was found",
-            path=source,
-            remedy="give the Space Ranger folder with its `spatial` folder",
-        )
-    positions = read_positions(positions_file)
-    counts, barcodes, ids, names = _read_counts(folder, source)
-
-    under = positions[positions["in_tissue"] == 1]
-    keep = [i for i, barcode in enumerate(barcodes) if barcode in under.index]
-    if not keep:
-        raise MeasurementError(
-            f"counts and {positions_file.name} have no barcode under tissue in common",
-            path=source,
-            remedy="give files of one section",
-        )
-    notes = []
-    if len(keep) < len(barcodes):
-        notes.append(
-            f"{len(barcodes) - len(keep)} barcodes are not under tissue and were left out."
-        )
-    if len(keep) < len(under):
-        notes.append(f"{len(under) - len(keep)} spots under tissue have no counts.")
-    spots = [barcodes[i] for i in keep]
+    layout = find_sections(folder, source)
+    notes: list[str] = []
+    section = _choose(layout, folder, choice, source, notes)
+    matrix = _read_counts(section, source, notes)
+    if is_aggregated(section, matrix):
+        matrix, positions, scales = read_library(section, matrix, choice.library, source)
+    else:
+        _refuse_option("library", choice.library, source)
+        positions, scales = read_agreeing(section.positions), section.scales
+    notes += matrix.notes
+    keep, under = match_barcodes(matrix.barcodes, positions, source, notes)
+    if layout.has_cells:
+        notes.append("Counts of segmented cells (segmented_outputs) are not read.")
     return RawCounts(
         source=source,
         kind="space-ranger",
-        counts=counts[keep],
-        spots=spots,
-        names=names,
-        gene_ids=ids,
+        counts=matrix.counts[keep],
+        spots=[matrix.barcodes[i] for i in keep],
+        names=matrix.names,
+        gene_ids=matrix.ids,
         # the file has the row before the column, and x is the column
-        centres=under.loc[spots, ["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(np.float64),
+        centres=under[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(np.float64),
         notes=notes,
-        spot_diameter=_spot_diameter(folder),
+        spot_diameter=_spot_diameter(scales),
     )
 
 
-def read_positions(path: Path) -> pd.DataFrame:
-    """Read a position file of any Space Ranger version, indexed by barcode.
+def _choose(
+    layout: Layout, folder: Path, choice: Choice, source: Path, notes: list[str]
+) -> Section:
+    """Return the only section, or the one that was chosen by sample and bin size."""
+    if not layout.sections:
+        raise _nothing(layout, source)
+    by_sample: dict[str, list[Section]] = {}
+    aliases: dict[str, str] = {}
+    for section in layout.sections:
+        alone = sum(other.home == section.home for other in layout.sections) == 1
+        name = section_name(section, folder, alone) or _ARCHIVE.sub("", source.name)
+        taken = [s for s in by_sample.get(name, []) if s.bin == section.bin]
+        full = section.home.relative_to(folder).as_posix()
+        name = full if taken else name
+        by_sample.setdefault(name, []).append(section)
+        aliases[full] = aliases[section.home.name] = name
+    given = choice.sample and unicodedata.normalize("NFC", choice.sample.strip("/"))
+    if given is not None and given not in by_sample:
+        given = aliases.get(given, given)
+    sample = choose("sample", list(by_sample), given, source)
+    sections = by_sample[sample]
+    if len(by_sample) > 1:
+        notes.append(f"Sample '{sample}' was read, one of {len(by_sample)}.")
+    rest = sorted({p.name for s in layout.parts for p in (s.filtered or s.raw or s.positions)[:1]})
+    if rest:
+        notes.append(
+            f"{', '.join(rest)[:200]} is without its counts or positions, and was not read."
+        )
+    return _choose_bin(sections, choice.bin, source, notes)
 
-    Raises
-    ------
-    MeasurementError
-        The file does not have six columns, a value is not a number, or a barcode is listed twice.
-    """
-    try:
-        if path.suffix == ".parquet":
-            table = _read_parquet(path)
-        else:
-            table = pd.read_csv(path, header=None, dtype=str, nrows=MAX_ROWS)
-            if str(table.iloc[0, 0]).strip().lower() == "barcode":  # newer versions have a header
-                table = table.iloc[1:].set_axis(table.iloc[0].str.strip(), axis=1)
-            elif table.shape[1] == len(COLUMNS):
-                table.columns = COLUMNS
-        table = table[COLUMNS].set_index("barcode")
-        table = table.apply(pd.to_numeric).astype(float)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
+
+def _choose_bin(
+    sections: list[Section], given: str | None, source: Path, notes: list[str]
+) -> Section:
+    by_bin = {section.bin: section for section in sections if section.bin is not None}
+    if not by_bin:
+        _refuse_option("bin", given, source)
+        return sections[0]
+    digits = given and _BIN.fullmatch(given.strip())
+    wanted = f"square_{int(digits[1]):03}um" if digits else given
+    chosen = choose("bin", sorted(by_bin), wanted, source)
+    if len(by_bin) > 1:
+        notes.append(f"Bin size {chosen} was read, one of {len(by_bin)}.")
+    return by_bin[chosen]
+
+
+def _refuse_option(option: str, given: str | None, source: Path) -> None:
+    if given is not None:
         raise MeasurementError(
-            "the file is not a table of barcode, in_tissue, array and pixel positions",
-            path=path,
-            remedy="use the file as Space Ranger wrote it",
-        ) from error
-    if table.index.has_duplicates:
-        twice = table.index[table.index.duplicated()][0]
-        raise MeasurementError(f"barcode {twice} is listed more than once.", path=path)
-    return table
+            f"there is nothing to choose by --{option}", path=source, remedy="leave it out"
+        )
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    parquet = pq.ParquetFile(path)
-    if parquet.metadata.num_rows > MAX_ROWS:  # a few bytes can declare billions
-        raise ValueError("more rows than any slide has spots")
-    return parquet.read().to_pandas().reset_index()
-
-
-def _read_counts(folder: Path, source: Path) -> Matrix:
-    for matrix in MATRICES:
-        # the public files of 10x begin with the name of the section
-        file = _find(folder, (f"{matrix}.h5", f"*{matrix}.h5"))
-        if file is not None:
-            return read_10x_h5(file)
-        table = _find(folder, tuple(f"{matrix}/matrix.mtx{gz}" for gz in (".gz", "")))
-        if table is not None:
-            return read_10x_mtx(table)
-    raise MeasurementError(
-        f"no {MATRICES[0]}.h5 and no folder {MATRICES[0]} found",
+def _nothing(layout: Layout, source: Path) -> MeasurementError:
+    counts = [s for s in layout.parts if s.has_counts]
+    positions = [s for s in layout.parts if s.has_positions]
+    if counts and positions:
+        return MeasurementError(
+            f"counts ({(counts[0].filtered or counts[0].raw)[0].name}) and positions "
+            f"({positions[0].positions[0].name if positions[0].positions else 'of libraries'}) "
+            "do not lie in one folder with one name",
+            path=source,
+            remedy="put the counts beside the `spatial` folder of the same section",
+        )
+    if layout.packed:
+        return MeasurementError(
+            f"holds packed files ({', '.join(layout.packed[:3])[:120]})",
+            path=source,
+            remedy="unpack them, each section into its own folder",
+        )
+    if positions:
+        cells = " (counts of segmented cells are not read)" if layout.has_cells else ""
+        return MeasurementError(
+            "no filtered_feature_bc_matrix.h5 and no folder filtered_feature_bc_matrix found"
+            + cells,
+            path=source,
+            remedy="give the Space Ranger folder with its counts",
+        )
+    return MeasurementError(
+        "no tissue_positions.csv (or tissue_positions_list.csv or .parquet) was found",
         path=source,
-        remedy="give the Space Ranger folder with its counts",
+        remedy="give the Space Ranger folder with its `spatial` folder",
     )
 
 
-def _spot_diameter(folder: Path) -> float | None:
-    path = _find(folder, ("scalefactors_json.json",))
-    if path is None or path.stat().st_size > 2**20:  # a real one has a few hundred bytes
-        return None
+def _read_counts(section: Section, source: Path, notes: list[str]) -> Matrix:
+    """Read the filtered matrix, or else the raw one; other files of it must say the same."""
+    files = sorted(section.filtered or section.raw, key=is_mtx)
+    matrix = read_10x(files[0])
+    for other in files[1:]:
+        _require_same(matrix, files[0], other, source)
+    if not section.filtered:
+        notes.append("The raw matrix was read, because there is no filtered one.")
+    elif section.raw:
+        raw = sorted(section.raw, key=is_mtx)[0]
+        if not set(matrix.barcodes) <= set(read_barcodes(raw)):
+            raise MeasurementError(
+                f"{files[0].name} has barcodes that {raw.name} has not, so they are of different "
+                "runs",
+                path=source,
+                remedy="keep the matrix that belongs to the positions",
+            )
+    return matrix
+
+
+def _require_same(matrix: Matrix, file: Path, other: Path, source: Path) -> None:
+    same = set(read_barcodes(other)) == set(matrix.barcodes)
+    if same and matrix.counts.nnz <= _COMPARED:
+        second = read_10x(other)
+        same = second.ids == matrix.ids and second.counts.sum() == matrix.counts.sum()
+    if not same:
+        names = [
+            p.name if p.parent == file.parent else f"{p.parent.name}/{p.name}"
+            for p in (file, other)
+        ]
+        raise MeasurementError(
+            f"{names[0]} and {names[1]} are not the same matrix",
+            path=source,
+            remedy="keep the one that belongs to the positions",
+        )
+
+
+def _spot_diameter(scales: list[Path]) -> float | None:
+    found = {_diameter(path) for path in scales} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _diameter(path: Path) -> float | None:
     try:
-        return float(json.loads(path.read_text())["spot_diameter_fullres"])
-    except (ValueError, KeyError, TypeError):
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if packed else open)(path, "rb") as file:
+            content = file.read(2**20)  # a real one has a few hundred bytes
+        return float(json.loads(content)["spot_diameter_fullres"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
         return None  # it only sets the size at which spots are drawn
-
-
-def _find(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """Return the shallowest file of one of these names, or None."""
-    for depth in range(DEPTH):
-        for name in names:
-            # the order of glob depends on the file system
-            found = sorted(p for p in folder.glob("*/" * depth + name) if p.is_file())
-            if found:
-                return found[0]
-    return None

@@ -1,7 +1,11 @@
-"""Count matrices as 10x writes them: one `.h5` file, or a folder with `matrix.mtx`."""
+"""Count matrices as 10x writes them: one `.h5` file, or `matrix.mtx` with its two lists."""
 
 import gzip
+import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -11,10 +15,61 @@ from scipy import sparse
 from scipy.io import mmread
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.hdf5 import open_hdf5
+from histospace_core.expression.hdf5 import MAX_BYTES, open_hdf5
 
 GENES = "Gene Expression"
-Matrix = tuple[sparse.csr_matrix, list[str], list[str], list[str]]  # counts, spots, ids, names
+MAX_BARCODES = 4_000_000  # Visium HD at 8 um has under a million, at 2 um 11 million
+_WHOLE = 10_000  # genes; a transcriptome or its probe set has over 17,000
+
+
+@dataclass
+class Matrix:
+    """A count matrix of genes.
+
+    Attributes
+    ----------
+    counts : (n_barcodes, n_genes) CSR matrix.
+    barcodes : n_barcodes barcodes.
+    ids, names : n_genes Ensembl ids and symbols.
+    notes : sentences about what was left out, or what the matrix does not hold.
+    """
+
+    counts: sparse.csr_matrix
+    barcodes: list[str]
+    ids: list[str]
+    names: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_10x(path: Path) -> Matrix:
+    """Read a count matrix: `.h5`, `.h5.gz`, or the `matrix.mtx(.gz)` beside its two lists.
+
+    Raises
+    ------
+    MeasurementError
+        The matrix is hostile, damaged, incomplete or too large.
+    """
+    return read_10x_mtx(path) if is_mtx(path) else read_10x_h5(path)
+
+
+def is_mtx(path: Path) -> bool:
+    """Return whether the name is that of a Matrix Market file, compressed or not."""
+    return path.name.casefold().removesuffix(".gz").endswith(".mtx")
+
+
+def read_barcodes(path: Path) -> list[str]:
+    """Read only the barcodes of a count matrix.
+
+    Raises
+    ------
+    MeasurementError
+        As `read_10x`.
+    """
+    if is_mtx(path):
+        with _readable(path):
+            return _list(path, "barcodes")[0].tolist()
+    with _open(path) as file:
+        return _strings(_matrix(file, path)["barcodes"])
 
 
 def read_10x_h5(path: Path) -> Matrix:
@@ -23,14 +78,15 @@ def read_10x_h5(path: Path) -> Matrix:
     Raises
     ------
     MeasurementError
-        The file is hostile, damaged, or not a 10x matrix.
+        The file is hostile, damaged, too large or not a 10x matrix.
     """
-    with open_hdf5(path) as file:
-        group = file["matrix"] if "matrix" in file else _only_group(file, path)
+    with _open(path) as file:
+        group = _matrix(file, path)
         features = group.get("features", group)
         ids = _strings(features["id"] if "id" in features else features["genes"])
         names = _strings(features["name"] if "name" in features else features["gene_names"])
         kinds = _strings(features["feature_type"]) if "feature_type" in features else None
+        _refuse_many(group["barcodes"].shape[0], path)
         barcodes = _strings(group["barcodes"])
         shape = (len(barcodes), len(ids))
         # stored as CSC of genes x barcodes, which is CSR of barcodes x genes
@@ -39,10 +95,33 @@ def read_10x_h5(path: Path) -> Matrix:
         counts.check_format(full_check=True)  # damaged indices would read outside the arrays
         if len(names) != len(ids) or (kinds is not None and len(kinds) != len(ids)):
             raise ValueError("features of different lengths")  # `open_hdf5` translates it
-    return _genes_only(counts, barcodes, ids, names, kinds)
+        targets = features.get("target_sets", {})
+        panel = {name: targets[name].shape[0] for name in targets}
+    return _genes_only(Matrix(counts, barcodes, ids, names), kinds, path, panel)
 
 
-def _only_group(file: h5py.File, source: Path) -> h5py.Group:
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if not packed:
+        with open_hdf5(path) as file:
+            yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
+        plain = Path(folder, path.name.removesuffix(".gz"))
+        with _readable(path), gzip.open(path) as file, plain.open("wb") as out:
+            while piece := file.read(2**20):
+                out.write(piece)
+                if out.tell() > MAX_BYTES:
+                    raise ValueError("it unpacks to more than any matrix has")
+        with open_hdf5(plain) as file:
+            yield file
+
+
+def _matrix(file: h5py.File, source: Path) -> h5py.Group:
+    if "matrix" in file:
+        return file["matrix"]
     # Cell Ranger 2 names the group after the genome
     groups = [item for item in file.values() if isinstance(item, h5py.Group)]
     if len(groups) != 1 or "barcodes" not in groups[0]:
@@ -55,40 +134,54 @@ def _strings(dataset: h5py.Dataset) -> list[str]:
 
 
 def read_10x_mtx(path: Path) -> Matrix:
-    """Read a 10x folder `matrix.mtx(.gz)`, `features.tsv(.gz)` or `genes.tsv`, `barcodes.tsv(.gz)`.
+    """Read `matrix.mtx(.gz)` with its `features.tsv` (or `genes.tsv`) and `barcodes.tsv`.
+
+    The lists may be compressed, and bear the same prefix as the matrix.
 
     Raises
     ------
     MeasurementError
         A file is missing or damaged, or does not match the others.
     """
-    try:
-        features = _tsv(path.parent, "features.tsv.gz", "features.tsv", "genes.tsv")
-        barcodes = _tsv(path.parent, "barcodes.tsv.gz", "barcodes.tsv")[0].tolist()
+    with _readable(path):
+        features = _list(path, "features", "genes")
+        barcodes = _list(path, "barcodes")[0].tolist()
+        _refuse_many(len(barcodes), path)
         _refuse_header(path, (len(features), len(barcodes)))
         counts = sparse.csr_matrix(mmread(path)).T.tocsr()  # 10x writes genes x barcodes
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
-        raise MeasurementError(
-            f"the matrix folder is damaged or incomplete ({str(error).splitlines()[0][:120]})",
-            path=path.parent,
-            remedy="copy it again",
-        ) from error
     ids, names = features[0].tolist(), features[min(1, features.shape[1] - 1)].tolist()
     kinds = features[2].tolist() if features.shape[1] > 2 else None
-    return _genes_only(counts.astype(np.float64), barcodes, ids, names, kinds)
+    return _genes_only(Matrix(counts.astype(np.float64), barcodes, ids, names), kinds, path, {})
 
 
-def _tsv(folder: Path, *names: str) -> pd.DataFrame:
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        raise MeasurementError(
+            f"the matrix is damaged or incomplete ({str(error).splitlines()[0][:120]})",
+            path=path,
+            remedy="copy it again",
+        ) from error
+
+
+def _list(matrix: Path, *names: str) -> pd.DataFrame:
+    name = matrix.name.casefold()
+    prefix = matrix.name[: name.rindex("matrix.mtx")]
+    wanted = [f"{prefix}{n}.tsv{gz}".casefold() for n in names for gz in (".gz", "")]
+    # any case, as the matrix itself
+    beside = {p.name.casefold(): p for p in matrix.parent.iterdir() if p.is_file()}
+    path = next((beside[name] for name in wanted if name in beside), None)
     if path is None:
-        raise ValueError(f"{names[0]} is missing")
+        raise ValueError(f"{prefix}{names[0]}.tsv.gz is missing")
     # a name such as NA is text, not a missing value
     return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)
 
 
 def _refuse_header(path: Path, shape: tuple[int, int]) -> None:
     """Compare the declared size with that of the other files, before memory is allocated for it."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
+    with gzip.open(path, "rt") if path.suffix.casefold() == ".gz" else path.open() as handle:
         for _ in range(1_000):  # bounded, like the line: the file may consist of comments
             line = handle.readline(2**16)
             if not line.startswith("%"):
@@ -100,15 +193,44 @@ def _refuse_header(path: Path, shape: tuple[int, int]) -> None:
         raise ValueError("the matrix declares more values than it has cells")
 
 
+def _refuse_many(n_barcodes: int, path: Path) -> None:
+    if n_barcodes > MAX_BARCODES:
+        raise MeasurementError(
+            f"the matrix has {n_barcodes:,} barcodes (at most {MAX_BARCODES:,})",
+            path=path,
+            remedy="give Visium HD in bins of 8 or 16 um",
+        )
+
+
 def _genes_only(
-    counts: sparse.csr_matrix,
-    barcodes: list[str],
-    ids: list[str],
-    names: list[str],
-    kinds: list[str] | None,
+    matrix: Matrix, kinds: list[str] | None, path: Path, panel: dict[str, int]
 ) -> Matrix:
-    """Leave out antibodies and other features that are not genes."""
+    """Leave out antibodies and other features that are not genes; say what the rest is."""
+    ids, names = matrix.ids, matrix.names
     keep = [i for i in range(len(ids)) if kinds is None or kinds[i] == GENES]
+    other = sorted(set(kinds or ()) - {GENES})
+    if not keep and other:
+        raise MeasurementError(
+            f"no feature is of the type {GENES} (but {', '.join(other)[:80]})",
+            path=path,
+            remedy="give the matrix of gene expression",
+        )
     if len(keep) < len(ids):
-        counts = counts[:, keep]
-    return counts, barcodes, [ids[i] for i in keep], [names[i] for i in keep]
+        matrix.counts = matrix.counts[:, keep]
+        matrix.ids, matrix.names = [ids[i] for i in keep], [names[i] for i in keep]
+        matrix.notes.append(
+            f"{len(ids) - len(keep)} features that are not genes were left out "
+            f"({', '.join(other)[:80]})."
+        )
+    targeted = {name: size for name, size in panel.items() if size < _WHOLE}
+    matrix.notes += [
+        f"The counts are of a targeted panel ({name[:60]}, {size:,} genes), so library sizes are "
+        "of that panel only."
+        for name, size in targeted.items()
+    ]
+    if len(keep) < _WHOLE and not targeted:
+        matrix.notes.append(
+            f"The matrix has {len(keep):,} genes, fewer than a transcriptome, so library sizes are "
+            "of these genes only."
+        )
+    return matrix

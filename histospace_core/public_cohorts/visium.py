@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from histospace_core.errors import CohortError
-from histospace_core.expression.spaceranger import POSITIONS, read_positions
+from histospace_core.expression.positions import POSITIONS, read_positions
 from histospace_core.public_cohorts.download import RemoteFile, exists
 from histospace_core.public_cohorts.pixel_size import pixel_size, visium_um
 from histospace_core.public_cohorts.resume import DownloadError

@@ -21,8 +21,9 @@ from scipy import sparse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import check_alignment, read_measured
-from histospace_core.expression.spaceranger import POSITIONS as VARIANTS
-from histospace_core.expression.spaceranger import read_positions, read_spaceranger
+from histospace_core.expression.positions import POSITIONS as VARIANTS
+from histospace_core.expression.positions import read_positions
+from histospace_core.expression.spaceranger import read_spaceranger
 from histospace_core.expression.tenx import read_10x_h5
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tissue import find_tissue
@@ -35,7 +36,7 @@ def test_x_is_the_column_and_y_the_row(spaceranger: Path) -> None:
     assert raw.spots == BARCODES[:5]
     assert raw.centres[1].tolist() == [510, 1100]
     assert raw.spot_diameter == 89.4
-    assert raw.notes == ["1 barcodes are not under tissue and were left out."]
+    assert "1 barcodes are not under tissue and were left out." in raw.notes
     assert read_measured(spaceranger).uns["histospace"]["spot_diameter_px"] == 89.4
 
 
@@ -112,23 +113,8 @@ def test_a_missing_part_is_named(spaceranger: Path, lost: str, message: str) -> 
 def test_barcodes_of_another_section(spaceranger: Path) -> None:
     other = POSITIONS.assign(barcode=[f"X{i}" for i in range(6)])
     other.to_csv(spaceranger / "spatial/tissue_positions.csv", index=False)
-    with pytest.raises(MeasurementError, match="no barcode under tissue in common"):
+    with pytest.raises(MeasurementError, match="have no barcode in common"):
         read_spaceranger(spaceranger)
-
-
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "A-1,1,0,0,here,there\n"])
-def test_positions_that_are_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "tissue_positions_list.csv"
-    path.write_text(text)
-    with pytest.raises(MeasurementError, match="the file is not a table of barcode"):
-        read_positions(path)
-
-
-def test_a_parquet_that_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "tissue_positions.parquet"
-    path.write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(MeasurementError, match="the file is not a table of barcode"):
-        read_positions(path)
 
 
 def test_an_mtx_that_declares_too_much(tmp_path: Path, counts: np.ndarray) -> None:

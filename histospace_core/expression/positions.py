@@ -1,0 +1,193 @@
+"""The positions of spots as Space Ranger writes them: CSV or parquet, with or without a header."""
+
+import csv
+import gzip
+import re
+import unicodedata
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from histospace_core.errors import MeasurementError
+
+POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
+COLUMNS = [
+    "barcode",
+    "in_tissue",
+    "array_row",
+    "array_col",
+    "pxl_row_in_fullres",
+    "pxl_col_in_fullres",
+]
+# of Seurat, which names the columns of a file that has no header
+SYNONYMS = {
+    "barcodes": "barcode",
+    "tissue": "in_tissue",
+    "row": "array_row",
+    "col": "array_col",
+    "imagerow": "pxl_row_in_fullres",
+    "imagecol": "pxl_col_in_fullres",
+}
+YES, NO = {"1", "1.0", "true", "yes", "t", "y"}, {"0", "0.0", "false", "no", "f", "n"}
+MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")
+
+
+def read_positions(path: Path) -> pd.DataFrame:
+    """Read a position file of any Space Ranger version, indexed by barcode.
+
+    Columns are found by name if there is a header, and by place if there is none.
+
+    Returns
+    -------
+    DataFrame of float64 with the columns `COLUMNS[1:]`; `in_tissue` is 0 or 1, pixel positions are
+    in level-0 px and missing (NaN) only where `in_tissue` is 0.
+
+    Raises
+    ------
+    MeasurementError
+        A column is missing, a value is not what its column holds, or a barcode is listed twice.
+    """
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        table = _read_parquet(path) if is_parquet else _read_csv(path)
+    # pyarrow's and pandas' own errors are ValueErrors or OSErrors
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException, csv.Error) as error:
+        raise MeasurementError(
+            "the file is not a table of barcode, in_tissue, array and pixel positions "
+            f"({str(error).splitlines()[0][:100] if str(error) else type(error).__name__})",
+            path=path,
+            remedy="use the file as Space Ranger wrote it",
+        ) from error
+    table = table[COLUMNS].set_index("barcode")
+    table.index = table.index.astype(str).str.strip()
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise MeasurementError(f"barcode {twice} is listed more than once.", path=path)
+    under = _in_tissue(table["in_tissue"], path)
+    numbers = {name: _numbers(table[name], under == 1, path) for name in COLUMNS[2:]}
+    return pd.DataFrame({"in_tissue": under, **numbers})
+
+
+def read_agreeing(paths: list[Path]) -> pd.DataFrame:
+    """Read the position files of one section, which must say the same.
+
+    Raises
+    ------
+    MeasurementError
+        A file cannot be read, or two differ.
+    """
+    first = read_positions(paths[0])
+    for path in paths[1:]:
+        other = read_positions(path)
+        same = len(other) == len(first) and other.index.isin(first.index).all()
+        if not same or not np.allclose(
+            other.loc[first.index].to_numpy(), first.to_numpy(), atol=1.0, rtol=0, equal_nan=True
+        ):  # one version rounds to whole pixels, another does not
+            raise MeasurementError(
+                f"differs from {paths[0].name} in the same folder",
+                path=path,
+                remedy="keep the one that belongs to the counts",
+            )
+    return first
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    parquet = pq.ParquetFile(path)
+    if parquet.metadata.num_rows > MAX_ROWS:  # a few bytes can declare billions
+        raise ValueError("more rows than any slide has spots")
+    table = parquet.read().to_pandas()
+    if table.index.name is not None:
+        table = table.reset_index()
+    return _named(table, [str(name) for name in table.columns], path)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if packed else open)(path, "rb") as file:
+        start = file.readline(2**16).decode("utf-8-sig")
+    separator = max(",;\t", key=start.count)
+    row = next(csv.reader([start], delimiter=separator), [])
+    has_header = len(row) > 1 and row[1].strip().casefold() not in YES | NO
+    table = pd.read_csv(
+        path,
+        sep=separator,
+        header=0 if has_header else None,
+        dtype=str,
+        nrows=MAX_ROWS,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+        compression="gzip" if packed else None,
+        index_col=False,
+    )
+    if has_header:
+        return _named(table, row, path)
+    if table.shape[1] != len(COLUMNS):
+        raise ValueError(f"{table.shape[1]} columns and no header, not {len(COLUMNS)}")
+    return table.set_axis(COLUMNS, axis=1)
+
+
+def _named(table: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
+    found = [unicodedata.normalize("NFC", name).strip().casefold() for name in names]
+    found = [SYNONYMS.get(name, name) for name in found]
+    if found and found[0] in ("", "unnamed: 0", "index", "__index_level_0__"):
+        found[0] = "barcode"  # pandas and R leave the name of an index empty
+    missing = [name for name in COLUMNS if found.count(name) != 1]
+    if missing:
+        raise MeasurementError(
+            f"there is no column {missing[0]} among {', '.join(n.strip()[:40] for n in names[:12])}"
+            if missing[0] not in found
+            else f"there are several columns {missing[0]}",
+            path=path,
+            remedy=f"name the columns {', '.join(COLUMNS)}",
+        )
+    return table.set_axis(found, axis=1)
+
+
+def _in_tissue(column: pd.Series, path: Path) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        said = column.astype(float).map({0.0: 0.0, 1.0: 1.0})
+    else:
+        words = column.astype(str).str.strip().str.casefold()
+        said = words.map({**dict.fromkeys(YES, 1.0), **dict.fromkeys(NO, 0.0)})
+    _require(said.notna(), column, "0 or 1", path)
+    return said.astype(float)
+
+
+def _numbers(column: pd.Series, needed: pd.Series, path: Path) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column):
+        numbers = column.astype(float)
+        empty = numbers.isna()
+    else:
+        words = column.astype(str).str.strip()
+        empty = words.str.casefold().isin(["", "na", "nan", "none"])
+        comma = words.map(lambda word: bool(_DECIMAL_COMMA.fullmatch(word)))
+        if comma.any() and words[words.str.contains(",")].str.fullmatch(_THOUSANDS).all():
+            raise MeasurementError(
+                f"column {column.name} has a comma for decimals or for thousands (e.g. "
+                f"{words[comma].iloc[0]})",
+                path=path,
+                remedy="write numbers with a decimal point and without thousands separators",
+            )
+        words = words.where(~comma, words.str.replace(",", "."))
+        numbers = pd.to_numeric(words, errors="coerce").astype(float)
+    _require(np.isfinite(numbers) | (empty & ~needed), column, "a number", path)
+    return numbers
+
+
+def _require(sound: pd.Series, column: pd.Series, expected: str, path: Path) -> None:
+    if not sound.all():
+        barcode = sound.index[~sound][0]
+        raise MeasurementError(
+            f"column {column.name} of barcode {barcode[:40]} is "
+            f"'{str(column[~sound].iloc[0])[:40]}', not {expected}",
+            path=path,
+            remedy="use the file as Space Ranger wrote it",
+        )
