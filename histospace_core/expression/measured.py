@@ -7,7 +7,7 @@ from anndata import AnnData
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
 from histospace_core.expression.choice import ONLY, Choice
-from histospace_core.expression.isolated import READERS, read_isolated
+from histospace_core.expression.isolated import read_isolated
 from histospace_core.expression.legacy import read_legacy
 from histospace_core.expression.recognise import recognise
 
@@ -20,9 +20,9 @@ def read_measured(
     Parameters
     ----------
     path
-        A Space Ranger folder or a zip of it; a Xenium folder; a SpatialData store (`.zarr`); an
-        `.h5ad` with `obsm["spatial"]`; or a legacy ST table of counts (`.tsv`, `.tsv.gz`), which
-        needs `spots`. The content decides, not the name.
+        A Space Ranger folder, or a zip or tar of it; a Xenium folder; a SpatialData store
+        (`.zarr`); an `.h5ad` with `obsm["spatial"]`; or a legacy ST table of counts (`.tsv`,
+        `.tsv.gz`), which needs `spots`. The content decides, not the name.
     spots
         Spot file of a legacy ST table; None otherwise.
     choice
@@ -49,10 +49,6 @@ def read_measured(
             "the file has its own positions",
             path=path,
             remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
-        )
-    if kind not in READERS:
-        raise MeasurementError(
-            "the file is a tar archive", path=path, remedy="unpack it and give the folder"
         )
     return assemble(read_isolated(path, kind, choice))
 

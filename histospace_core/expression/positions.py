@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.flags import NO, YES
 
 POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 COLUMNS = [
@@ -32,7 +33,6 @@ SYNONYMS = {
     "imagerow": "pxl_row_in_fullres",
     "imagecol": "pxl_col_in_fullres",
 }
-YES, NO = {"1", "1.0", "true", "yes", "t", "y"}, {"0", "0.0", "false", "no", "f", "n"}
 MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")

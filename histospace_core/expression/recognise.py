@@ -20,6 +20,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty zip
 TO_TABLE = "export the counts as .h5ad, or as a table of text with its spot file"
 SLIDE = "give the measured counts; the slide is given apart"
+WHOLE = "give the Space Ranger folder with filtered_feature_bc_matrix.h5 and `spatial`"
 R_OBJECT = (
     "an R object (RDS or RData), which only R reads",
     "in R, save the counts as .h5ad, or as a table of text with its spot file",
@@ -196,7 +197,8 @@ def refuse_other_hdf5(file: h5py.File, path: Path) -> None:
         )
     for keys, what, remedy in (
         ({"assays", "meta.data"}, "an h5Seurat file", "convert it to .h5ad with its positions"),
-        ({"barcode_idx", "umi"}, "molecule_info.h5 of 10x", "give the Space Ranger folder"),
+        ({"barcode_idx", "umi"}, "molecule_info.h5 of 10x, a list of molecules", WHOLE),
+        ({"feature_slices"}, "feature_slice.h5 of Visium HD, which holds images of genes", WHOLE),
         ({"geneExp"}, "a GEF file of Stereo-seq", "convert it to .h5ad"),
         ({"cellBin"}, "a GEF file of Stereo-seq", "convert it to .h5ad"),
     ):

@@ -102,8 +102,8 @@ def add_cells(
     places
         Centroids (n, 2), level-0 px.
     """
-    coo = matrix[0].tocoo()
-    columns = np.array([genes.find(name) for name in matrix[3]])
+    coo = matrix.counts.tocoo()
+    columns = np.array([genes.find(name) for name in matrix.names])
     outside = (places < 0).any(axis=1).sum()
     sums.add(places[coo.row], columns[coo.col], coo.data)
     notes = [
@@ -160,7 +160,8 @@ def _cells(sample: Path, source: Path) -> tuple[Matrix, NDArray[np.float64], int
             path=source,
             remedy="copy these files from the Xenium output too",
         )
-    counts, cells, ids, names = read_10x_h5(h5) if h5 else read_10x_mtx(mtx)  # type: ignore[arg-type]
+    matrix = read_10x_h5(h5) if h5 else read_10x_mtx(mtx)  # type: ignore[arg-type]
+    cells = matrix.barcodes
     with _damage(file):
         columns = ["cell_id", "x_centroid", "y_centroid"]
         if file.suffix == ".parquet":
@@ -178,7 +179,11 @@ def _cells(sample: Path, source: Path) -> tuple[Matrix, NDArray[np.float64], int
             remedy="give files of one sample",
         )
     kept = [cell for cell, keep in zip(cells, known, strict=True) if keep]
-    return (counts[known], kept, ids, names), places[known], int((~known).sum())
+    return (
+        Matrix(matrix.counts[known], kept, matrix.ids, matrix.names),
+        places[known],
+        int((~known).sum()),
+    )
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

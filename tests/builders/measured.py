@@ -33,14 +33,16 @@ POSITIONS = pd.DataFrame(
 )
 
 
-def write_10x_h5(path: Path, counts: np.ndarray, version: int = 3) -> None:
+def write_10x_h5(
+    path: Path, counts: np.ndarray, version: int = 3, barcodes: list[str] = BARCODES
+) -> None:
     """Write spots x genes as a 10x matrix file."""
     csr = sparse.csr_matrix(counts)
     with h5py.File(path, "w") as file:
         group = file.create_group("matrix" if version == 3 else "GRCh38")
         group["data"], group["indices"], group["indptr"] = csr.data, csr.indices, csr.indptr
         group["shape"] = np.array(csr.shape[::-1])
-        group["barcodes"] = np.array(BARCODES, dtype="S")
+        group["barcodes"] = np.array(barcodes, dtype="S")
         names, ids = np.array(GENES, dtype="S"), np.array(IDS, dtype="S")
         if version == 3:
             features = group.create_group("features")

@@ -45,9 +45,9 @@ def test_other_numbers_are_other_barcodes() -> None:
 
 
 def test_no_tissue_is_said_before_no_barcode() -> None:
-    with pytest.raises(MeasurementError, match="of 6 barcodes none is under tissue .*0 for all"):
+    with pytest.raises(MeasurementError, match=r"of 6 barcodes none is under tissue .*0 for all"):
         match_barcodes(BARCODES, TABLE.assign(in_tissue=0.0), HERE, [])
-    with pytest.raises(MeasurementError, match="of 1 barcodes none .* for all that have counts"):
+    with pytest.raises(MeasurementError, match=r"of 1 barcodes none .* for all that have counts"):
         match_barcodes(BARCODES[5:], TABLE, HERE, [])
 
 

@@ -127,5 +127,5 @@ def test_two_files_must_agree(tmp_path: Path) -> None:
     POSITIONS.iloc[::-1].to_parquet(parquet, index=False)
     pd.testing.assert_frame_equal(read_agreeing([csv, parquet]), EXPECTED, check_names=False)
     csv.write_text(text(table=POSITIONS.assign(pxl_col_in_fullres=7)))
-    with pytest.raises(MeasurementError, match="differs from tissue_positions.csv in the same"):
+    with pytest.raises(MeasurementError, match=r"differs from tissue_positions.csv in the same"):
         read_agreeing([csv, parquet])
