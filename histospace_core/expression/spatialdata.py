@@ -35,7 +35,7 @@ from histospace_core.expression.spatialdata_parts import (
     which_molecules,
     which_table,
 )
-from histospace_core.expression.tenx import GENES
+from histospace_core.expression.tenx import GENES, Matrix
 from histospace_core.expression.xenium import add_cells
 from histospace_core.expression.zarr_store import Group, open_store
 
@@ -162,7 +162,7 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
     if "transcript_counts" in obs:
         sums = TileSums(_require_image(placed, source) * TILE_UM)
         genes, by_name = Genes(names), dict(zip(names, ids or [""] * len(names), strict=True))
-        cells = (counts, list(keys), ids or names, names)
+        cells = Matrix(counts, list(keys), ids or names, names)
         notes = [placed.note, *notes, *add_cells(cells, centres, genes, sums)]
         return _tiles(source, sums, genes, by_name, notes)
     if not shapes.regular:

@@ -222,15 +222,10 @@ def _genes_only(
             f"{len(ids) - len(keep)} features that are not genes were left out "
             f"({', '.join(other)[:80]})."
         )
-    targeted = {name: size for name, size in panel.items() if size < _WHOLE}
     matrix.notes += [
         f"The counts are of a targeted panel ({name[:60]}, {size:,} genes), so library sizes are "
         "of that panel only."
-        for name, size in targeted.items()
+        for name, size in panel.items()
+        if size < _WHOLE
     ]
-    if len(keep) < _WHOLE and not targeted:
-        matrix.notes.append(
-            f"The matrix has {len(keep):,} genes, fewer than a transcriptome, so library sizes are "
-            "of these genes only."
-        )
     return matrix

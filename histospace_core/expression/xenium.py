@@ -67,7 +67,7 @@ def read_xenium(folder: Path, choice: Choice = ONLY, source: Path | None = None)
         notes += tally.notes(sums.side)
     else:
         matrix, places, missing = _cells(sample, source)
-        genes, ids = Genes(matrix[3]), dict(zip(matrix[3], matrix[2], strict=True))
+        genes, ids = Genes(matrix.names), dict(zip(matrix.names, matrix.ids, strict=True))
         with _damage(sample):
             notes += add_cells(matrix, places @ to_slide[:2, :2].T + to_slide[:2, 2], genes, sums)
         if missing:

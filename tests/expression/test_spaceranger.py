@@ -36,7 +36,7 @@ def test_x_is_the_column_and_y_the_row(spaceranger: Path) -> None:
     assert raw.spots == BARCODES[:5]
     assert raw.centres[1].tolist() == [510, 1100]
     assert raw.spot_diameter == 89.4
-    assert "1 barcodes are not under tissue and were left out." in raw.notes
+    assert raw.notes == ["1 barcodes are not under tissue and were left out."]
     assert read_measured(spaceranger).uns["histospace"]["spot_diameter_px"] == 89.4
 
 
