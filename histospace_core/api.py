@@ -29,6 +29,8 @@ from histospace_core.expression import Choice, Placement, read_measured
 from histospace_core.expression.choice import ONLY
 from histospace_core.files import require_new
 from histospace_core.inference import Prediction, open_prediction, predict_slide
+from histospace_core.inspection.findings import Inspection
+from histospace_core.inspection.inspect import inspect_path
 from histospace_core.networks import ModelPackage, list_packages, load_package
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.sample import Phantom, make_phantom
@@ -41,6 +43,7 @@ __all__ = [
     "characterise_run",
     "compare",
     "export",
+    "inspect",
     "make_sample",
     "models",
     "open_slide",
@@ -257,6 +260,34 @@ def export(
     """
     export_run(_prediction(run).run_dir, to, Path(out), genes)
     return Path(out)
+
+
+def inspect(
+    path: str | Path,
+    *,
+    spots: str | Path | None = None,
+    series: str | None = None,
+    choice: Choice = ONLY,
+) -> Inspection:
+    """Say what a file or folder is and holds, and whether it can be used.
+
+    Parameters
+    ----------
+    path : path
+    spots : path, optional
+        Spot positions that belong to a TSV of counts.
+    series : str, optional
+        Image to read, if the file holds several.
+    choice : Choice, optional
+        Which sample, bin size or library to read where there are several.
+
+    Returns
+    -------
+    Inspection
+        ``text()`` is for a person, ``to_json()`` for a program. A file that the readers refuse is
+        no exception here: ``problem`` holds their sentence.
+    """
+    return inspect_path(path, spots, series=series, choice=choice)
 
 
 def models() -> list[ModelPackage]:

@@ -16,6 +16,7 @@ from histospace_core import __version__
 from histospace_core.cli.characterise import characterise
 from histospace_core.cli.data import data
 from histospace_core.cli.export import export
+from histospace_core.cli.inspect import inspect
 from histospace_core.cli.leaderboard import leaderboard
 from histospace_core.cli.terminal import Device, Out, out, progress_bar
 from histospace_core.cli.training import evaluate, train
@@ -38,6 +39,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)
 app.command()(export)
+app.command()(inspect)
 app.command()(characterise)
 
 
