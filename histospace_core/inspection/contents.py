@@ -9,11 +9,11 @@ import h5py
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.hdf5 import open_hdf5
+from histospace_core.files import is_hidden
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.recognise import first_bytes
 
 SHOWN = 12  # names in a line
-_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX|Thumbs\.db)")
 _PERSONAL = re.compile(r"patient|donor|subject|birth|age$|sex$|ethnic|name$|mrn|barcode", re.I)
 _GROUPS = ("layers", "obsm", "varm", "obsp", "uns", "uns/spatial")
 
@@ -43,7 +43,7 @@ def _files(names: Iterable[str]) -> list[str]:
     """Return files by folder: those of one folder in one line."""
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
-        if not _HIDDEN.search(name):
+        if not any(map(is_hidden, name.split("/"))):
             folder, _, file = name.rpartition("/")
             folders.setdefault(folder or ".", []).append(file)
     lines = [f"{folder}: {_some(files)}" for folder, files in folders.items()]

@@ -47,17 +47,18 @@ def inspect_path(
     """
     path = Path(path)
     found = Inspection(name or path.name or path.resolve().name, recognise.UNKNOWN)
+    size: list[Fact] = []
     try:
         with shown_as({path: found.name}):
             found.kind = recognise.MEASURED if spots else _kind(path)
             size = _size(path, found.kind)
             request = Request(path, None if spots is None else Path(spots), series, choice)
             found = _in_child(found, request)
-            found.facts += size
     except HistospaceError as error:
         found.refuse(error)
     except SandboxError as error:
         found.problem = _crash(found.name, error)
+    found.facts += size
     found.versions = versions()
     return _without_folders(found, path, spots)
 
@@ -91,11 +92,11 @@ def _in_child(found: Inspection, request: Request) -> Inspection:
 def _size(path: Path, kind: str) -> list[Fact]:
     """Return number, size and hash of the files, which are known even of a damaged file."""
     whole = kind == recognise.SLIDE
+    files = slide_files(path) if whole else [path] if path.is_file() else _within(path)
+    facts = []
     if path.is_file():
-        files = slide_files(path) if whole else [path]
-        facts = [Fact("first bytes", recognise.first_bytes(path), recognise.first_bytes(path))]
-    else:
-        files, facts = sorted(entry for entry in path.rglob("*") if entry.is_file()), []
+        first = recognise.first_bytes(path)
+        facts.append(Fact("first bytes", first, first))
     total = sum(file.stat().st_size for file in files)
     number = f"{len(files):,} files, " if len(files) != 1 else ""
     facts.append(Fact("size on disk", f"{number}{total:,} bytes", total))
@@ -103,6 +104,10 @@ def _size(path: Path, kind: str) -> list[Fact]:
         hashed = content_sha256(*files)
         facts.append(Fact("SHA-256", hashed, hashed))
     return facts
+
+
+def _within(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.rglob("*") if entry.is_file())
 
 
 def _crash(name: str, error: SandboxError) -> str:

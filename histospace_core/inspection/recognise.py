@@ -4,6 +4,8 @@ import gzip
 import zlib
 from pathlib import Path
 
+from histospace_core.files import is_hidden
+
 SLIDE = "slide"
 MEASURED = "measured expression"
 RUN = "run"
@@ -13,6 +15,7 @@ COHORT = "cohort table"
 ANNOTATIONS = "annotations"
 JSON = "JSON file"
 SPOTS = "spot positions"
+TEXT = "text"
 UNKNOWN = "unknown"
 
 HEAD = 2**16  # bytes
@@ -87,7 +90,7 @@ def unpacked_head(path: Path) -> bytes:
 def columns(head: bytes) -> list[str]:
     """Return the cells of the first line of a table."""
     line = head.decode("utf-8-sig", "replace").splitlines()[0] if head.strip() else ""
-    separator = next((mark for mark in "\t,;" if mark in line), None)
+    separator = next((mark for mark in "\t,;" if mark in line), "\t")
     return [cell.strip().strip('"') for cell in line.split(separator)]
 
 
@@ -116,7 +119,7 @@ def _folder(names: set[str], path: Path) -> str:
         return RESULT
     if names & {"zarr.json", ".zattrs", ".zgroup"}:
         return MEASURED if _is_spatialdata(path) or "tables" in names else SLIDE
-    shown = [name.lower() for name in names if not name.startswith(".")]
+    shown = [name.lower() for name in names if not is_hidden(name)]
     return SLIDE if any(name.endswith((".dcm", ".dicom")) for name in shown) else MEASURED
 
 
@@ -139,4 +142,4 @@ def _text(head: bytes) -> str:
     # without a header, Space Ranger lists a barcode and five numbers
     if len(names) == 6 and names[1] in "01" and all(n.lstrip("-").isdigit() for n in names[1:]):
         return SPOTS
-    return MEASURED
+    return MEASURED if len(names) > 1 else TEXT
