@@ -34,27 +34,7 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     MeasurementError
         One of the files cannot be read, or no spot is in both.
     """
-    rows, columns, matrix = read_table(counts)
-    notes: list[str] = []
-    if are_spots(rows) and are_spots(columns):
-        raise MeasurementError(
-            f"rows ({rows[0]}, ...) and columns ({columns[0]}, ...) are both named by array "
-            "positions, so no column is a gene",
-            path=counts,
-            remedy="give a table of spots x genes",
-        )
-    if not are_spots(rows) and are_spots(columns):
-        rows, columns, matrix = columns, rows, matrix.T.tocsr()
-        notes.append("The table had genes in rows and was transposed.")
-    if not are_spots(rows):
-        odd = next(row for row in rows if not are_spots([row]))
-        raise MeasurementError(
-            f"rows are not named by an array position such as 10x14 (e.g. {odd[:40]!r})",
-            path=counts,
-            remedy="give a legacy ST table of spots x genes",
-        )
-    columns, matrix = _genes_only(columns, matrix, notes)
-    rows = [spot_id(row) for row in rows]
+    rows, columns, matrix, notes = read_counts(counts)
     positions = read_spots(spots)
     selected = positions[positions["selected"] == 1]
     if selected.empty:
@@ -91,6 +71,37 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
         centres=selected.loc[kept, ["pixel_x", "pixel_y"]].to_numpy(dtype=np.float64),
         notes=notes,
     )
+
+
+def read_counts(counts: Path) -> tuple[list[str], list[str], sparse.csr_matrix, list[str]]:
+    """Read a table of counts without its positions; return spots, genes, CSR matrix and notes.
+
+    Raises
+    ------
+    MeasurementError
+        The file is no table of numbers, or names no spots.
+    """
+    rows, columns, matrix = read_table(counts)
+    notes: list[str] = []
+    if are_spots(rows) and are_spots(columns):
+        raise MeasurementError(
+            f"rows ({rows[0]}, ...) and columns ({columns[0]}, ...) are both named by array "
+            "positions, so no column is a gene",
+            path=counts,
+            remedy="give a table of spots x genes",
+        )
+    if not are_spots(rows) and are_spots(columns):
+        rows, columns, matrix = columns, rows, matrix.T.tocsr()
+        notes.append("The table had genes in rows and was transposed.")
+    if not are_spots(rows):
+        odd = next(row for row in rows if not are_spots([row]))
+        raise MeasurementError(
+            f"rows are not named by an array position such as 10x14 (e.g. {odd[:40]!r})",
+            path=counts,
+            remedy="give a legacy ST table of spots x genes",
+        )
+    columns, matrix = _genes_only(columns, matrix, notes)
+    return [spot_id(row) for row in rows], columns, matrix, notes
 
 
 def _genes_only(

@@ -14,6 +14,7 @@ DESCRIBED_BY = {
     recognise.SLIDE: "slide:describe_slide",
     recognise.MEASURED: "measured:describe_measured",
     recognise.TEXT: "measured:describe_measured",
+    recognise.UNKNOWN: "measured:describe_measured",
     recognise.RUN: "results:describe_run",
     recognise.MODEL: "results:describe_model",
     recognise.RESULT: "results:describe_result",

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from histospace_core.expression.assemble import RawCounts, assemble
 from histospace_core.expression.genes import SPECIES, guess_species, load_gene_table
-from histospace_core.expression.legacy import SPOT_ID, read_table
+from histospace_core.expression.legacy import read_counts
 from histospace_core.expression.measured import read_measured
 from histospace_core.inspection.contents import list_contents
 from histospace_core.inspection.findings import Inspection
@@ -20,6 +20,8 @@ FORMATS = {
     "legacy-st": "legacy ST: a table of counts and a spot file",
     "space-ranger": "Visium: output of Space Ranger",
     "h5ad": "AnnData (.h5ad)",
+    "spatialdata": "SpatialData store",
+    "xenium": "output of Xenium",
 }
 WHOLE = 8_000
 """A table of fewer genes is a targeted panel or was cut; the largest panels have about 5,000."""
@@ -57,7 +59,11 @@ def add_facts(measured: AnnData, found: Inspection) -> None:
     )
     found.add("genes", f"{measured.n_vars:,} ({how})", measured.n_vars)
     _species(measured, found)
-    extent = "whole transcriptome" if measured.n_vars >= WHOLE else "targeted panel, or cut table"
+    extent = (
+        "whole transcriptome"
+        if measured.n_vars >= WHOLE
+        else "targeted panel, or a part of the transcriptome"
+    )
     found.add("coverage", f"{extent} ({measured.n_vars:,} genes)", extent)
     totals = measured.obs["total_counts"].to_numpy(np.float64)
     median, low, high = np.median(totals), totals.min(), totals.max()
@@ -73,7 +79,7 @@ def add_facts(measured: AnnData, found: Inspection) -> None:
             found.add(key.replace("_", " "), str(said[key]), said[key])
     if "library size" not in {fact.name for fact in found.facts}:
         same = np.allclose(totals, np.asarray(measured.X.sum(axis=1)).ravel())
-        found.add("library size", "sum over all genes of the file" if same else "from the file")
+        found.add("library size", "sum over the genes read" if same else "stated in the file")
     if (diameter := said.get("spot_diameter_px")) is not None:
         found.add("spot diameter", f"{diameter:g} level-0 px", diameter)
     found.notes += said["notes"]
@@ -111,9 +117,7 @@ def _positions(centres: NDArray[np.float64], found: Inspection) -> None:
 
 def _table_alone(request: Request, found: Inspection) -> None:
     """Add the facts of a table of counts whose spot file is not given."""
-    rows, names, counts = read_table(request.path)
-    if not all(SPOT_ID.match(row) for row in rows) and all(SPOT_ID.match(c) for c in names):
-        rows, names, counts = names, rows, counts.T.tocsr()
+    rows, names, counts, notes = read_counts(request.path)
     nowhere = np.zeros((len(rows), 2))
-    raw = RawCounts(request.path, "legacy-st", counts, rows, names, nowhere)
+    raw = RawCounts(request.path, "legacy-st", counts, rows, names, nowhere, notes=notes)
     add_facts(assemble(raw), found)

@@ -4,6 +4,8 @@ import gzip
 import zlib
 from pathlib import Path
 
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.recognise import recognise as measurement_kind
 from histospace_core.files import is_hidden
 
 SLIDE = "slide"
@@ -50,10 +52,16 @@ def recognise(path: Path) -> str:
     first = first_bytes(path)
     if first in _IMAGES:
         return SLIDE
+    if first == "empty":
+        return UNKNOWN
     if "text" in first:
         return _text(unpacked_head(path))
-    measured = ("HDF5", "zip", "gzip", "Parquet", "archive", "Office")
-    return MEASURED if any(word in first for word in measured) else SLIDE
+    try:
+        kind = measurement_kind(path)
+    except MeasurementError:
+        return MEASURED  # whose reader names the kind
+    # binary, and no table: perhaps a format of a scanner
+    return SLIDE if kind == "table" and first.startswith("binary") else MEASURED
 
 
 def first_bytes(path: Path) -> str:

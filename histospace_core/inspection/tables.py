@@ -6,8 +6,9 @@ import numpy as np
 
 from histospace_core.characterise.geojson import read_regions
 from histospace_core.errors import HistospaceError, MeasurementError, StoreError
-from histospace_core.expression.legacy import read_spots
+from histospace_core.expression.recognise import recognise
 from histospace_core.expression.spaceranger import read_positions
+from histospace_core.expression.spots import read_spots
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.request import Request
 from histospace_core.training.cohort import read_cohort
@@ -77,6 +78,11 @@ def describe_json(request: Request, found: Inspection) -> None:
         Always: nothing reads such a file by itself.
     """
     path = request.path
+    try:
+        recognise(path)
+    except MeasurementError as refused:
+        if "a JSON file" not in refused.problem:  # a file of Loupe or Xenium
+            raise
     try:
         content = json.loads(path.read_text("utf-8")) if path.stat().st_size < LARGEST_JSON else {}
     except ValueError:

@@ -75,3 +75,12 @@ def test_zarr(tmp_path: Path) -> None:
     assert recognise(tmp_path) == "slide"
     (tmp_path / "zarr.json").write_text('{"attributes": {"spatialdata_attrs": {}}}')
     assert recognise(tmp_path) == "measured expression"
+
+
+def test_other_programs_files_go_to_the_reader_that_names_them(tmp_path: Path) -> None:
+    for start in (b"RDX3\n", b"\x93NUMPY\x01", b"PAR1\x15"):
+        path = tmp_path / "file"
+        path.write_bytes(start + bytes(99))
+        assert recognise(path) == "measured expression"
+    path.write_bytes(b"ZISRAWFILE" + bytes(99))
+    assert (first_bytes(path), recognise(path)) == ("Zeiss CZI image", "slide")
