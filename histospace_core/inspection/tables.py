@@ -46,16 +46,13 @@ def describe_spots(request: Request, found: Inspection) -> None:
     """
     path = request.path
     try:
+        positions = read_positions(path)
+        columns = ["pxl_col_in_fullres", "pxl_row_in_fullres"]
+        under, belongs = positions["in_tissue"] == 1, "a folder of Space Ranger: name the folder"
+    except HistospaceError:
         positions = read_spots(path)
         columns = ["pixel_x", "pixel_y"]
         under, belongs = positions["selected"] == 1, "a table of counts: name both, this as --spots"
-    except HistospaceError as refused:
-        try:
-            positions = read_positions(path)
-        except HistospaceError:
-            raise refused from None
-        columns = ["pxl_col_in_fullres", "pxl_row_in_fullres"]
-        under, belongs = positions["in_tissue"] == 1, "a folder of Space Ranger: name the folder"
     found.add("spots", f"{len(positions):,}, {int(under.sum()):,} under tissue", len(positions))
     (x0, y0), (x1, y1) = np.min(positions[columns], axis=0), np.max(positions[columns], axis=0)
     found.add(
