@@ -2,119 +2,87 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
-from anndata.io import read_elem
 from numpy.typing import NDArray
-from scipy import sparse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.expression.flags import read_flags
 from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
+from histospace_core.expression.h5ad_counts import find_counts, library_size
+from histospace_core.expression.h5ad_elements import read_frame
+from histospace_core.expression.h5ad_positions import find_positions, spot_diameter
+from histospace_core.expression.h5ad_sections import find_section
 from histospace_core.expression.hdf5 import open_hdf5
 from histospace_core.expression.recognise import refuse_other_hdf5
 
 ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl")
 SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol")
-# in this order, because X is normalised in most files
-SOURCES = (("layers/counts", "var"), ("X", "var"), ("raw/X", "raw/var"))
 
 
 def read_h5ad(path: Path, choice: Choice = ONLY) -> RawCounts:
     """Read spots, raw counts and positions of an `.h5ad`, and nothing else.
 
-    Counts are searched in `layers["counts"]`, `X` and `raw`; positions in `obsm["spatial"]`
-    (full-resolution pixels, x first, as in scanpy). If `obs["in_tissue"]` exists, only spots under
-    tissue are kept.
+    Of the matrices of raw counts, the one with the most genes is taken; positions are in
+    `obsm["spatial"]` (full-resolution pixels, x first, as in scanpy). If `obs["in_tissue"]` exists,
+    only spots under tissue are kept. Where the file holds several sections, one must be chosen.
 
     Raises
     ------
     MeasurementError
-        The file is hostile, damaged or transposed, or has no positions or no raw counts.
+        The file is hostile, damaged or transposed, has no positions or no raw counts, or holds
+        several sections.
     """
     with open_hdf5(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old but readable encodings
         if "obs" not in file or "var" not in file or "mod" in file:
             refuse_other_hdf5(file, path)
-        obs = _frame(file, "obs", path)
-        counts, var = find_counts(file, len(obs), path)
-        names, ids = gene_names(var)
+        obs = read_frame(file, "obs", path)
+        counts = find_counts(file, obs, path)
+        names, ids = gene_names(counts.var)
         _refuse_transposed(obs, names, path)
-        centres = _positions(file, len(obs), path)
-        diameter = _spot_diameter(file)
-    notes: list[str] = []
-    under = np.ones(len(obs), dtype=bool)
-    if "in_tissue" in obs:
-        # files hold it as number, boolean or category
-        under = obs["in_tissue"].astype(str).isin(["1", "1.0", "True"]).to_numpy()
-        if not under.all():
-            notes.append(f"{(~under).sum()} spots are not under tissue and were left out.")
+        notes = counts.notes
+        library = library_size(counts, obs, set(file.get("uns", ())), path)
+        centres = find_positions(file, obs, notes, path)
+        section = find_section(obs, centres, file, choice, path)
+        notes += section.notes
+        kept = _under_tissue(obs, section.spots, notes, path)
+        diameter = spot_diameter(file, section.library, centres[kept], notes, path)
     return RawCounts(
         source=path,
         kind="h5ad",
-        counts=counts[under],
-        spots=obs.index.astype(str)[under].tolist(),
+        counts=counts.matrix[kept],
+        spots=obs.index.astype(str)[kept].tolist(),
         names=names,
         gene_ids=ids,
-        centres=centres[under],
+        centres=centres[kept],
         notes=notes,
         spot_diameter=diameter,
+        library=None if library is None else library[kept],
     )
 
 
-def _frame(file: h5py.File, key: str, source: Path) -> pd.DataFrame:
-    frame = read_elem(file[key])  # anndata.read_h5ad would load the whole file
-    if not isinstance(frame, pd.DataFrame) or frame.index.empty:
-        raise MeasurementError(f"{key} is empty or is not a table.", path=source)
-    return frame
-
-
-def find_counts(
-    file: h5py.File, n_spots: int, source: Path
-) -> tuple[sparse.csr_matrix, pd.DataFrame]:
-    """Return the first matrix that holds whole numbers >= 0, with the table of its genes."""
-    first: sparse.csr_matrix | None = None
-    for key, var_key in SOURCES:
-        if key not in file or var_key not in file:
-            continue
-        matrix = _csr(read_elem(file[key]))
-        var = _frame(file, var_key, source)
-        if matrix.shape != (n_spots, len(var)):
-            raise MeasurementError(
-                f"{key} is {matrix.shape[0]} x {matrix.shape[1]}, but there are {n_spots} spots "
-                f"and {len(var)} genes",
-                path=source,
-                remedy="export the file again",
-            )
-        values = matrix.data
-        if np.isfinite(values).all() and (values >= 0).all() and (values % 1 == 0).all():
-            return matrix, var
-        first = matrix if first is None else first
-    if first is None:
-        raise MeasurementError("the file holds no matrix (X, layers or raw).", path=source)
-    values = first.data
-    odd = values[~(np.isfinite(values) & (values >= 0) & (values % 1 == 0))][0]
-    raise MeasurementError(
-        'neither layers["counts"], X nor raw holds raw counts '
-        f"(found e.g. {odd:g}, which looks normalised)",
-        path=source,
-        remedy='keep the UMI counts in layers["counts"]',
-    )
-
-
-def _csr(matrix: Any) -> sparse.csr_matrix:
-    if not (sparse.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
-        raise ValueError("the count matrix is neither dense nor sparse")
-    csr = sparse.csr_matrix(matrix)
-    if csr.dtype.kind not in "biuf":
-        raise ValueError("the count matrix does not hold numbers")
-    csr.check_format(full_check=True)
-    csr.sum_duplicates()
-    return csr.astype(np.float64)
+def _under_tissue(
+    obs: pd.DataFrame, spots: NDArray[np.bool_], notes: list[str], source: Path
+) -> NDArray[np.bool_]:
+    """Return which of `spots` lie under tissue; all if the file does not say."""
+    if "in_tissue" not in obs:
+        return spots
+    rows = obs.index.astype(str).tolist()
+    under = read_flags(obs["in_tissue"], "in_tissue", rows, source) & spots
+    off = int(spots.sum() - under.sum())
+    if not under.any():
+        raise MeasurementError(
+            f"{off} of {off} spots have in_tissue 0, so none is left",
+            path=source,
+            remedy="correct the column",
+        )
+    if off:
+        notes.append(f"{off} spots are not under tissue and were left out.")
+    return under
 
 
 def gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:
@@ -141,33 +109,3 @@ def _refuse_transposed(obs: pd.DataFrame, names: list[str], source: Path) -> Non
             path=source,
             remedy="save adata.T instead",
         )
-
-
-def _positions(file: h5py.File, n_spots: int, source: Path) -> NDArray[np.float64]:
-    if "obsm/spatial" not in file:
-        raise MeasurementError(
-            'the file has no obsm["spatial"]',
-            path=source,
-            remedy="store the spot centres there, in full-resolution pixels (x, y)",
-        )
-    spatial = read_elem(file["obsm/spatial"])
-    centres = np.asarray(spatial.toarray() if sparse.issparse(spatial) else spatial)
-    if centres.shape != (n_spots, 2) or centres.dtype.kind not in "iuf":
-        raise MeasurementError(
-            'obsm["spatial"] must hold two numbers (x, y) per spot, but its shape is '
-            f"{centres.shape}.",
-            path=source,
-        )
-    return centres.astype(np.float64)
-
-
-def _spot_diameter(file: h5py.File) -> float | None:
-    """Return the diameter in scanpy's `uns["spatial"][library]["scalefactors"]`, if any."""
-    libraries = file.get("uns/spatial")
-    if not isinstance(libraries, h5py.Group):
-        return None
-    for library in libraries:
-        value = libraries.get(f"{library}/scalefactors/spot_diameter_fullres")
-        if isinstance(value, h5py.Dataset) and value.size == 1 and value.dtype.kind in "iuf":
-            return float(np.ravel(value[()])[0])
-    return None

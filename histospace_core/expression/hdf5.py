@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import hdf5plugin  # noqa: F401 - registers zstd, Blosc, LZ4 and others with h5py
 
 from histospace_core.errors import MeasurementError
 
@@ -37,12 +38,36 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except (MeasurementError, MemoryError):  # lack of memory is not damage; the sandbox reports it
         raise
     except Exception as error:  # h5py and anndata raise whatever a hostile file provokes
+        lacking = _lacking_filter(path)
+        if lacking:
+            raise MeasurementError(
+                f"the file is compressed with a filter that is not installed here ({lacking})",
+                path=path,
+                remedy="save it again with gzip compression",
+            ) from error
         raise MeasurementError(
             "the HDF5 file is damaged or not of the expected kind "
             f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__})",
             path=path,
             remedy="export it again",
         ) from error
+
+
+def _lacking_filter(path: Path) -> str:
+    """Return the name of a compression that cannot be read here, "" if there is none."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for _, item in _walk(file, path):
+                if not isinstance(item, h5py.Dataset):
+                    continue
+                filters = item.id.get_create_plist()
+                for i in range(filters.get_nfilters()):
+                    code, _, _, name = filters.get_filter(i)
+                    if not h5py.h5z.filter_avail(code):
+                        return f"{name.decode('utf-8', 'replace')[:60].strip()} {code}".strip()
+    except Exception:
+        return ""
+    return ""
 
 
 def _inspect(file: h5py.File, path: Path) -> None:

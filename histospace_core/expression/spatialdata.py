@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
-from histospace_core.expression.h5ad import find_counts, gene_names
+from histospace_core.expression.h5ad import gene_names
+from histospace_core.expression.h5ad_counts import find_counts, library_size
 from histospace_core.expression.points_to_tiles import (
     TILE_UM,
     Columns,
@@ -143,7 +144,8 @@ def _tiles(
 def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> RawCounts:
     group = root[chosen.table]
     obs = read_elem(group["obs"])
-    counts, var = find_counts(group, len(obs), source)
+    found = find_counts(group, obs, source)
+    counts, var = found.matrix, found.var
     keep_genes = _are_genes(var)
     counts, var = counts[:, keep_genes], var[keep_genes]
     rows, notes = _rows(obs, root[chosen.table].attrs, chosen.region)
@@ -171,6 +173,8 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
             path=source,
             remedy="add the cells up in tiles and save them as .h5ad",
         )
+    found.matrix, found.var = counts, var
+    library = library_size(found, obs, set(group["uns"] if "uns" in group else ()), source)
     return RawCounts(
         source=source,
         kind="spatialdata",
@@ -179,8 +183,9 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
         names=names,
         gene_ids=ids,
         centres=centres,
-        notes=[placed.note, *notes],
+        notes=[placed.note, *notes, *found.notes],
         spot_diameter=float(np.median(shapes.widths)) * placed.scale,
+        library=library,
     )
 
 

@@ -76,9 +76,9 @@ def test_no_positions(write_h5ad: Callable[..., Path]) -> None:
         read_h5ad(write_h5ad(obsm=None))
 
 
-def test_positions_of_three_numbers(write_h5ad: Callable[..., Path]) -> None:
+def test_positions_of_four_numbers(write_h5ad: Callable[..., Path]) -> None:
     with pytest.raises(MeasurementError, match=r"two numbers \(x, y\) per spot"):
-        read_h5ad(write_h5ad(obsm={"spatial": np.ones((6, 3))}))
+        read_h5ad(write_h5ad(obsm={"spatial": np.ones((6, 4))}))
 
 
 def test_no_matrix(write_h5ad: Callable[..., Path]) -> None:
