@@ -174,7 +174,7 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
             remedy="add the cells up in tiles and save them as .h5ad",
         )
     found.matrix, found.var = counts, var
-    library = library_size(found, obs, set(group["uns"] if "uns" in group else ()), source)
+    library = library_size(found, obs, set(group.get("uns", ())), source)
     return RawCounts(
         source=source,
         kind="spatialdata",
