@@ -1,10 +1,11 @@
 """Which files make up a slide, and the hash that identifies it."""
 
 import re
+import zipfile
 from pathlib import Path
 
 from histospace_core.errors import SlideError
-from histospace_core.files import content_sha256
+from histospace_core.files import content_sha256, is_hidden
 
 # StudyInstanceUID, directly followed by SeriesInstanceUID. The two are adjacent only at the top
 # level of a DICOM file; items that refer to other series have another order.
@@ -13,14 +14,17 @@ _SERIES = re.compile(
     rb"\x20\x00\x0d\x00UI..[\d.]+\0?\x20\x00\x0e\x00UI..(?P<series>[\d.]+)", re.DOTALL
 )
 _HEADER = 1 << 18  # bytes that hold both
+_ZARR = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 
 def slide_files(path: Path) -> list[Path]:
     """Return all files of a slide, in an order that depends only on their names.
 
-    A slide is one file, an `.mrxs` file with its data folder, or a DICOM series, given by its
-    folder or by any of its files.
+    A slide is one file, an `.mrxs` file with its data folder, the folder of a zarr store, or a
+    DICOM series, given by its folder or by any of its files.
     """
+    if path.is_dir() and is_zarr(path):
+        return _zarr_files(path)
     if path.is_dir():
         return _series(dicom_instance(path))
     folder = path.with_suffix("")
@@ -52,6 +56,36 @@ def dicom_instance(folder: Path) -> Path:
             "the folder has no DICOM files", path=folder, remedy="give the slide's file"
         )
     return instances[0]
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder or a zip file holds a zarr store."""
+    if path.is_dir():
+        return any((path / mark).is_file() for mark in _ZARR)
+    return zip_root(path) is not None
+
+
+def zip_root(path: Path) -> str | None:
+    """Return the folder in a zip file that is the zarr store; None if there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04" or not zipfile.is_zipfile(file):
+            return None
+    with zipfile.ZipFile(path) as packed:
+        names = [name for name in packed.namelist() if not name.startswith("__MACOSX")]
+    found = [name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _ZARR]
+    return min(found, key=len) if found else None
+
+
+def _zarr_files(folder: Path) -> list[Path]:
+    """Return the files of a zarr store; its own metadata have names that begin with a dot."""
+
+    def kept(name: str) -> bool:
+        return name.startswith(".z") or not is_hidden(name)
+
+    files = (p for p in folder.rglob("*") if all(map(kept, p.relative_to(folder).parts)))
+    return sorted(p for p in files if p.is_file())
 
 
 def _series(path: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from histospace_core.errors import SlideError
-from histospace_core.slides.content import dicom_instance
+from histospace_core.slides.content import dicom_instance, is_zarr
 from histospace_core.slides.formats import (
     library_reason,
     open_tiff,
@@ -33,10 +33,11 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
         No library can open the file, or it is not a slide in 8-bit colour.
     """
     try:
-        file = dicom_instance(path) if path.is_dir() else path
-        if file.exists() and not file.is_file():
+        zarr = is_zarr(path)
+        file = dicom_instance(path) if path.is_dir() and not zarr else path
+        if file.exists() and not (zarr or file.is_file()):
             raise SlideError("it is neither a file nor a folder of DICOM files.", path=path)
-        kind = sniff(file)
+        kind = None if zarr else sniff(file)
     except FileNotFoundError:
         raise SlideError("there is no such file", path=path, remedy="check the path") from None
     except PermissionError:
@@ -46,8 +47,12 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
     except (OSError, ValueError) as error:
         # A path that no system call accepts (a null byte, say) cannot be shown as it is.
         raise SlideError(f"{path.name[:80]!a}: the file cannot be opened ({error}).") from None
-    refuse_unreadable(file)
     try:
+        if zarr:
+            from histospace_core.slides.readers.ome_zarr import OmeZarrReader
+
+            return OmeZarrReader(path, series or None)
+        refuse_unreadable(file)
         if kind == "tiff":
             return _open_tiff(file, series)
         _refuse_series(series, path)

@@ -4,7 +4,7 @@ from typing import Any, Literal, Protocol
 
 from PIL import Image
 
-ReaderName = Literal["openslide", "tifffile", "vips"]
+ReaderName = Literal["openslide", "tifffile", "vips", "ome-zarr", "wsidicom"]
 
 
 class Reader(Protocol):
