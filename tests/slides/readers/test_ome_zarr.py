@@ -195,9 +195,7 @@ def test_system_files_are_no_part_of_the_slide(pixels: RGB, tmp_path: Path) -> N
     assert slide_sha256(tmp_path / "a.zarr") != before
 
 
-@pytest.mark.parametrize(
-    ("codec", "words"), [("pickle", "pickle"), ("fletcher32", "coded")]
-)
+@pytest.mark.parametrize(("codec", "words"), [("pickle", "pickle"), ("fletcher32", "coded")])
 def test_codecs_that_are_not_of_images(codec: str, words: str, pixels: RGB, tmp_path: Path) -> None:
     write_ome_zarr(tmp_path / "a.zarr", pixels, version="0.4", levels=1)
     metadata = tmp_path / "a.zarr" / "0" / ".zarray"
