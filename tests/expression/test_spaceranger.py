@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from builders.layouts import write_hd
 from builders.measured import (
     BARCODES,
     GENES,
@@ -19,8 +21,8 @@ from builders.measured import (
 )
 from scipy import sparse
 
-from histospace_core.errors import MeasurementError
-from histospace_core.expression import check_alignment, read_measured
+from histospace_core.errors import Alternatives, MeasurementError
+from histospace_core.expression import Choice, check_alignment, read_measured
 from histospace_core.expression.positions import POSITIONS as VARIANTS
 from histospace_core.expression.positions import read_positions
 from histospace_core.expression.spaceranger import read_spaceranger
@@ -141,6 +143,131 @@ def test_h5_with_indices_out_of_bounds(spaceranger: Path) -> None:
         file["matrix/indices"][0] = 4_000_000
     with pytest.raises(MeasurementError, match="damaged or not of the expected kind"):
         read_10x_h5(path)
+
+
+def test_bin_sizes_of_visium_hd(tmp_path: Path, counts: np.ndarray) -> None:
+    write_hd(tmp_path / "HD/outs", counts)
+    sizes = ("square_002um", "square_008um", "square_016um")
+    for folder in ("HD", "HD/outs", "HD/outs/binned_outputs"):
+        with pytest.raises(MeasurementError, match=", ".join(sizes)) as caught:
+            read_spaceranger(tmp_path / folder)
+        assert caught.value.alternatives == Alternatives("bin", sizes)
+        for name in ("8", "008", "8um", "square_008um", "8 µm"):
+            raw = read_spaceranger(tmp_path / folder, Choice(bin=name))
+            assert raw.counts.toarray().tolist() == (counts[:5] * 2).tolist()
+            assert raw.spot_diameter == pytest.approx(29.2)
+            assert "Bin size square_008um was read, one of 3." in raw.notes
+    with pytest.raises(MeasurementError, match="holds no bin size 'square_004um'"):
+        read_spaceranger(tmp_path / "HD", Choice(bin="4"))
+    alone = read_spaceranger(tmp_path / "HD/outs/binned_outputs/square_016um")
+    assert alone.counts.sum() == counts[:5].sum() * 3
+
+
+def test_samples_with_bin_sizes_need_both_choices(tmp_path: Path, counts: np.ndarray) -> None:
+    write_hd(tmp_path / "A/outs", counts)
+    write_hd(tmp_path / "B/outs", counts * 10)
+    with pytest.raises(MeasurementError, match=r"2 samples \(A, B\)"):
+        read_spaceranger(tmp_path, Choice(bin="8"))
+    with pytest.raises(MeasurementError, match="3 bin sizes"):
+        read_spaceranger(tmp_path, Choice(sample="B"))
+    raw = read_spaceranger(tmp_path, Choice(sample="B", bin="8"))
+    assert raw.counts.sum() == counts[:5].sum() * 20
+
+
+@pytest.mark.parametrize("option", ["bin", "library"])
+def test_a_choice_of_nothing(spaceranger: Path, option: str) -> None:
+    with pytest.raises(MeasurementError, match=f"nothing to choose by --{option}; leave it out"):
+        read_spaceranger(spaceranger, Choice(**{option: "8"}))
+
+
+def test_too_many_bins(spaceranger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("histospace_core.expression.tenx.MAX_BARCODES", 5)
+    with pytest.raises(MeasurementError, match=r"6 barcodes \(at most 5\); give Visium HD in bins"):
+        read_spaceranger(spaceranger)
+
+
+def test_filtered_before_raw_of_the_same_run_only(spaceranger: Path, counts: np.ndarray) -> None:
+    filtered, raw = spaceranger / f"{MATRIX}.h5", spaceranger / "raw_feature_bc_matrix.h5"
+    shutil.copy(filtered, raw)
+    write_10x_h5(filtered, counts[:4], barcodes=BARCODES[:4])
+    assert read_spaceranger(spaceranger).spots == BARCODES[:4]
+    write_10x_h5(raw, counts[1:], barcodes=BARCODES[1:])
+    with pytest.raises(
+        MeasurementError, match=r"raw_.*\.h5 has not, so they are of different runs"
+    ):
+        read_spaceranger(spaceranger)
+
+
+def test_one_matrix_in_two_formats_must_be_the_same(spaceranger: Path, counts: np.ndarray) -> None:
+    write_10x_mtx(spaceranger / MATRIX, counts)
+    assert read_spaceranger(spaceranger).counts.sum() == counts[:5].sum()
+    shutil.rmtree(spaceranger / MATRIX)
+    write_10x_mtx(spaceranger / MATRIX, counts * 2)
+    with pytest.raises(MeasurementError, match=r"\.h5 and .*/matrix\.mtx\.gz are not the same"):
+        read_spaceranger(spaceranger)
+
+
+def test_two_positions_of_one_section_must_agree(spaceranger: Path) -> None:
+    POSITIONS.assign(pxl_col_in_fullres=0).to_csv(
+        spaceranger / "spatial/tissue_positions_list.csv", index=False, header=False
+    )
+    with pytest.raises(MeasurementError, match=r"differs from tissue_positions\.csv"):
+        read_spaceranger(spaceranger)
+
+
+def test_a_matrix_packed_with_gzip(spaceranger: Path, counts: np.ndarray) -> None:
+    path = spaceranger / f"{MATRIX}.h5"
+    path.with_suffix(".h5.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert read_spaceranger(spaceranger).counts.toarray().tolist() == counts[:5].tolist()
+    path.with_suffix(".h5.gz").write_bytes(b"\x1f\x8b and no more")
+    with pytest.raises(MeasurementError, match="damaged or incomplete"):
+        read_spaceranger(spaceranger)
+
+
+def test_a_targeted_panel_is_named(spaceranger: Path) -> None:
+    with h5py.File(spaceranger / f"{MATRIX}.h5", "a") as file:
+        file["matrix/features/target_sets/Human Immunology"] = np.arange(1_056)
+        file["matrix/features/target_sets/Probe Set v2"] = np.arange(17_943)
+    assert [note for note in read_spaceranger(spaceranger).notes if "panel" in note] == [
+        "The counts are of a targeted panel (Human Immunology, 1,056 genes), so library sizes are "
+        "of that panel only."
+    ]
+
+
+def test_only_antibodies(spaceranger: Path) -> None:
+    with h5py.File(spaceranger / f"{MATRIX}.h5", "a") as file:
+        file["matrix/features/feature_type"][:] = b"Antibody Capture"
+    with pytest.raises(MeasurementError, match="no feature is of the type Gene Expression"):
+        read_spaceranger(spaceranger)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_a_tar_reads_as_its_folder(spaceranger: Path, tmp_path: Path, mode: str) -> None:
+    with tarfile.open(tmp_path / "s.tar.gz", mode) as archive:
+        archive.add(spaceranger, "./sample/outs")
+    packed, folder = read_measured(tmp_path / "s.tar.gz"), read_measured(spaceranger)
+    assert (packed.X != folder.X).nnz == 0
+    assert np.array_equal(packed.obsm["spatial"], folder.obsm["spatial"])
+    assert packed.uns["histospace"]["source"] == "s.tar.gz"
+
+
+def test_numbers_are_those_of_pandas_and_h5py(spaceranger: Path) -> None:
+    """The same files, read by the plainest means there are, without this package."""
+    with h5py.File(spaceranger / f"{MATRIX}.h5") as file:
+        group = file["matrix"]
+        parts = (group["data"][()], group["indices"][()], group["indptr"][()])
+        table = pd.DataFrame.sparse.from_spmatrix(
+            sparse.csc_matrix(parts, shape=group["shape"][()]).T,
+            index=group["barcodes"].asstr()[()],
+            columns=group["features/name"].asstr()[()],
+        )
+    places = pd.read_csv(spaceranger / "spatial/tissue_positions.csv", index_col=0)
+    raw = read_spaceranger(spaceranger)
+    for spot, row, centre in zip(raw.spots, raw.counts.toarray(), raw.centres, strict=True):
+        assert table.loc[spot, raw.names].tolist() == row.tolist()
+        place = places.loc[spot]
+        assert centre.tolist() == [place["pxl_col_in_fullres"], place["pxl_row_in_fullres"]]
 
 
 @pytest.mark.shared

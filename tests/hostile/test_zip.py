@@ -1,8 +1,10 @@
 """Broken and hostile archives: each gets one sentence that names the file, and nothing else."""
 
+import io
 import os
 import stat
 import struct
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -120,6 +122,59 @@ class TestZip:
         monkeypatch.setattr(Path, "open", full)
         with pytest.raises(MeasurementError, match=r"visium\.zip: .*No space left on device"):
             unpack(path, tmp_path)
+
+
+@pytest.mark.usefixtures("in_this_process")
+class TestTar:
+    """The same of tar archives, which have no directory to check first."""
+
+    def archive(
+        self, tmp_path: Path, *members: tuple[str | tarfile.TarInfo, bytes], mode: str = "w:gz"
+    ) -> Path:
+        path = tmp_path / "visium.tar.gz"
+        with tarfile.open(path, mode) as archive:
+            for member, content in members:
+                info = tarfile.TarInfo(member) if isinstance(member, str) else member
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return path
+
+    @pytest.mark.parametrize("name", ["../escape.txt", "/abs/escape.txt", "..\\escape.txt"])
+    def test_traversal(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "in").mkdir()
+        refuse(self.archive(tmp_path / "in", (name, b"x")), "outside its folder")
+        assert not list(tmp_path.rglob("escape*"))
+
+    @pytest.mark.parametrize(
+        "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
+    )
+    def test_links_and_devices(self, tmp_path: Path, kind: bytes) -> None:
+        link = tarfile.TarInfo("spatial/tissue_positions.csv")
+        link.type, link.linkname = kind, "/etc/passwd"
+        refuse(self.archive(tmp_path, (link, b"")), "is a link or a device")
+
+    def test_bomb(self, tmp_path: Path) -> None:
+        path = self.archive(tmp_path, ("matrix.mtx", b"0" * 300 * 2**20))
+        assert path.stat().st_size < 2**20
+        refuse(path, "unpacks to 300 MB, more than one section can have")
+
+    def test_a_great_many_members(self, tmp_path: Path) -> None:
+        members = [(f"m/{i}", b"") for i in range(2001)]
+        refuse(self.archive(tmp_path, *members), "has more than 2,000 members")
+
+    @pytest.mark.parametrize("mode", ["w:gz", "w"])
+    def test_truncated(self, tmp_path: Path, mode: str) -> None:
+        path = self.archive(tmp_path, ("a", os.urandom(50_000)), mode=mode)
+        path.write_bytes(path.read_bytes()[:20_000])
+        refuse(path, "the tar is damaged or of an unknown kind")
+
+    def test_hidden_members_are_passed_over(self, tmp_path: Path) -> None:
+        path = self.archive(
+            tmp_path, ("s/._a.csv", b"x"), ("__MACOSX/s/a.csv", b"x"), ("./s/a.csv", b"y")
+        )
+        (tmp_path / "out").mkdir()
+        unpack(path, tmp_path / "out")
+        assert [p.name for p in (tmp_path / "out").rglob("*")] == ["s", "a.csv"]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
