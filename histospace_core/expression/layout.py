@@ -121,8 +121,8 @@ def _paired(sections: list[Section], source: Path) -> list[Section]:
     counts = [s for s in sections if s.has_counts]
     lone = [s for s in counts if not s.has_positions]
     others = [s for s in sections if not s.has_counts]
-    if len(lone) > 1 and any(s.has_positions and s.prefix == "" for s in others):
-        names = ", ".join(p.name for s in lone for p in (s.filtered or s.raw)[:1])
+    if len(counts) > 1 and lone and any(s.has_positions and s.prefix == "" for s in sections):
+        names = ", ".join(p.name for s in counts for p in (s.filtered or s.raw)[:1])
         raise MeasurementError(
             f"holds counts of several sections ({names[:200]}) and positions of one",
             path=source,

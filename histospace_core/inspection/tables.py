@@ -6,8 +6,8 @@ import numpy as np
 
 from histospace_core.characterise.geojson import read_regions
 from histospace_core.errors import HistospaceError, MeasurementError, StoreError
+from histospace_core.expression.positions import read_positions
 from histospace_core.expression.recognise import recognise
-from histospace_core.expression.spaceranger import read_positions
 from histospace_core.expression.spots import read_spots
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.request import Request
