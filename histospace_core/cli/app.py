@@ -113,7 +113,9 @@ def predict(
 @app.command()
 def compare(
     run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    measured: Annotated[Path, typer.Option(help="Counts: TSV, Space Ranger folder or zip, h5ad.")],
+    measured: Annotated[
+        Path, typer.Option(help="Counts: TSV, Space Ranger or Xenium folder, h5ad, SpatialData.")
+    ],
     to: Out,
     spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
     sample: Annotated[
@@ -143,6 +145,8 @@ def compare(
     out.print(table)
     out.print(f"{summary['n_spots']} spots, {summary['n_genes_scored']:,} genes: {to}")
     out.print(summary["alignment"]["message"])
+    for note in summary["measured_notes"]:
+        out.print(note, markup=False)
     for warning in (summary["training_warning"], summary["domain_warning"]):
         if warning:
             out.print(f"[yellow]{warning}[/yellow]")

@@ -130,6 +130,7 @@ def compare_run(
         "trained_on": list(record.model.training_sections),
         "training_warning": _training_warning(prediction),
         "expression_unit": unit,
+        "measured_notes": list(measured.uns.get("histospace", {}).get("notes", [])),
         "n_spots_measured": measured.n_obs,
         "n_spots": spots.n_obs,
         "n_genes": spots.n_vars,

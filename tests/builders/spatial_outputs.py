@@ -43,8 +43,15 @@ def write_xenium(
     seed: int = 0,
     n_cells: int = 400,
     molecules: int = 40_000,
+    disc: tuple[float, float, float] | None = None,
 ) -> Xenium:
-    """Write a folder of Xenium Onboard Analysis 3 with its H&E image and alignment."""
+    """Write a folder of Xenium Onboard Analysis 3 with the alignment of its H&E image.
+
+    Parameters
+    ----------
+    disc
+        Centre and radius of the tissue, pixels of the H&E image; the whole image by default.
+    """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     scale = mpp / PIXEL_SIZE
@@ -54,7 +61,11 @@ def write_xenium(
         whole = np.c_[pixels, np.ones(len(pixels))] @ alignment.T
         return whole[:, :2] * PIXEL_SIZE
 
-    centres = to_um(rng.uniform(20, side_px - 20, (n_cells, 2)))
+    places = rng.uniform(20, side_px - 20, (n_cells, 2))
+    if disc is not None:
+        angle, reach = rng.uniform(0, 2 * np.pi, n_cells), np.sqrt(rng.uniform(0, 1, n_cells))
+        places = np.array(disc[:2]) + disc[2] * (reach * [np.cos(angle), np.sin(angle)]).T
+    centres = to_um(places)
     names = np.array([*genes, *CONTROLS])
     weights = np.r_[rng.uniform(0.2, 1, len(genes)), np.full(len(CONTROLS), 0.03)]
     cell = rng.integers(0, n_cells, molecules)
