@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from histospace_core.errors import SlideError
-from histospace_core.files import content_sha256, is_hidden
+from histospace_core.files import content_sha256, is_hidden, visible_files
 
 # StudyInstanceUID, directly followed by SeriesInstanceUID. The two are adjacent only at the top
 # level of a DICOM file; items that refer to other series have another order.
@@ -21,12 +21,13 @@ def slide_files(path: Path) -> list[Path]:
     """Return all files of a slide, in an order that depends only on their names.
 
     A slide is one file, an `.mrxs` file with its data folder, the folder of a zarr store, or a
-    DICOM series, given by its folder or by any of its files.
+    DICOM series, given by any of its files or by a folder of one or more series.
     """
     if path.is_dir() and is_zarr(path):
         return _zarr_files(path)
     if path.is_dir():
-        return _series(dicom_instance(path))
+        dicom_instance(path)
+        return dicom_files(path)
     folder = path.with_suffix("")
     if path.suffix.lower() == ".mrxs" and folder.is_dir():
         return [path, *sorted(p for p in folder.iterdir() if p.is_file())]
@@ -50,12 +51,23 @@ def dicom_instance(folder: Path) -> Path:
     SlideError
         There is none.
     """
-    instances = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".dcm", ".dicom"))
+    instances = dicom_files(folder)
     if not instances:
         raise SlideError(
             "the folder has no DICOM files", path=folder, remedy="give the slide's file"
         )
     return instances[0]
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that begin as DICOM does, whatever their names."""
+    return [p for p in visible_files(folder) if is_dicom(p)]
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file has the mark of DICOM after its 128 free bytes."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def is_zarr(path: Path) -> bool:
@@ -93,7 +105,7 @@ def _series(path: Path) -> list[Path]:
     series = _series_uid(path)
     if series is None:
         return [path]
-    return sorted(p for p in path.parent.iterdir() if p.is_file() and _series_uid(p) == series)
+    return [p for p in visible_files(path.parent) if _series_uid(p) == series]
 
 
 def _series_uid(path: Path) -> bytes | None:

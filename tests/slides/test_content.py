@@ -48,7 +48,9 @@ def test_another_series_in_the_folder_is_another_slide(series: Path) -> None:
     uid = b"1.3.6.1.4.1.5962.99.1.1747645553.419656796.1689669825649.4.0"
     assert uid in data
     (series / "boxes_1.dcm").write_bytes(data.replace(uid, uid[:-1] + b"1"))
-    assert slide_files(series) == [series / "boxes_0.dcm"]
+    files = [series / "boxes_0.dcm", series / "boxes_1.dcm"]
+    assert [slide_files(file) for file in files] == [[file] for file in files]
+    assert slide_files(series) == files, "the run says which one it reads"
 
 
 def test_a_mirax_slide_is_its_file_and_its_folder(mirax: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from histospace_core.errors import SlideError
-from histospace_core.slides.content import dicom_instance, is_zarr
+from histospace_core.slides.content import dicom_instance, is_dicom, is_zarr
 from histospace_core.slides.formats import (
     library_reason,
     open_tiff,
@@ -52,6 +52,10 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
             from histospace_core.slides.readers.ome_zarr import OmeZarrReader
 
             return OmeZarrReader(path, series or None)
+        if is_dicom(file):
+            from histospace_core.slides.readers.dicom import open_dicom
+
+            return open_dicom(path, series or None)
         refuse_unreadable(file)
         if kind == "tiff":
             return _open_tiff(file, series)
