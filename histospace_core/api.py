@@ -18,16 +18,15 @@ from pathlib import Path
 
 import anndata
 
-from histospace_core.characterise import run as characterising
+from histospace_core.characterise.run import Characterisation
 from histospace_core.comparison.compare import Comparison, compare_run
 from histospace_core.errors import HistospaceError
 from histospace_core.exports import export_run
-from histospace_core.exports.characterisation import write_characterisation
+from histospace_core.exports.characterisation import characterise_to
 from histospace_core.exports.gene_choice import require_genes
 from histospace_core.exports.table import spatial_table
 from histospace_core.expression import Choice, Placement, read_measured
 from histospace_core.expression.choice import ONLY
-from histospace_core.files import require_new
 from histospace_core.inference import Prediction, open_prediction, predict_slide
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.inspect import inspect_path
@@ -202,7 +201,7 @@ def characterise_run(
     comparison: str | Path | None = None,
     all_genes: bool = False,
     seed: int = 0,
-) -> characterising.Characterisation:
+) -> Characterisation:
     """Find the tissue domains of a run, their markers, and where each signature is high.
 
     Parameters
@@ -226,17 +225,15 @@ def characterise_run(
     Characterisation
         `summary` is the content of ``summary.json``.
     """
-    require_new(Path(out))  # before minutes of work, not after them
-    found = characterising.characterise_run(
+    return characterise_to(
         _prediction(run).run_dir,
+        Path(out),
         signatures=None if signatures is None else Path(signatures),
         annotations=None if annotations is None else Path(annotations),
         comparison=None if comparison is None else Path(comparison),
         all_genes=all_genes,
         seed=seed,
     )
-    write_characterisation(found, Path(out))
-    return found
 
 
 def export(

@@ -44,7 +44,7 @@ class RunTable(RunStates):
         parent_id
             The prediction from which a characterisation or export is made.
         worker
-            The process that is responsible for the run, from `jobs.process.identity`.
+            The process that is responsible for the run, from `process.identity`.
         """
         run = RunRow(
             id=new_id(),

@@ -28,20 +28,17 @@ def characterise(
     seed: int = 0,
 ) -> None:
     """Find the tissue domains of a run, their markers, and the score of each signature."""
-    from histospace_core.characterise.run import characterise_run
-    from histospace_core.exports.characterisation import write_characterisation
-    from histospace_core.files import require_new
+    from histospace_core.exports.characterisation import characterise_to
 
-    require_new(to)  # before the long work
-    found = characterise_run(
+    found = characterise_to(
         run_dir,
+        to,
         signatures=signatures,
         annotations=annotations,
         comparison=comparison,
         all_genes=all_genes,
         seed=seed,
     )
-    write_characterisation(found, to)
     table = Table("domain", "tiles", "confidence", "clearest markers", "trust")
     for domain in found.summary["domains"]:
         table.add_row(

@@ -21,6 +21,7 @@ from histospace_core.expression.placement import Placement, apply_affine
 from histospace_core.files import atomic_write, disk_errors, write_json
 from histospace_core.inference.prediction import Prediction, open_prediction
 from histospace_core.inference.record import RESEARCH_USE
+from histospace_core.out_lock import alone_in, lock_file
 
 MIN_SPOTS = 10
 """Fewer matched spots than this cannot be scored."""
@@ -74,6 +75,7 @@ def placed(
     return apply_affine(centres, matrix), matrix
 
 
+@alone_in("out")
 def compare_run(
     run_dir: Path, measured: anndata.AnnData, out: Path, *, placement: Placement | None = None
 ) -> Comparison:
@@ -95,7 +97,7 @@ def compare_run(
     StoreError
         `run_dir` holds no finished run, or `out` exists.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(file != lock_file(out) for file in out.resolve().iterdir()):
         raise StoreError(f"'{out.name}' is not empty; choose another folder for the comparison.")
     prediction = open_prediction(run_dir)
     record = prediction.record

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from histospace_core.characterise.levels import CLEAR_EFFECT
-from histospace_core.characterise.run import Characterisation
+from histospace_core.characterise.run import Characterisation, characterise_run
 from histospace_core.errors import StoreError
 from histospace_core.exports.csv import to_csv
 from histospace_core.exports.geojson import domains_geojson
@@ -19,8 +19,31 @@ from histospace_core.figures.canvas import Canvas
 from histospace_core.figures.characterisation import domain_map, signature_figure
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.markers import UNRELIABLE, marker_figure
-from histospace_core.files import create
+from histospace_core.files import create, require_new
 from histospace_core.inference import RESEARCH_USE
+from histospace_core.out_lock import alone_in
+
+
+@alone_in("out")
+def characterise_to(run_dir: Path, out: Path, **options: Any) -> Characterisation:
+    """Characterise a run into a new folder.
+
+    Parameters
+    ----------
+    **options
+        Passed to `characterise_run`.
+
+    Raises
+    ------
+    StoreError
+        `out` exists, another process writes it, or the run is not finished.
+    MeasurementError
+        As `characterise_run` raises it.
+    """
+    require_new(out)  # before minutes of work
+    found = characterise_run(run_dir, **options)
+    write_characterisation(found, out)
+    return found
 
 
 def write_characterisation(found: Characterisation, out: Path) -> None:

@@ -12,8 +12,9 @@ from histospace_core.exports.geojson import write_geojson
 from histospace_core.exports.h5ad import write_h5ad
 from histospace_core.exports.ometiff import write_ometiff
 from histospace_core.exports.spatialdata import write_spatialdata
-from histospace_core.files import create
+from histospace_core.files import create, require_new
 from histospace_core.inference import Prediction, open_prediction
+from histospace_core.out_lock import alone_in
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ FORMS: Final = {
 }
 
 
+@alone_in("out")
 def export_run(
     run_dir: Path, kind: str, out: Path, genes: Sequence[str] = (), *, slide_name: str = ""
 ) -> None:
@@ -85,6 +87,7 @@ def export_run(
     """
     if kind not in FORMS:
         raise StoreError(f"Unknown form '{kind}'; choose one of {', '.join(FORMS)}.")
+    require_new(out)  # before long work
     form, prediction = FORMS[kind], open_prediction(run_dir)
     if slide_name:
         prediction.record = prediction.record.with_slide_name(slide_name)

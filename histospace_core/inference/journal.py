@@ -33,7 +33,7 @@ class Journal:
     Parameters
     ----------
     run_dir
-        Folder of the run; created if missing.
+        Folder of the run; `begin` creates it.
     key
         Identifies slide, model, plan and settings. A journal with another key is refused.
 
@@ -51,10 +51,23 @@ class Journal:
                 f"'{run_dir.name}' already holds a finished run and runs are never overwritten; "
                 "choose another folder."
             )
+        self._key = json.dumps(key, sort_keys=True)  # sorted, because keys are compared as text
         with disk_errors(run_dir):
-            self._open(json.dumps(key, sort_keys=True))  # sorted, because keys are compared as text
+            self._resumed = self._holds_key()
         self._width = 0
         """Number of codes per tile; known after the first chunk."""
+
+    def begin(self) -> None:
+        """Create the journal, or clear what an interrupted attempt left beside it."""
+        with disk_errors(self.run_dir):
+            if self._resumed:
+                # The store is made from the journal in one go, never resumed.
+                shutil.rmtree(partial_path(self.run_dir), ignore_errors=True)
+                return
+            self._path.mkdir(parents=True, exist_ok=True)
+            (self._path / _CODES).touch()
+            # last: with it the journal is complete
+            write_bytes(self._path / _PLAN, self._key.encode())
 
     def is_finished(self, tiles: slice) -> bool:
         """Return whether a chunk is complete and undamaged."""
@@ -99,24 +112,21 @@ class Journal:
         return columns
 
     def discard(self) -> None:
-        """Delete the journal of a finished run."""
+        """Delete the journal of a finished or refused run."""
         with disk_errors(self.run_dir):
             shutil.rmtree(self._path)
 
     def _table(self, tiles: slice) -> Path:
         return self._path / f"tiles-{tiles.start:08d}.parquet"
 
-    def _open(self, key: str) -> None:
+    def _holds_key(self) -> bool:
+        """Return whether an unfinished run with this key is here; refuse another one."""
         plan = self._path / _PLAN
-        if plan.exists():
-            if plan.read_text("utf-8") != key:
-                raise StoreError(
-                    f"'{self.run_dir.name}' holds an unfinished run with another slide, model or "
-                    "setting; choose another folder, or delete this one."
-                )
-            # The store is made from the journal in one go, never resumed.
-            shutil.rmtree(partial_path(self.run_dir), ignore_errors=True)
-            return
-        self._path.mkdir(parents=True, exist_ok=True)
-        (self._path / _CODES).touch()
-        write_bytes(plan, key.encode())  # last: with it the journal is complete
+        if not plan.exists():
+            return False
+        if plan.read_text("utf-8") != self._key:
+            raise StoreError(
+                f"'{self.run_dir.name}' holds an unfinished run with another slide, model or "
+                "setting; choose another folder, or delete this one."
+            )
+        return True

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from histospace_core.errors import TissueError
 from histospace_core.inference.build_record import build_record, run_key
 from histospace_core.inference.journal import Journal
+from histospace_core.inference.layout import overview_path
 from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor, release_memory
+from histospace_core.out_lock import alone_in
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan, plan_tiles
@@ -40,6 +42,7 @@ class RunSummary:
         return self.record.tiles.total
 
 
+@alone_in("run_dir")
 def predict_slide(
     slide: Slide,
     model: ModelPackage,
@@ -75,7 +78,7 @@ def predict_slide(
     TissueError
         There is no tissue, or more than a fifth of it cannot be read.
     StoreError
-        `run_dir` holds another run, or the disk is full.
+        `run_dir` holds another run, another process writes it, or the disk is full.
     """
     started = time.perf_counter()
     tissue = find_tissue(slide)
@@ -83,17 +86,19 @@ def predict_slide(
         slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
     )
     normalise = fit_stain(stain, slide, tissue)
-    # Before anything is written, because it refuses a folder with another run.
-    journal = Journal(run_dir, run_key(slide, model, plan, stain, fast=fast))
-    if tissue.overview is not None:
-        write_overview(run_dir, tissue.overview)
+    overview = tissue.overview
     del tissue  # its summed-area tables take tens of megabytes
+    journal = Journal(run_dir, run_key(slide, model, plan, stain, fast=fast))
     release_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
         if fast:
             # Normalised, as the network will see them: activations are measured on the sample.
             predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
+        # Nothing is written before this point, so what was refused leaves nothing.
+        journal.begin()
+        if overview is not None:
+            write_overview(run_dir, overview)
         done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
 
         def on_tiles(n: int) -> None:
@@ -104,7 +109,12 @@ def predict_slide(
         for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
             journal.write(chunk.tiles, chunk.codes, chunk.columns)
         release_memory()
-        obs = _obs(slide, plan, journal.columns())
+        try:
+            obs = _obs(slide, plan, journal.columns())
+        except TissueError:
+            journal.discard()
+            overview_path(run_dir).unlink(missing_ok=True)
+            raise
         release_memory()  # of the tables, before the matrix needs as much
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))

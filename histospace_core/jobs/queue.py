@@ -10,9 +10,10 @@ from histospace_core.catalog import RESUMABLE, Catalog, Kind, RunRow, State
 from histospace_core.catalog.quota import fill_reserve
 from histospace_core.errors import HistospaceError, JobError
 from histospace_core.jobs.cluster import Cluster
-from histospace_core.jobs.process import identity, is_alive, log_to
+from histospace_core.jobs.log import log_to
 from histospace_core.jobs.tasks import Work
 from histospace_core.jobs.worker import perform
+from histospace_core.process import identity, is_alive
 from histospace_core.settings import Settings
 
 STALE_AFTER_BEATS = 6  # a catalog that is locked for a moment may swallow some

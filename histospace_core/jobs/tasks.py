@@ -128,8 +128,7 @@ def export(task: Task) -> Record:
 
 def characterise(task: Task) -> Record:
     """Characterise a finished prediction into the folder of this run, which lies in its own."""
-    from histospace_core.characterise.run import characterise_run
-    from histospace_core.exports.characterisation import write_characterisation
+    from histospace_core.exports.characterisation import characterise_to
 
     started = time.monotonic()
     options = dict(task.run.settings)
@@ -137,14 +136,14 @@ def characterise(task: Task) -> Record:
     signatures, comparison = options.pop("signatures"), options.pop("comparison")
     folder = task.run.directory
     if not folder.exists():  # otherwise an earlier attempt was stopped after it had written
-        found = characterise_run(
+        characterise_to(
             source.directory,
+            folder,
             signatures=Path(signatures) if signatures else None,
             comparison=Path(comparison) if comparison else None,
             on_progress=task.on_progress,
             **options,
         )
-        write_characterisation(found, folder)
     return CharacteriseRecord(timings=_since(started))
 
 

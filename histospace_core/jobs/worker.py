@@ -15,8 +15,10 @@ from typing import Any, Self
 from histospace_core.catalog import Catalog, Kind, RunRow, State, new_id
 from histospace_core.catalog.quota import release_reserve
 from histospace_core.errors import Cancelled, HistospaceError, StoreError, shown_as
-from histospace_core.jobs.process import identity, is_alive, log_to
+from histospace_core.jobs.log import log_to
 from histospace_core.jobs.tasks import TASKS, Task, Work
+from histospace_core.out_lock import for_run
+from histospace_core.process import identity, is_alive
 from histospace_core.progress import Progress
 from histospace_core.settings import Settings
 
@@ -82,7 +84,11 @@ def _do(settings: Settings, catalog: Catalog, run: RunRow, work: Work) -> None:
     try:
         # Errors show the user's name of the file, not the store's.
         names = {run.slide.file: run.slide.name} if run.slide else {}
-        with Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat, shown_as(names):
+        with (
+            Heartbeat(catalog, run, settings.heartbeat_s) as heartbeat,
+            shown_as(names),
+            for_run(run.id),
+        ):
             record = work(Task(settings, catalog, run, heartbeat.on_progress))
         end = partial(catalog.finish, record=record)
     except Cancelled:

@@ -26,6 +26,7 @@ from histospace_core.networks import (
     ModelPackage,
     save_package,
 )
+from histospace_core.out_lock import alone_in
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.slides.content import slide_sha256
 from histospace_core.training.card import DATA_NOTE, model_card
@@ -49,6 +50,7 @@ RELIABLE = (
 )
 
 
+@alone_in("out")
 def train_from_cohort(
     table: Path,
     out: Path,

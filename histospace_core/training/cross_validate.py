@@ -23,6 +23,7 @@ from histospace_core.evaluation import (
     summarise,
 )
 from histospace_core.files import write_json
+from histospace_core.out_lock import alone_in
 from histospace_core.progress import OnProgress, no_progress, part_progress
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort
@@ -48,6 +49,7 @@ class FoldResult:
     """Predictions; empty in all processes but the first, which alone predicts and scores."""
 
 
+@alone_in("out")
 def evaluate_cohort(
     table: Path,
     out: Path,

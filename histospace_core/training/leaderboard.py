@@ -11,6 +11,7 @@ import pandas as pd
 from histospace_core.errors import CohortError, StoreError
 from histospace_core.evaluation import HeldOut, compare_methods
 from histospace_core.files import write_bytes
+from histospace_core.out_lock import alone_in
 from histospace_core.progress import OnProgress, Progress, no_progress, part_progress
 from histospace_core.training.cohort import read_cohort
 from histospace_core.training.cohort_check import cohort_check
@@ -38,6 +39,7 @@ KEY = ["cohort", "split", "network", "recipe"]
 """Columns that identify a row."""
 
 
+@alone_in("out")
 def make_leaderboard(
     table: Path,
     out: Path,

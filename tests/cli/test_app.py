@@ -1,14 +1,23 @@
 """The command line as a shell sees it: exit codes, one line of error, files."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from builders.packages import make_package
 from builders.slide_files import make_slide
+from PIL import Image
+
+from histospace_core.out_lock import lock_file, locked
+
+SOUND = ("--mpp", "0.69", "--model", "{model}", "--out", "{out}")
 
 
 def histospace(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -40,17 +49,27 @@ def test_predict_then_export(tmp_path: Path) -> None:
         (("evaluate", "absent.csv", "--out", "{out}"), "absent.csv"),
         (("train", "absent.csv", "--out", "{out}"), "absent.csv"),
         (("export", "{tmp}", "--to", "csv", "--out", "{out}"), "no finished prediction"),
+        (("characterise", "{tmp}", "--out", "{out}"), "no finished prediction"),
+        (("leaderboard", "absent.csv", "--out", "{out}"), "absent.csv"),
+        (("predict", "{blank}", *SOUND), "no tissue"),
+        pytest.param(
+            ("predict", "{slide}", "--device", "cuda", *SOUND),
+            "CUDA",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
     tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     (tmp_path / "notes.svs").write_text("not a slide")
+    Image.new("RGB", (900, 900), "white").save(tmp_path / "blank.png")
     names = {
         "slide": make_slide(tmp_path / "slide.png"),
         "model": make_package(tmp_path).directory,
         "text": tmp_path / "notes.svs",
-        "out": tmp_path / "out",
+        "blank": tmp_path / "blank.png",
+        "out": tmp_path / "new" / "out",
         "tmp": tmp_path,
     }
     done = histospace(*(a.format(**names) for a in arguments))
@@ -58,7 +77,52 @@ def test_bad_input_is_one_line_and_exit_2(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "{slide}", *SOUND),
+        ("train", "absent.csv", "--out", "{out}"),
+        ("evaluate", "absent.csv", "--out", "{out}"),
+        ("leaderboard", "absent.csv", "--out", "{out}"),
+        ("export", "{tmp}", "--to", "csv", "--out", "{out}"),
+        ("characterise", "{tmp}", "--out", "{out}"),
+    ],
+)
+def test_a_result_that_another_process_writes_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    names = {
+        "slide": make_slide(tmp_path / "slide.png"),
+        "model": make_package(tmp_path).directory,
+        "out": tmp_path / "out",
+        "tmp": tmp_path,
+    }
+    with locked(tmp_path / "out"):
+        done = histospace(*(a.format(**names) for a in arguments))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"out: process {os.getpid()} on" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_prediction_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    slide, out = make_slide(tmp_path / "slide.png"), tmp_path / "run"
+    arguments = [str(slide), "--mpp", "0.69", "--model", str(make_package(tmp_path).directory)]
+    command = [sys.executable, "-m", "histospace_core", "predict", *arguments, "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as killed:
+        while not (out / "unfinished" / "plan.json").exists() and killed.poll() is None:
+            time.sleep(0.01)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    assert lock_file(out).exists()
+    done = histospace("predict", *arguments, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert not lock_file(out).exists()
+    assert (out / "prediction.zarr").exists()
 
 
 def test_usage_errors_are_exit_2_too() -> None:

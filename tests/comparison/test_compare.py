@@ -17,6 +17,7 @@ from histospace_core.comparison.matching import tile_weights
 from histospace_core.errors import MeasurementError, StoreError
 from histospace_core.expression import Placement
 from histospace_core.inference import open_prediction, predict_slide
+from histospace_core.out_lock import locked
 from histospace_core.slides.open import open_slide
 
 
@@ -171,4 +172,13 @@ def test_spots_placed_beside_the_tissue_are_refused(run_dir: Path, tmp_path: Pat
     nowhere = Placement(shift_um=(1e6, 0))
     with pytest.raises(MeasurementError, match="of the spots lie on tissue"):
         compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp", placement=nowhere)
+    assert not (tmp_path / "cmp").exists()
+
+
+def test_a_comparison_that_another_process_writes_is_refused(run_dir: Path, tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "cmp"),
+        pytest.raises(StoreError, match="has been writing here since"),
+    ):
+        compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp")
     assert not (tmp_path / "cmp").exists()

@@ -12,6 +12,7 @@ TILES = (slice(0, 4), slice(4, 9))
 
 def filled(run: Path) -> Journal:
     journal = Journal(run, {"slide": "a"})
+    journal.begin()
     for tiles in TILES:
         n = tiles.stop - tiles.start
         codes = np.arange(n * 3, dtype=np.float32).reshape(n, 3) + tiles.start

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from histospace_core.jobs.process import identity, is_alive
+from histospace_core.process import identity, is_alive
 
 
 def test_this_process_is_here() -> None:
@@ -14,13 +14,13 @@ def test_this_process_is_here() -> None:
 
 
 def test_an_ended_process_is_gone() -> None:
-    code = "from histospace_core.jobs.process import identity; print(identity())"
+    code = "from histospace_core.process import identity; print(identity())"
     ended = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
     assert not is_alive(ended)
 
 
 def test_a_process_that_nobody_has_buried_is_gone() -> None:
-    code = "from histospace_core.jobs.process import identity; print(identity(), flush=True)"
+    code = "from histospace_core.process import identity; print(identity(), flush=True)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     who = child.stdout.readline().strip()
     child.stdout.close()
