@@ -1,4 +1,4 @@
-"""One process at a time writes a result; a dead one stops nobody; what is refused leaves nothing."""
+"""One process at a time writes a result; a dead one stops nobody; refused work leaves nothing."""
 
 import json
 import os

@@ -15,6 +15,7 @@ from rich.table import Table
 from histospace_core import __version__
 from histospace_core.cli.characterise import characterise
 from histospace_core.cli.data import data
+from histospace_core.cli.encoding import print_plainly
 from histospace_core.cli.export import export
 from histospace_core.cli.inspect import inspect
 from histospace_core.cli.leaderboard import leaderboard
@@ -243,6 +244,7 @@ def _package(model: str) -> "ModelPackage":
 
 def main() -> None:
     """Run the command line; print a user's error as one line on stderr and exit with code 2."""
+    print_plainly()
     try:
         app()
     except HistospaceError as error:
