@@ -15,12 +15,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from histospace_core.characterise.qupath import (
+    ANNOTATION,
+    colour_of,
+    kind_of,
+    name_of,
+)
 from histospace_core.characterise.region import Region, polygon_of, valid_polygons
 from histospace_core.errors import RegionError
 from histospace_core.inference import RESEARCH_USE
 
 LARGEST_FILE = 64 * 2**20
-LONGEST_NAME = 80
 _MOST_POINTS = 1_000_000
 _BEYOND = 0.02
 """A region drawn by hand may overshoot the slide's edge by this share of its longer side."""
@@ -120,7 +125,7 @@ def read_annotations(
 
     Polygons with the same name become one region. The name is that of the QuPath class, otherwise
     ``name``, otherwise "region". A polygon that crosses itself is repaired (`valid_polygons`).
-    Detections, points and lines are left out.
+    Other kinds of object, points and lines are left out, and counted in the notes.
 
     Parameters
     ----------
@@ -147,34 +152,35 @@ def read_annotations(
     found: dict[str, list[shapely.Polygon]] = {}
     colours: dict[str, str] = {}
     seen: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     try:
         for feature in _features(content):
             properties = feature.get("properties") or {}
-            kind = properties.get("objectType", properties.get("object_type", "annotation"))
+            kind = kind_of(feature)
             geometry = feature.get("geometry") or {"type": "Point"}  # GeoJSON allows null
-            if kind != "annotation":
-                seen["detections"] += 1
+            if kind != ANNOTATION:
+                left_out[kind] += 1
             elif geometry.get("type") in _NO_AREA:
                 seen["points"] += 1
             else:
-                name = _name(properties)
+                name = name_of(properties)
                 polygons = found.setdefault(name, [])
                 polygons += _polygons(geometry, f"{file}: '{name}'", seen)
-                colours.setdefault(name, _colour(properties))
+                colours.setdefault(name, colour_of(properties))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise RegionError(
             f"{file}: a polygon has invalid coordinates; export it from QuPath again."
         ) from error
     regions = [Region(name, tuple(p), colours[name]) for name, p in found.items()]
     if not regions:
-        detections = f" (only {seen['detections']:,} detections)" if seen["detections"] else ""
+        only = f" (only {_counted(left_out)})" if left_out else ""
         raise RegionError(
-            f"{file}: contains no polygon{detections}; draw a closed annotation and export it."
+            f"{file}: contains no polygon{only}; draw a closed annotation and export it."
         )
     if size is not None:
         for region in regions:
             _require_on_slide(region, file, size)
-    return Annotations(tuple(regions), tuple(_notes(seen)))
+    return Annotations(tuple(regions), tuple(_notes(seen, left_out)))
 
 
 def _features(content: Any) -> list[dict[str, Any]]:
@@ -185,28 +191,17 @@ def _features(content: Any) -> list[dict[str, Any]]:
     return [content if content.get("type") == "Feature" else {"geometry": content}]
 
 
-def _name(properties: dict[str, Any]) -> str:
-    classified = properties.get("classification") or {}
-    of_class = classified.get("name") or ": ".join(classified.get("names") or ())
-    text = " ".join(str(of_class or properties.get("name") or "region").split())
-    return text[:LONGEST_NAME] or "region"
-
-
-def _colour(properties: dict[str, Any]) -> str:
-    """Return the colour of a class or an object; older QuPath packs it into one number."""
-    for holder in (properties.get("classification") or {}, properties):
-        colour = holder.get("color")
-        if isinstance(holder.get("colorRGB"), int):
-            colour = (holder["colorRGB"] & 0xFFFFFF).to_bytes(3)  # signed ARGB, without its alpha
-        if colour is not None and len(colour) == 3:
-            return "#" + bytes(colour).hex()
-    return ""
-
-
 def _polygons(
     geometry: dict[str, Any], where: str, seen: Counter[str]
 ) -> Iterator[shapely.Polygon]:
     """Yield the polygons of a geometry, repaired where they are invalid."""
+    if geometry["type"] == "GeometryCollection":
+        for inner in geometry["geometries"]:
+            if inner["type"] in _NO_AREA:
+                seen["points"] += 1
+            else:
+                yield from _polygons(inner, where, seen)
+        return
     if geometry["type"] not in ("Polygon", "MultiPolygon"):
         raise RegionError(
             f"{where} has the unknown geometry '{str(geometry['type'])[:40]}'; "
@@ -242,12 +237,14 @@ def _require_on_slide(region: Region, file: str, size: tuple[float, float]) -> N
         )
 
 
-def _notes(seen: Counter[str]) -> Iterator[str]:
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{kind} {number:,}" for kind, number in kinds.items())
+
+
+def _notes(seen: Counter[str], left_out: Counter[str]) -> Iterator[str]:
     if seen["repaired"]:
         yield f"Polygons repaired because they crossed themselves: {seen['repaired']:,}."
-    if seen["detections"]:
-        yield (
-            f"Detections left out, because only annotations become regions: {seen['detections']:,}."
-        )
+    if left_out:
+        yield f"Left out, because only annotations become regions: {_counted(left_out)}."
     if seen["points"]:
         yield f"Points and lines left out, because they have no area: {seen['points']:,}."

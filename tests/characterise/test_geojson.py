@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from histospace_core.catalog import new_id
 from histospace_core.characterise import Region, read_annotations, read_regions
-from histospace_core.characterise.geojson import LONGEST_NAME
+from histospace_core.characterise.qupath import LONGEST_NAME
 from histospace_core.errors import RegionError
 from histospace_core.exports.geojson import regions_geojson
 
@@ -104,6 +104,10 @@ def test_polygons_of_one_class_are_one_region_of_its_colour_and_holes_stay_out()
         ({"classification": {"names": ["Tumor", "Positive"]}}, "Tumor: Positive", ""),
         ({"classification": {"name": "T", "colorRGB": -16776961}, "name": "x"}, "T", "#0000ff"),
         ({"color": [255, 0, 0], "classification": None}, "region", "#ff0000"),
+        ({"classification": "Stroma", "color": "#0A0b0C"}, "Stroma", "#0a0b0c"),
+        ({"classification": {"names": []}, "name": "x"}, "x", ""),
+        ({"classification": {"name": "T", "color": -3670016}}, "T", "#c80000"),
+        ({"classification": {"name": "T", "color": [1, 2, 3, 255]}}, "T", "#010203"),
         ({"name": "n" * 200}, "n" * LONGEST_NAME, ""),
     ],
 )
@@ -119,7 +123,7 @@ def test_what_crosses_itself_is_mended_and_what_is_no_area_left_out_and_both_are
     assert region.contains(np.array([[5.0, 2], [5, 8], [2, 5], [9, 5]])).tolist() == [
         False, False, True, True,
     ]  # fmt: skip
-    assert [note.partition(" ")[0] for note in notes] == ["Polygons", "Detections", "Points"]
+    assert [note.partition(" ")[0] for note in notes] == ["Polygons", "Left", "Points"]
     assert [note[-3:] for note in notes] == [" 1.", " 1.", " 2."]
 
 
@@ -131,7 +135,7 @@ def test_what_crosses_itself_is_mended_and_what_is_no_area_left_out_and_both_are
         ("not json", "is not GeoJSON"),
         ("[" * 100_000, "is not GeoJSON"),
         ('{"type": "FeatureCollection", "features": []}', "contains no polygon; draw"),
-        (polygon(SQUARE, objectType="cell"), r"no polygon \(only 1 detections\)"),
+        (polygon(SQUARE, objectType="cell"), r"no polygon \(only cell 1\); draw"),
         (
             feature({"type": "Circle", "coordinates": [0, 0]}),
             "'region' has the unknown geometry",
@@ -160,3 +164,21 @@ def test_what_is_no_region_of_this_slide_is_said(content: object, said: str) -> 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(RegionError, match=r"absent\.geojson: cannot be read"):
         read_regions(tmp_path / "absent.geojson")
+
+
+@pytest.mark.parametrize("kind", ["Cell", "Detection", "Tile", "Root", "TMACore"])
+def test_a_kind_in_the_id_of_older_files_is_left_out_and_counted(kind: str) -> None:
+    prefix = "" if kind == "TMACore" else "Path"
+    other = {**polygon(SQUARE, classification={"name": "Tumor"}), "id": f"{prefix}{kind}Object"}
+    far = polygon([[x + 50, y] for x, y in SQUARE], classification={"name": "Tumor"})
+    (region,), (note,) = read({**far, "id": "PathAnnotationObject"}, other, other)
+    assert region.contains(np.array([[55.0, 5], [5, 5]])).tolist() == [True, False]
+    said = {"TMACore": "TMA core"}.get(kind, kind.lower())
+    assert note == f"Left out, because only annotations become regions: {said} 2."
+
+
+def test_a_geometry_collection_gives_its_areas_and_counts_its_points() -> None:
+    parts = [{"type": "Polygon", "coordinates": [SQUARE]}, {"type": "Point", "coordinates": [1, 2]}]
+    (region,), notes = read(feature({"type": "GeometryCollection", "geometries": parts}))
+    assert region.bounds == (0, 0, 10, 10)
+    assert notes == ("Points and lines left out, because they have no area: 1.",)
