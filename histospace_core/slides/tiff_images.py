@@ -153,6 +153,7 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
     levels += [[p] for p in _nth_of_each_size(small, number, full)] if page in full else []
     levels.sort(key=lambda level: -level[0].imagewidth)
     series_name = name if len(candidates) > 1 else ""
+    _forget(pages, levels)
     return TiffImage(levels, series_name, number, _resolution(page), tuple(notes))
 
 
@@ -251,6 +252,14 @@ def _nth_of_each_size(pages: list[Any], number: int, full: list[Any]) -> list[An
     return [same[number] for same in by_size.values() if len(same) == len(full)]
 
 
+def _forget(pages: list[Any], levels: list[list[Any]]) -> None:
+    """Drop the tile tables of the pages that are not read; each takes megabytes."""
+    read = {page.offset for level in levels for page in level}
+    for page in pages:
+        if page.offset not in read:
+            page.dataoffsets = page.databytecounts = ()
+
+
 def _size(page: Any) -> tuple[int, int]:
     return page.imagewidth, page.imagelength
 
@@ -273,7 +282,11 @@ def _listed(pages: list[Any], numbers: list[int]) -> str:
 
 
 def _resolution(page: Any) -> tuple[float, float] | None:
-    """Return the pixel size (x, y) in um by the page's resolution."""
+    """Return the pixel size (x, y) in um by Aperio's description or the page's resolution."""
+    if page.is_svs:
+        stated = re.search(r"\|\s*MPP\s*=\s*(\d+(?:[.,]\d+)?)", str(page.description))
+        mpp = float(stated[1].replace(",", ".")) if stated else None
+        return (mpp, mpp) if mpp else None
     unit = {2: 25_400.0, 3: 10_000.0}.get(int(page.tags.valueof("ResolutionUnit", 0)))
     try:
         x, y = (n / d for n, d in (page.tags[f"{a}Resolution"].value for a in "XY"))

@@ -12,15 +12,17 @@ from histospace_core.errors import SlideError
 _JPEG = (7, 33007)  # TIFF's codes for new-style JPEG, not the obsolete 6
 _OLD_JPEG = 6
 _GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
-_CONVERTED = (*_JPEG, 33003, 33004, 33005, 34712, 50001, 50002)
-"""Compressions (JPEG, JPEG 2000, WebP, JPEG XL) whose decoders return RGB for YCbCr."""
+_CONVERTED = (*_JPEG, 50001, 50002)
+"""Compressions (JPEG, WebP, JPEG XL) whose decoders return RGB for YCbCr."""
+_APERIO_YCBCR = 33003  # JPEG 2000 whose YCbCr no decoder converts
 _COLOURS = {0: "inverted grey", 3: "a colour palette", 4: "a mask", 5: "CMYK", 8: "CIELab"}
+_TABLES = ("TileOffsets", "TileByteCounts", "StripOffsets", "StripByteCounts")
 _PREMULTIPLIED = (0, 1)  # kinds of extra sample; libtiff takes an unspecified one as premultiplied
 _MAX_TILE_PIXELS = 1 << 26
 
 
 class TiledPage:
-    """One page of a tiled TIFF.
+    """One page of a TIFF; a strip counts as a tile as wide as the page.
 
     Parameters
     ----------
@@ -39,8 +41,10 @@ class TiledPage:
         self._offsets = np.array(page.dataoffsets, np.uint64)
         self._sizes = np.array(page.databytecounts, np.uint64)
         page.dataoffsets = page.databytecounts = ()
-        for tag in ("TileOffsets", "TileByteCounts"):
-            del page.tags[tag]
+        for tag in _TABLES:
+            if tag in page.tags:
+                del page.tags[tag]
+        self._tile_size = _tile_size(page)
         self._tables: bytes | None = page.jpegtables
 
     def read(self, x: int, y: int, w: int, h: int, blank: int | None = 255) -> NDArray | None:
@@ -55,7 +59,7 @@ class TiledPage:
             Value of tiles that the file leaves out; None returns None for a box with such a tile.
         """
         page = self.page
-        side_x, side_y = page.tilewidth, page.tilelength
+        side_x, side_y = self._tile_size
         along, down = -(-self.size[0] // side_x), -(-self.size[1] // side_y)
         planes = self.channels if page.planarconfig == 2 else 1  # 2: each channel on its own
         pixels = np.empty((h, w, self.channels), np.uint8)
@@ -91,12 +95,22 @@ class TiledPage:
         tile = imagecodecs.jpeg_decode(
             data, tables=self._tables, colorspace=colours[0], outcolorspace=colours[1]
         )
-        shape = (page.tilelength, page.tilewidth)
+        width, height = self._tile_size
+        if not page.is_tiled:  # the last strip is shorter
+            rows = -(-self.size[1] // height)
+            height = min(height, self.size[1] - number % rows * height)
+        shape = (height, width)
         if tile.shape[:2] != shape or tile.dtype != np.uint8:
             raise ValueError(
                 f"a JPEG tile is {tile.shape[1]} x {tile.shape[0]} px, not {shape[1]} x {shape[0]}"
             )
         return tile.reshape(*shape, -1)
+
+
+def _tile_size(page: Any) -> tuple[int, int]:
+    if page.is_tiled:
+        return page.tilewidth, page.tilelength
+    return page.imagewidth, min(page.rowsperstrip, page.imagelength)
 
 
 def is_plain_jpeg(page: Any) -> bool:
@@ -142,14 +156,15 @@ def refuse_tiles(page: Any, path: Path) -> None:
 
     compression = int(page.compression)
     problem = ""
-    if not page.is_tiled:
-        problem = "the image is stored in strips and not in tiles"
-    elif page.tiledepth > 1 or page.tilewidth * page.tilelength > _MAX_TILE_PIXELS:
-        problem = f"tiles of {page.tilewidth} x {page.tilelength} px are too large to be read"
+    width, height = _tile_size(page)
+    if page.tiledepth > 1 or width * height > _MAX_TILE_PIXELS:
+        problem = f"tiles or strips of {width} x {height} px are too large to be read"
     elif compression == _OLD_JPEG:
         problem = "its tiles have an obsolete form of JPEG compression (compression: 6)"
     elif page.photometric == _YCBCR and compression not in _CONVERTED:
         problem = "its colours are stored as YCbCr without JPEG compression"
+    elif page.is_svs and compression == _APERIO_YCBCR:
+        problem = f"its colours are stored as YCbCr in JPEG 2000 (compression: {compression})"
     elif compression != 1:
         try:
             tifffile.TIFF.DECOMPRESSORS[compression]

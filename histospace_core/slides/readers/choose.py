@@ -105,7 +105,9 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
             try:
                 return OpenSlideReader(path, tiff, image)
             except openslide.OpenSlideError as error:
-                if "compression" not in str(error).lower():
+                # OpenSlide also fails on an order of levels that only stacks of planes have.
+                unsupported = isinstance(error, openslide.OpenSlideUnsupportedFormatError)
+                if not unsupported and "compression" not in str(error).lower():
                     raise
         if page.is_tiled:
             return TiffReader(path, tiff, image, "tiff")

@@ -11,7 +11,7 @@ from histospace_core.slides.tiff_tiles import TiledPage, on_white, refuse_tiles
 
 
 class TiffReader:
-    """Tiles of any compression that imagecodecs decodes; tiles that are left out are white.
+    """Tiles of any compression that imagecodecs decodes; those that the file leaves out are white.
 
     Parameters
     ----------
