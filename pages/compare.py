@@ -20,6 +20,7 @@ from histospace_core.web.compare.table import genes_view
 from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_picker import gene_finder
 from histospace_core.web.widgets.download import download
+from histospace_core.web.widgets.inspection_panel import inspection_panel
 from histospace_core.web.widgets.parts import (
     choose_row,
     guarded,
@@ -81,6 +82,8 @@ def _bring(run: RunRow, at_once: bool) -> None:
         "Ranger folder. Counts must be raw, and positions in full-resolution pixels of this slide."
     )
     uploaded = _uploaded(run)
+    if uploaded is not None:
+        inspection_panel(uploaded.counts, uploaded.name, uploaded.spots)
     if st.button("Compare", disabled=uploaded is None) and uploaded is not None:
         _compare(run, uploaded)
     source = uploaded or source

@@ -6,6 +6,7 @@ from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.server import get_context
 from histospace_core.web.predict.preview import Preview, expected_seconds, preview
+from histospace_core.web.widgets.inspection_panel import inspection_panel
 from histospace_core.web.widgets.model_choice import choose_model, choose_stain
 from histospace_core.web.widgets.parts import (
     ask_pixel_size,
@@ -43,6 +44,7 @@ def _new_run() -> None:
     with choice:
         slide = slide_picker(slides)
         st.caption(pixel_size_text(slide))
+        inspection_panel(slide.file, slide.name)
         if slide.mpp is None:
             ask_pixel_size(slide)
             return

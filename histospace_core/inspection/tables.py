@@ -4,20 +4,20 @@ import json
 
 import numpy as np
 
-from histospace_core.characterise.geojson import read_regions
 from histospace_core.errors import HistospaceError, MeasurementError, StoreError
 from histospace_core.expression.positions import read_positions
 from histospace_core.expression.recognise import recognise
 from histospace_core.expression.spots import read_spots
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.request import Request
-from histospace_core.training.cohort import read_cohort
 
 LARGEST_JSON = 64 * 2**20
 
 
 def describe_cohort(request: Request, found: Inspection) -> None:
     """Add the numbers of a cohort table; whose sections they are stays unsaid."""
+    from histospace_core.training.cohort import read_cohort  # loads torch
+
     sections = read_cohort(request.path)
     patients = len({section.patient for section in sections})
     found.add("sections", f"{len(sections):,}", len(sections))
@@ -29,6 +29,8 @@ def describe_cohort(request: Request, found: Inspection) -> None:
 
 def describe_annotations(request: Request, found: Inspection) -> None:
     """Add the regions of a GeoJSON file."""
+    from histospace_core.characterise.geojson import read_regions  # loads torch
+
     regions = read_regions(request.path)
     found.add("regions", f"{len(regions):,}", len(regions))
     polygons = sum(len(region.polygons) for region in regions)
