@@ -7,6 +7,7 @@ from pathlib import Path
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.recognise import recognise as measurement_kind
 from histospace_core.files import is_hidden
+from histospace_core.slides.content import is_zarr
 
 SLIDE = "slide"
 MEASURED = "measured expression"
@@ -54,6 +55,8 @@ def recognise(path: Path) -> str:
         return SLIDE
     if first == "empty":
         return UNKNOWN
+    if first == "zip archive" and is_zarr(path):
+        return SLIDE
     if "text" in first:
         return _text(unpacked_head(path))
     try:

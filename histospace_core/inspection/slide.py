@@ -6,7 +6,7 @@ from typing import Any
 
 from histospace_core.inspection.findings import Inspection
 from histospace_core.inspection.request import Request
-from histospace_core.slides.content import dicom_instance
+from histospace_core.slides.content import dicom_instance, is_zarr
 from histospace_core.slides.formats import sniff
 from histospace_core.slides.open import Slide, open_slide
 from histospace_core.slides.probe import probe_slide
@@ -43,9 +43,9 @@ _PERSONAL = {
 def describe_slide(request: Request, found: Inspection) -> None:
     """Open a slide as a prediction does, add its facts, and let the probe judge it."""
     path = request.path
-    file = dicom_instance(path) if path.is_dir() else path
-    fields, images = _metadata(file)
-    withhold(fields, images, found)
+    file = dicom_instance(path) if path.is_dir() and not is_zarr(path) else path
+    if not is_zarr(path):
+        withhold(*_metadata(file), found)
     with open_slide(path, series=request.series) as slide:
         _facts(slide, file, found)
     probe_slide(path, series=request.series)
@@ -84,7 +84,9 @@ def _pixel_size(known: SlideProperties, found: Inspection) -> None:
 
 def _compression(file: Path, size: tuple[int, int]) -> str:
     """Return the name of the compression of level 0; "" where it is not known."""
-    kind = sniff(file) if file.is_file() else None
+    if is_zarr(file):
+        return ""
+    kind = sniff(file)
     if kind == "tiff":
         import tifffile
 

@@ -6,10 +6,12 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
+import zarr
 from builders.slide_files import make_slide
 from PIL import Image
 
 from histospace_core.inspection.findings import Inspection
+from histospace_core.inspection.recognise import recognise
 from histospace_core.inspection.request import Request
 from histospace_core.inspection.slide import describe_slide, withhold
 
@@ -75,3 +77,22 @@ def test_label_and_macro_images_are_named(shared: Path) -> None:
         found.withheld
     )
     assert found.to_json()["facts"]["compression"] == "jpeg"
+
+
+def test_ome_zarr(tmp_path: Path) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=512)))
+    path = tmp_path / "a.zarr"
+    root = zarr.open_group(path, mode="w", zarr_format=2)
+    array = root.create_array("0", shape=(3, 512, 512), chunks=(3, 256, 256), dtype="uint8")
+    array[:] = pixels.transpose(2, 0, 1)
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    scale = [{"type": "scale", "scale": [1, 0.5, 0.5]}]
+    levels = [{"path": "0", "coordinateTransformations": scale}]
+    root.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    found = Inspection("a.zarr", "slide")
+    describe_slide(Request(path), found)
+    texts = {fact.name: fact.text for fact in found.facts}
+    assert recognise(path) == "slide"
+    assert texts["pixel size"] == "0.5 um/px, from: scale of the multiscales attribute"
+    assert texts["levels"] == "1 (512 x 512 px)"
