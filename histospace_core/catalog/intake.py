@@ -9,6 +9,7 @@ from histospace_core.catalog.tables import SlideRow, new_id
 from histospace_core.errors import SlideError, shown_as
 from histospace_core.files import move_into_place
 from histospace_core.settings import Settings
+from histospace_core.slides.content import is_zarr
 from histospace_core.slides.probe import probe_slide
 
 _FOLDER_FORMATS = {
@@ -44,7 +45,7 @@ def accept_slide(
     """
     name = display_name(name)
     kind = suffix(name)
-    if kind in _FOLDER_FORMATS:
+    if kind in _FOLDER_FORMATS and not is_zarr(file):
         file.unlink()
         raise SlideError(
             f"{name} {_FOLDER_FORMATS[kind]}, and only slides of one file can be uploaded: convert "

@@ -1,9 +1,11 @@
 """From a complete file to the store; refusals speak of the user's file."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.ome_zarr import write_ome_zarr
 from builders.slide_files import make_slide
 from PIL import Image
 
@@ -11,6 +13,7 @@ from histospace_core.catalog import Catalog
 from histospace_core.catalog.intake import accept_slide
 from histospace_core.errors import SlideError
 from histospace_core.settings import Settings
+from histospace_core.slides.open import open_slide
 
 
 @pytest.fixture
@@ -46,3 +49,15 @@ def test_a_name_that_holds_the_stored_name(
     said = refuse(settings, catalog, tmp_path / "cut.png", "slide.png of slide.png")
     assert said.startswith("slide.png of slide.png: ")
     assert said.count("slide.png") == 2
+
+
+def test_a_zipped_ome_zarr_is_one_file(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=600)))
+    write_ome_zarr(tmp_path / "a.zarr", pixels)
+    packed = Path(shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "a.zarr"))
+    row = accept_slide(settings, catalog, packed, "case 7.zarr.zip", "ab")
+    with open_slide(row.file) as slide:
+        assert slide.properties.reader == "ome-zarr"
+        assert np.array_equal(slide.read(0, 0, 600, 600, 600, 600), pixels)
