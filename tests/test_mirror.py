@@ -5,7 +5,7 @@ from pathlib import Path
 from builders.checkout import PROJECT
 
 TESTS = Path(__file__).parent
-OWN_ROOMS = {"browser", "docs", "hostile", "interop", "wheel"}
+OWN_ROOMS = {"browser", "docs", "hostile", "interop", "mutations", "wheel"}
 """Rooms of tests that drive the program as a whole."""
 WHOLE_ROOMS = {
     "exports/test_export_run.py",
