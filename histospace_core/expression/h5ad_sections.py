@@ -105,7 +105,11 @@ def _labels(
     columns = {str(c).lower(): obs[c].astype(str).to_numpy(dtype=str) for c in obs.columns}
     sizes = {c: len(np.unique(values)) for c, values in columns.items()}
     # more than half as many names as spots is a name of each spot
-    columns = {c: v for c, v in columns.items() if sizes[c] == 1 or sizes[c] <= len(obs) / 2}
+    columns = {
+        c: v
+        for c, v in columns.items()
+        if sizes[c] == 1 or sizes[c] <= len(obs) / 2 or set(v) <= set(libraries)
+    }
     known = {*SECTION_COLUMNS, *OTHER_COLUMNS}
     # a cluster may be named 1 as a library is, so other columns must hold nothing but libraries
     named = [

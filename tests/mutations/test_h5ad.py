@@ -16,7 +16,7 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import Choice, read_measured
 
-EXAMPLES = 100
+EXAMPLES = 2_000
 MORE = [*GENES, "GAPDH", "ACTB", "VIM"]
 
 

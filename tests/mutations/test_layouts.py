@@ -19,7 +19,7 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression import Choice, read_measured
 from histospace_core.expression.choice import ONLY
 
-EXAMPLES = 60
+EXAMPLES = 1_340
 POSITIONS = ["tissue_positions_list.csv", "tissue_positions.csv", "tissue_positions.parquet"]
 JUNK = ["._matrix.mtx.gz", ".DS_Store", "Thumbs.db", "web_summary.html", "notes.txt", "__MACOSX/x"]
 
@@ -159,7 +159,7 @@ class TestLayouts:
         assert got.alternatives.option == "sample"
         assert len(got.alternatives.names) == len(samples)
         for name in got.alternatives.names:
-            (sample,) = [s for s in samples if s.name in name]
+            (sample,) = [s for s in samples if s.name in Path(name).parts]
             chosen = outcome(path, Choice(sample=name))
             if any(sample.in_tissue):
                 assert not isinstance(chosen, MeasurementError), str(chosen)

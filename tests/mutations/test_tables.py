@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import read_measured
 
-EXAMPLES = 200
+EXAMPLES = 4_000
 KNOWN = [
     # index columns (None: an index such as 3x7), then the columns of x and of y
     (("x", "y"), ("pixel_x", "pixel_y")),

@@ -19,7 +19,7 @@ from histospace_core.slides.open import open_slide
 
 Pixels = NDArray[np.uint8]
 
-EXAMPLES = 400
+EXAMPLES = 6_000
 SIDE = (300, 260)
 RGB: dict[str, Any] = {"photometric": "rgb", "metadata": None}
 TILED = {**RGB, "tile": (64, 64)}
