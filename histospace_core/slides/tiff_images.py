@@ -43,11 +43,6 @@ class TiffImage:
     notes: tuple[str, ...]
 
 
-def is_ome(tiff: Any) -> bool:
-    """Return whether an open TIFF holds OME-XML."""
-    return ome_xml(tiff) is not None
-
-
 def ome_xml(tiff: Any) -> str | None:
     """Return the OME-XML of an open TIFF, in whatever encoding it is."""
     page = tiff.pages.first

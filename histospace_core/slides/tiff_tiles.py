@@ -30,6 +30,11 @@ class TiledPage:
         The page as tifffile reads it, of 8-bit grey or RGB; its tile tables are moved out of it.
     file
         Descriptor of the open file.
+
+    Raises
+    ------
+    ValueError
+        A tag of the page is damaged.
     """
 
     def __init__(self, page: Any, file: int) -> None:
@@ -45,7 +50,17 @@ class TiledPage:
             if tag in page.tags:
                 del page.tags[tag]
         self._tile_size = _tile_size(page)
+        self._require_whole()
         self._tables: bytes | None = page.jpegtables
+
+    def _require_whole(self) -> None:
+        """Refuse a page whose damaged tags tifffile has passed over."""
+        if min(*self.size, *self._tile_size) < 1 or self.page.planarconfig not in (1, 2):
+            raise ValueError("a tag of the image is damaged")
+        across, down = (-(-a // b) for a, b in zip(self.size, self._tile_size, strict=True))
+        planes = self.channels if self.page.planarconfig == 2 else 1
+        if min(len(self._offsets), len(self._sizes)) < across * down * planes:
+            raise ValueError("the table of tiles is damaged")
 
     def read(self, x: int, y: int, w: int, h: int, blank: int | None = 255) -> NDArray | None:
         """Return a box (h, w, channels), uint8, in px of the page, within which it lies.
@@ -68,14 +83,19 @@ class TiledPage:
                 top, left = row * side_y - y, column * side_x - x
                 box = pixels[max(0, top) : top + side_y, max(0, left) : left + side_x]
                 for plane in range(planes):
-                    tile = self._tile((plane * down + row) * along + column)
+                    number = (plane * down + row) * along + column
+                    tile = self._tile(number)
                     into = box[..., plane : plane + 1] if planes > 1 else box
                     if tile is None:
                         if blank is None:
                             return None
+                        if self._offsets[number] or self._sizes[number]:
+                            raise ValueError("a tile has a place but no size, or the reverse")
                         into[:] = blank
-                    else:
-                        into[:] = tile[max(0, -top) : h - top, max(0, -left) : w - left]
+                        continue
+                    if tile.shape[-1] != into.shape[-1]:  # numpy would repeat one channel
+                        raise ValueError(f"a tile has {tile.shape[-1]} channels")
+                    into[:] = tile[max(0, -top) : h - top, max(0, -left) : w - left]
         return pixels
 
     def _tile(self, number: int) -> NDArray | None:

@@ -177,6 +177,14 @@ def by_vips(file: Path) -> Pixels | None:
     return image[:512, :512]
 
 
+def equal(got: Pixels, other: Pixels) -> bool:
+    """Return whether two readings are equal; only we paint a missing tile white."""
+    if got.shape != other.shape:
+        return False
+    differ = (got != other).any(axis=-1)
+    return bool((got[differ] == 255).all() and (other[differ] == 0).all())
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the reference readers
 @settings(max_examples=EXAMPLES, database=None)
@@ -194,11 +202,11 @@ def test_headers(
         assert "\n" not in got
         return
     reference = by_openslide(file)
-    if reference is not None:
+    if reference is not None and name != "ome":  # OpenSlide does not know OME-TIFF
         np.testing.assert_array_equal(got, reference)
         return
     others = [read for read in (by_tifffile(file), by_vips(file)) if read is not None]
-    same = any(np.array_equal(got, other) for other in others)
+    same = any(equal(got, other) for other in others)
     assert same, f"{got.shape} differs from {[other.shape for other in others]}"
 
 
