@@ -117,6 +117,7 @@ def test_as_a_spot_file_they_are_named_too(tmp_path: Path, kind: str) -> None:
         (b"\x89HDF\r\n\x1a\n", "hdf5"),
         (bytes(512) + b"\x89HDF\r\n\x1a\n", "hdf5"),
     ],
+    ids=range(9),  # the bytes hold the time, and every process must collect the same names
 )
 def test_readable_kinds(tmp_path: Path, content: bytes, kind: str) -> None:
     (tmp_path / "any.rds").write_bytes(content)
