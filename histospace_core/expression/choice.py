@@ -1,7 +1,7 @@
 """Which of several measurements in one file or folder is read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from histospace_core.errors import MeasurementError, Option
@@ -56,3 +56,25 @@ def choose(option: Option, names: Sequence[str], given: str | None, path: Path) 
     if len(names) > 1:
         raise MeasurementError.several(option, names, path)
     return names[0]
+
+
+def refuse_unused(choice: Choice, used: Collection[str], path: Path) -> None:
+    """Refuse a choice of a kind that a file or folder does not offer.
+
+    Parameters
+    ----------
+    choice
+    used
+        The options by which there is something to choose.
+    path
+        The file or folder, for error messages.
+
+    Raises
+    ------
+    MeasurementError
+    """
+    for option, given in asdict(choice).items():
+        if given is not None and option not in used:
+            raise MeasurementError(
+                f"there is nothing to choose by --{option}", path=path, remedy="leave it out"
+            )

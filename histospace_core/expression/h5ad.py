@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
-from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.expression.choice import ONLY, Choice, refuse_unused
 from histospace_core.expression.flags import read_flags
 from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
 from histospace_core.expression.h5ad_counts import find_counts, library_size
@@ -36,6 +36,7 @@ def read_h5ad(path: Path, choice: Choice = ONLY) -> RawCounts:
         The file is hostile, damaged or transposed, has no positions or no raw counts, or holds
         several sections.
     """
+    refuse_unused(choice, ("library",), path)
     with open_hdf5(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old but readable encodings
         if "obs" not in file or "var" not in file or "mod" in file:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.choice import Choice, choose
+from histospace_core.expression.choice import Choice, choose, refuse_unused
 
 SECTION_COLUMNS = (
     "library_id", "library", "section", "section_id", "sample", "sample_id", "sample_name",
@@ -72,9 +72,7 @@ def find_section(
         if choice.library is not None and choice.library not in libraries:
             if libraries:
                 choose("library", libraries, choice.library, source)
-            raise MeasurementError(
-                "the file names no libraries", path=source, remedy="leave out --library"
-            )
+            refuse_unused(choice, (), source)
         return Section(everything, libraries[0] if libraries else None, [])
     names = list(dict.fromkeys(labels))
     name = choose("library", names, choice.library, source)

@@ -6,7 +6,7 @@ from anndata import AnnData
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
-from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.expression.choice import ONLY, Choice, refuse_unused
 from histospace_core.expression.isolated import read_isolated
 from histospace_core.expression.legacy import read_legacy
 from histospace_core.expression.recognise import recognise
@@ -42,6 +42,7 @@ def read_measured(
         raise MeasurementError("there is no such file or folder.", path=path)
     kind = recognise(path)
     if kind == "table":
+        refuse_unused(choice, (), path)
         # text cannot crash its reader, so it needs no child process
         return assemble(_read_table(path, spots))
     if spots is not None:

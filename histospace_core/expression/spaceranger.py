@@ -15,7 +15,7 @@ from histospace_core.expression.aggregated import is_aggregated, read_library
 from histospace_core.expression.archive import unpack
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.barcodes import match_barcodes
-from histospace_core.expression.choice import ONLY, Choice, choose
+from histospace_core.expression.choice import ONLY, Choice, choose, refuse_unused
 from histospace_core.expression.layout import Layout, find_sections, section_name
 from histospace_core.expression.positions import read_agreeing
 from histospace_core.expression.section_files import Section
@@ -50,10 +50,14 @@ def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = 
     notes: list[str] = []
     section = _choose(layout, folder, choice, source, notes)
     matrix = _read_counts(section, source, notes)
-    if is_aggregated(section, matrix):
+    aggregated = is_aggregated(section, matrix)
+    used = ["sample"]
+    used += ["library"] if aggregated else []
+    used += ["bin"] if section.bin is not None else []
+    refuse_unused(choice, used, source)
+    if aggregated:
         matrix, positions, scales = read_library(section, matrix, choice.library, source)
     else:
-        _refuse_option("library", choice.library, source)
         positions, scales = read_agreeing(section.positions), section.scales
     notes += matrix.notes
     keep, under = match_barcodes(matrix.barcodes, positions, source, notes)
@@ -109,7 +113,6 @@ def _choose_bin(
 ) -> Section:
     by_bin = {section.bin: section for section in sections if section.bin is not None}
     if not by_bin:
-        _refuse_option("bin", given, source)
         return sections[0]
     digits = given and _BIN.fullmatch(given.strip())
     wanted = f"square_{int(digits[1]):03}um" if digits else given
@@ -117,13 +120,6 @@ def _choose_bin(
     if len(by_bin) > 1:
         notes.append(f"Bin size {chosen} was read, one of {len(by_bin)}.")
     return by_bin[chosen]
-
-
-def _refuse_option(option: str, given: str | None, source: Path) -> None:
-    if given is not None:
-        raise MeasurementError(
-            f"there is nothing to choose by --{option}", path=source, remedy="leave it out"
-        )
 
 
 def _nothing(layout: Layout, source: Path) -> MeasurementError:

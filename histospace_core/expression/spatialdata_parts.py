@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from histospace_core.expression.choice import Choice, choose
+from histospace_core.expression.choice import Choice, choose, refuse_unused
 from histospace_core.expression.zarr_store import Group
 from histospace_core.files import is_hidden
 
@@ -40,11 +40,11 @@ def which_table(tables: dict[str, Annotation], choice: Choice, source: Path) -> 
     """Return the table that is meant: by sample and bin size in Visium HD, else by library."""
     bins = {name: match for name in tables if (match := BIN.fullmatch(name))}
     if not bins or choice.library is not None:
+        refuse_unused(choice, ("library",), source)
         return tables[choose("library", list(tables), choice.library, source)]
     samples = sorted({match["sample"] for match in bins.values()})
-    sample = samples[0]
-    if len(samples) > 1 or choice.sample is not None:
-        sample = choose("sample", samples, choice.sample, source)
+    refuse_unused(choice, ("bin",) if samples == [""] else ("sample", "bin"), source)
+    sample = choose("sample", samples, choice.sample, source)
     sizes = {f"{int(m['um']):03}": name for name, m in bins.items() if m["sample"] == sample}
     given = choice.bin
     if given is not None and (number := re.fullmatch(r"(?:square_)?0*(\d+)(?:um)?", given)):
@@ -87,5 +87,6 @@ def which_molecules(
     if not transcripts or choice.library in tables:
         return None
     others = [n for n, a in tables.items() if "transcript_counts" not in root[f"{a.table}/obs"]]
+    refuse_unused(choice, ("library",), source)
     chosen = choose("library", [*transcripts, *others], choice.library, source)
     return chosen if chosen in transcripts else None

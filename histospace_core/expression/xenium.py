@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
-from histospace_core.expression.choice import ONLY, Choice, choose
+from histospace_core.expression.choice import ONLY, Choice, choose, refuse_unused
 from histospace_core.expression.hdf5 import open_hdf5
 from histospace_core.expression.he_alignment import find_alignment, hidden_in, slide_matrix
 from histospace_core.expression.points_to_tiles import (
@@ -48,6 +48,7 @@ def read_xenium(folder: Path, choice: Choice = ONLY, source: Path | None = None)
         A file is missing or damaged, or there are several samples or alignments and no choice.
     """
     source = source or folder
+    refuse_unused(choice, ("sample", "library"), source)
     samples = {str(p.relative_to(folder)): p for p in find_xenium(folder)}
     sample = samples[choose("sample", list(samples), choice.sample, source)]
     pixel_um = _pixel_um(sample / MANIFEST)

@@ -7,6 +7,7 @@ from typing import Any
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.content import dicom_files
+from histospace_core.slides.series import refuse_series
 
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _TAGS = [
@@ -64,17 +65,16 @@ def read_series(path: Path, series: str | None) -> tuple[str, list[Instance]]:
     own = "" if path.is_dir() else _uid(path)
     if own:
         found = {own: found[own]} if own in found else {}
-    if series and series not in found:
-        raise SlideError.not_among("series", series, found or ["(none)"], path)
     if not found:
         raise SlideError(
             "holds no image pyramid of a whole slide in DICOM",
             path=path,
             remedy="give the folder with all files of the slide",
         )
+    refuse_series(series, found, path)
     if not series and len(found) > 1:
         raise SlideError.several("series", found, path)
-    chosen = series or next(iter(found))
+    chosen = series if series in found else next(iter(found))
     _refuse_missing_parts(found[chosen], path)
     return chosen if len(found) > 1 else "", found[chosen]
 

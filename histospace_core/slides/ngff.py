@@ -13,6 +13,7 @@ from typing import Any
 import zarr
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.series import refuse_series
 from histospace_core.slides.units import um_of
 from histospace_core.slides.zarr_store import open_level
 
@@ -61,10 +62,10 @@ def choose_image(root: zarr.Group, path: Path, series: str | None) -> tuple[str,
         There is none, or there are several and `series` names none of them.
     """
     found, left_out = _candidates(root, path)
-    if series is not None:
-        if series not in found:
-            raise SlideError.not_among("series", series, found or ["(none)"], path)
-        return series if len(found) > 1 else "", read_image(found[series], path)
+    if found and series is not None:
+        refuse_series(series, found, path)
+        if len(found) > 1:
+            return series, read_image(found[series], path)
     images: dict[str, NgffImage] = {}
     refused: dict[str, SlideError] = {}
     for name, group in found.items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.ome import OmeImage, ome_images
+from histospace_core.slides.series import refuse_series
 from histospace_core.slides.tiff_tiles import refuse_colours
 
 MAX_PAGES = 1000
@@ -165,7 +166,8 @@ def _choose(series: str | None, candidates: list[tuple[int, str]], path: Path) -
     by_number = {str(number): number for number, _ in candidates}
     if series in by_number:
         return by_number[series]
-    raise SlideError.not_among("series", series, names, path)
+    refuse_series(series, names, path)
+    return candidates[0][0]
 
 
 def _aside(images: dict[int, tuple[str, tuple[int, int]]], pyramids: set[int]) -> set[int]:

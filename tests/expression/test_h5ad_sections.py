@@ -73,7 +73,7 @@ def test_a_name_that_is_none_of_them(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="no library 'C'; choose one of: A, B"):
         read_h5ad(tmp_path / "two.h5ad", Choice(library="C"))
     section(0).write_h5ad(tmp_path / "one.h5ad")
-    with pytest.raises(MeasurementError, match="names no libraries; leave out --library"):
+    with pytest.raises(MeasurementError, match="nothing to choose by --library; leave it out"):
         read_h5ad(tmp_path / "one.h5ad", Choice(library="C"))
 
 

@@ -14,6 +14,7 @@ from histospace_core.slides.readers.openslide import PLAIN, OpenSlideReader
 from histospace_core.slides.readers.reader import Reader
 from histospace_core.slides.readers.tiff import TiffReader
 from histospace_core.slides.readers.vips import VipsReader
+from histospace_core.slides.series import refuse_series
 from histospace_core.slides.tiff_images import ome_image, ome_xml, plain_image
 from histospace_core.slides.tiff_tiles import refuse_colours
 
@@ -59,7 +60,7 @@ def open_reader(path: Path, series: str | None = None) -> Reader:
         refuse_unreadable(file)
         if kind == "tiff":
             return _open_tiff(file, series)
-        _refuse_series(series, path)
+        refuse_series(series, (), path)
         import openslide
 
         try:
@@ -95,7 +96,7 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
         vendor = openslide.OpenSlide.detect_format(path)
         first = tiff.pages.first
         if vendor not in (*PLAIN, None):
-            _refuse_series(series, path)
+            refuse_series(series, (), path)
             refuse_colours(first, first.samplesperpixel, path)
             tiff.close()
             return OpenSlideReader(path)
@@ -116,9 +117,3 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
     except BaseException:
         tiff.close()
         raise
-
-
-def _refuse_series(series: str | None, path: Path) -> None:
-    """Refuse a choice among the images of a file that holds one."""
-    if series not in (None, "", "0"):
-        raise SlideError.not_among("series", str(series), ["0"], path)
