@@ -159,6 +159,10 @@ def compare(
     spots: str | Path | None = None,
     choice: Choice = ONLY,
     placement: Placement | None = None,
+    slide: str | Path | Slide | None = None,
+    model: str | Path | ModelPackage | None = None,
+    device: str = "auto",
+    on_progress: OnProgress = no_progress,
 ) -> Comparison:
     """Score a run against measured spatial transcriptomics of the same section.
 
@@ -176,6 +180,14 @@ def compare(
         Which sample, bin size or library to read where `measured` holds several.
     placement : Placement, optional
         How to move the spots onto the slide; the summary records it.
+    slide : path or Slide, optional
+        The slide that the run predicted. A tile centred on each spot is then predicted and scored
+        too: `summary["at_spots"]`.
+    model : str, path or ModelPackage, optional
+        Name or folder of the run's model; by default the installed model of that name.
+    device : {"auto", "cpu", "cuda"}
+    on_progress : callable, optional
+        Called with a `Progress` while the spots are predicted.
 
     Returns
     -------
@@ -189,7 +201,22 @@ def compare(
     """
     if not isinstance(measured, anndata.AnnData):
         measured = read_measured(Path(measured), None if spots is None else Path(spots), choice)
-    return compare_run(_prediction(run).run_dir, measured, Path(out), placement=placement)
+    prediction = _prediction(run)
+    with nullcontext() if slide is None else _run_slide(slide, prediction) as opened:
+        package = None
+        if opened is not None:
+            name = prediction.record.model.name if model is None else model
+            package = name if isinstance(name, ModelPackage) else _package(name)
+        return compare_run(
+            prediction.run_dir,
+            measured,
+            Path(out),
+            placement=placement,
+            slide=opened,
+            model=package,
+            device=device,
+            on_progress=on_progress,
+        )
 
 
 def characterise_run(
@@ -302,6 +329,14 @@ def make_sample(folder: str | Path) -> Phantom:
         `image`, `counts` and `spots` are its files.
     """
     return make_phantom(Path(folder))
+
+
+def _run_slide(slide: str | Path | Slide, run: Prediction) -> AbstractContextManager[Slide]:
+    from histospace_core.inference.at_spots import open_run_slide
+
+    return (
+        nullcontext(slide) if isinstance(slide, Slide) else open_run_slide(Path(slide), run.record)
+    )
 
 
 def _package(model: str | Path | None) -> ModelPackage:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from histospace_core import __version__
 from histospace_core.cli.characterise import characterise
+from histospace_core.cli.compare import compare
 from histospace_core.cli.data import data
 from histospace_core.cli.encoding import print_plainly
 from histospace_core.cli.export import export
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.command()(compare)
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)
@@ -109,48 +111,6 @@ def predict(
     for line in [*record.notes, record.domain.warning]:
         if line:
             out.print(f"[yellow]{line}[/yellow]")
-
-
-@app.command()
-def compare(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    measured: Annotated[
-        Path, typer.Option(help="Counts: TSV, Space Ranger or Xenium folder, h5ad, SpatialData.")
-    ],
-    to: Out,
-    spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
-    sample: Annotated[
-        str | None, typer.Option(help="Sample to read, if the folder holds several.")
-    ] = None,
-    bin_size: Annotated[
-        str | None, typer.Option("--bin", help="Bin size of Visium HD, such as 8um.")
-    ] = None,
-    library: Annotated[
-        str | None, typer.Option(help="Section to read, if the file holds several.")
-    ] = None,
-) -> None:
-    """Compare a run with measured spatial transcriptomics of the same section."""
-    from histospace_core.comparison.compare import compare_run
-    from histospace_core.expression import Choice, read_measured
-
-    choice = Choice(sample, bin_size, library)
-    summary = compare_run(run_dir, read_measured(measured, spots, choice), to).summary
-    table = Table("", "prediction", "mean profile, no image")
-    table.add_row("per-gene r", f"{summary['per_gene_pearson']:.3f}", "0")
-    table.add_row("error ratio (below 1 is better)", f"{summary['mse_ratio_to_mean']:.3f}", "1")
-    table.add_row(
-        "per-spot r (misleading alone)",
-        f"{summary['per_spot_pearson']:.3f}",
-        f"{summary['mean_profile_per_spot_pearson']:.3f}",
-    )
-    out.print(table)
-    out.print(f"{summary['n_spots']} spots, {summary['n_genes_scored']:,} genes: {to}")
-    out.print(summary["alignment"]["message"])
-    for note in summary["measured_notes"]:
-        out.print(note, markup=False)
-    for warning in (summary["training_warning"], summary["domain_warning"]):
-        if warning:
-            out.print(f"[yellow]{warning}[/yellow]")
 
 
 @app.command()

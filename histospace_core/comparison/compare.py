@@ -3,15 +3,16 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from histospace_core.comparison.at_spots import LAYER, predict_at_run_spots
 from histospace_core.comparison.gene_table import gene_table
-from histospace_core.comparison.matching import MIN_COVER, tile_mask, tile_weights
+from histospace_core.comparison.matching import map_at, tile_mask
 from histospace_core.errors import MeasurementError, StoreError
 from histospace_core.evaluation.array_scores import ArrayScores, finite_mean, score_arrays
 from histospace_core.evaluation.noise import noise_ceiling
@@ -22,7 +23,14 @@ from histospace_core.files import atomic_write, disk_errors, write_json
 from histospace_core.inference.prediction import Prediction, open_prediction
 from histospace_core.inference.record import RESEARCH_USE
 from histospace_core.out_lock import alone_in, lock_file
+from histospace_core.progress import OnProgress, no_progress
 
+if TYPE_CHECKING:  # they load torch, which only a prediction at the spots needs
+    from histospace_core.networks import ModelPackage
+    from histospace_core.slides.open import Slide
+
+MAP_LABEL = "the average of the map's tiles around the spot"
+AT_SPOTS_LABEL = "a tile centred on the spot"
 MIN_SPOTS = 10
 """Fewer matched spots than this cannot be scored."""
 
@@ -34,10 +42,15 @@ class Comparison:
     Attributes
     ----------
     genes : DataFrame
-        One row per gene of the panel, with the columns `gene_table.COLUMNS`.
+        One row per gene of the panel, with the columns `gene_table.COLUMNS`, and `AT_SPOTS` if the
+        slide was given.
+    summary : dict
+        Scores of the map's value; `summary["at_spots"]` those of a tile centred on each spot, or
+        None without the slide. Both are over the same spots.
     spots : AnnData
-        Matched spots x common genes, layers "measured" and "predicted" in the model's unit;
-        `obsm["spatial"]` as placed; `var["noise_ceiling"]`.
+        Matched spots x common genes, layers "measured", "predicted" (the map's value) and, with the
+        slide, "predicted_at_spots" in the model's unit; `obsm["spatial"]` as placed;
+        `var["noise_ceiling"]`.
     """
 
     directory: Path
@@ -77,7 +90,15 @@ def placed(
 
 @alone_in("out")
 def compare_run(
-    run_dir: Path, measured: anndata.AnnData, out: Path, *, placement: Placement | None = None
+    run_dir: Path,
+    measured: anndata.AnnData,
+    out: Path,
+    *,
+    placement: Placement | None = None,
+    slide: "Slide | None" = None,
+    model: "ModelPackage | None" = None,
+    device: str = "auto",
+    on_progress: OnProgress = no_progress,
 ) -> Comparison:
     """Score a run against measured counts and write `genes.csv`, `summary.json`, `spots.h5ad`.
 
@@ -89,6 +110,11 @@ def compare_run(
         A new folder.
     placement
         How a user has moved the spots; recorded in `summary.json`. None leaves them in place.
+    slide, model
+        The run's slide, as `open_run_slide` opens it, and the run's model: a tile centred on each
+        spot is predicted too. Without them, only the map's value is scored.
+    device
+        "auto", "cpu" or "cuda".
 
     Raises
     ------
@@ -108,7 +134,12 @@ def compare_run(
     alignment.require(placed_by_hand=placement is not None)
     common, match = map_to_panel(measured, prediction.genes, prediction.var["gene_id"].tolist())
     truth = normalise(common, unit)  # by the library size over all genes, which `common` keeps
-    estimate, matched = _at_spots(prediction, common.var_names, centres, stride)
+    estimate, matched = map_at(prediction, common.var_names, centres, stride)
+    layers = {"measured": truth, "predicted": estimate}
+    if slide is not None and model is not None:
+        found = predict_at_run_spots(prediction, slide, model, centres, device, on_progress)
+        layers[LAYER] = found.expression[:, prediction.var.index.get_indexer(common.var_names)]
+        matched &= found.readable
     if matched.sum() < MIN_SPOTS:
         raise MeasurementError(
             f"Only {matched.sum()} measured spots lie on predicted tissue and at least {MIN_SPOTS} "
@@ -118,12 +149,12 @@ def compare_run(
         obs=common.obs[["total_counts"]][matched].copy(),
         var=prediction.var.loc[common.var_names, ["gene_id", "held_out_pearson", "training_mean"]],
         obsm={"spatial": centres[matched]},
-        layers={"measured": truth[matched], "predicted": estimate[matched]},
+        layers={name: values[matched] for name, values in layers.items()},
     )
     spots.var["noise_ceiling"] = _ceiling(common[matched], unit)
-    profile = spots.var["training_mean"].to_numpy(np.float32)
-    scores = score_arrays(truth[matched], estimate[matched], profile, positions=centres[matched])
-    genes = gene_table(spots, scores, prediction.var)
+    scores = _scores(spots, "predicted", positions=centres[matched])
+    at_spots = _scores(spots, LAYER) if LAYER in spots.layers else None
+    genes = gene_table(spots, scores, prediction.var, at_spots)
     summary = {
         "notice": RESEARCH_USE,
         "run": prediction.run_dir.name,
@@ -134,9 +165,10 @@ def compare_run(
         "expression_unit": unit,
         "measured_notes": list(measured.uns.get("histospace", {}).get("notes", [])),
         "n_spots_measured": measured.n_obs,
-        "n_spots": spots.n_obs,
         "n_genes": spots.n_vars,
-        **_overall(scores, spots.var["noise_ceiling"].to_numpy(np.float64)),
+        "label": MAP_LABEL,
+        **_overall(scores, spots),
+        "at_spots": at_spots and {"label": AT_SPOTS_LABEL, **_overall(at_spots, spots)},
         "domain_warning": record.domain.warning,
         "alignment": alignment.to_json(),
         "placement": {
@@ -173,30 +205,27 @@ def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
     return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
 
 
-def _overall(scores: ArrayScores, ceiling: NDArray[np.float64]) -> dict[str, Any]:
+def _scores(
+    spots: anndata.AnnData, layer: str, positions: NDArray[np.float64] | None = None
+) -> ArrayScores:
+    """Score one prediction of the matched spots; positions add p-values."""
+    profile = spots.var["training_mean"].to_numpy(np.float32)
+    measured, predicted = (np.asarray(spots.layers[name]) for name in ("measured", layer))
+    return score_arrays(measured, predicted, profile, positions=positions)
+
+
+def _overall(scores: ArrayScores, spots: anndata.AnnData) -> dict[str, Any]:
     """Return the scores over all evaluable genes for `summary.json`."""
     n_scored = int(scores.evaluable.sum())
+    ceiling = spots.var["noise_ceiling"].to_numpy(np.float64)
     return {
+        "n_spots": spots.n_obs,
         "n_genes_scored": n_scored,
         **scores.overall,
         "mean_profile_per_gene_pearson": 0.0,  # a constant prediction has r = 0
         "noise_ceiling": finite_mean(ceiling[scores.evaluable]),
         "share_of_genes_beating_mean": scores.beats_mean.sum() / n_scored if n_scored else None,
     }
-
-
-def _at_spots(
-    prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return predicted expression (spots, genes) at the spots, and which spots are covered."""
-    # a tile that failed quality control may be NaN
-    good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
-    weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
-    used = np.unique(weights.indices)  # only tiles that touch a spot are read from the store
-    columns = prediction.var.index.get_indexer(genes)
-    values = prediction.matrix(good[used])[:, columns]
-    estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)
-    return estimate, cover >= MIN_COVER
 
 
 def _training_warning(prediction: Prediction) -> str:

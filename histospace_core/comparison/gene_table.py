@@ -18,11 +18,18 @@ COLUMNS = (
     "held_out_pearson",
     "note",
 )
+AT_SPOTS = {"pearson": "pearson_at_spots", "mse_ratio_to_mean": "mse_ratio_at_spots"}
+"""Further columns, at the end, for the prediction at the spots: its score and the column's name."""
 CONSTANT = "not evaluable: constant in the measurement"
 NOT_MEASURED = "not evaluable: not measured"
 
 
-def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame) -> pd.DataFrame:
+def gene_table(
+    spots: anndata.AnnData,
+    scores: ArrayScores,
+    panel: pd.DataFrame,
+    at_spots: ArrayScores | None = None,
+) -> pd.DataFrame:
     """Return one row per gene: the genes of `spots` with scores, then the others of the panel.
 
     Parameters
@@ -33,6 +40,8 @@ def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame)
         Scores of the genes of `spots`, with p-values.
     panel
         `Prediction.var`.
+    at_spots
+        Scores of the prediction at the spots, which become the columns `AT_SPOTS`.
     """
     scored = scores.genes.assign(
         gene=spots.var_names,
@@ -40,6 +49,8 @@ def gene_table(spots: anndata.AnnData, scores: ArrayScores, panel: pd.DataFrame)
         held_out_pearson=spots.var["held_out_pearson"].to_numpy(),
         note=np.where(scores.evaluable, "", CONSTANT),
     )[list(COLUMNS)]
+    if at_spots is not None:
+        scored[list(AT_SPOTS.values())] = at_spots.genes[list(AT_SPOTS)].to_numpy()
     absent = panel.index.difference(spots.var_names, sort=False)
     if absent.empty:
         return scored

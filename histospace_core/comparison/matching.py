@@ -1,9 +1,12 @@
 """Average predicted tiles at the positions of measured spots."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
+
+from histospace_core.inference.prediction import Prediction
 
 MIN_COVER = 0.5
 """Share of a spot-centred tile that predicted tiles must cover for the spot to be compared."""
@@ -44,6 +47,28 @@ def tile_weights(
     expected = max(1.0, (side / stride) ** 2)  # overlapping tiles cover the square more than once
     scaled = sparse.diags(1 / np.maximum(total, 1e-12)) @ weights
     return sparse.csr_matrix(scaled), np.minimum(total / expected, 1.0)
+
+
+def map_at(
+    prediction: Prediction, genes: pd.Index, spots: NDArray[np.float64], stride: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the map's expression (spots, genes) at spots, and which spots are covered.
+
+    Parameters
+    ----------
+    spots
+        Centres (m, 2), level-0 px.
+    stride
+        Distance between tile centres, level-0 px.
+    """
+    # a tile that failed quality control may be NaN
+    good = np.flatnonzero((prediction.obs["qc"] == "ok").to_numpy())
+    weights, cover = tile_weights(prediction.centres[good], spots, prediction.tile_level0, stride)
+    used = np.unique(weights.indices)  # only tiles that touch a spot are read from the store
+    columns = prediction.var.index.get_indexer(genes)
+    values = prediction.matrix(good[used])[:, columns]
+    estimate = np.asarray(weights[:, used] @ values, dtype=np.float32)
+    return estimate, cover >= MIN_COVER
 
 
 def tile_mask(

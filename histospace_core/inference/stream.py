@@ -1,9 +1,9 @@
 """Compute codes from the pixels of a slide, chunk by chunk, on all processors."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,16 @@ from histospace_core.slides.view import View
 
 Values = NDArray[np.float32]
 _Part = TypeVar("_Part")
+
+
+class Batch(Protocol):
+    """Tiles that are read and encoded together: a block of a plan, or some spots."""
+
+    @property
+    def n_tiles(self) -> int: ...
+
+
+_Batch = TypeVar("_Batch", bound=Batch)
 
 
 @dataclass(frozen=True)
@@ -51,32 +61,44 @@ def stream_chunks(
 ) -> Iterator[Chunk]:
     """Read, normalise and encode some chunks of a plan, in order.
 
-    `on_tiles` is called with the number of tiles of each finished block.
-
-    On a CPU each thread reads and encodes a block by itself, with one thread of arithmetic, so that
-    no core waits for another. For a GPU the threads only read, and a chunk is encoded as a whole. A
-    tile's codes do not depend on which chunks are requested.
+    `on_tiles` is called with the number of tiles of each finished block. A tile's codes do not
+    depend on which chunks are requested.
     """
 
     def read(block: Block) -> BlockTiles:
         # Quality is measured before, in the slide's own colours.
         return cut_block(slide, plan, block, views[1:]).recoloured(normalise)
 
-    def encode(block: Block) -> Chunk:
+    return encode_chunks(chunks, read, predict, on_tiles)
+
+
+def encode_chunks(
+    chunks: list[list[_Batch]],
+    read: Callable[[_Batch], BlockTiles],
+    predict: Predictor,
+    on_tiles: Callable[[int], None],
+) -> Iterator[Chunk]:
+    """Read and encode chunks of batches, in order.
+
+    On a CPU each thread reads and encodes a batch by itself, with one thread of arithmetic, so that
+    no core waits for another. For a GPU the threads only read, and a chunk is encoded as a whole.
+    """
+
+    def encode(batch: _Batch) -> Chunk:
         torch.set_num_threads(1)  # OpenMP keeps this number per thread
-        return _encoded([read(block)], predict)
+        return _encoded([read(batch)], predict)
 
     threads = torch.get_num_threads()
-    blocks = [block for chunk in chunks for block in chunk]
+    batches = [batch for chunk in chunks for batch in chunk]
     if predict.on_gpu:
         # The cores that this process may use; a container may grant it fewer than there are.
-        ready = in_order(read, blocks, max(threads, len(os.sched_getaffinity(0))))
+        ready = in_order(read, batches, max(threads, len(os.sched_getaffinity(0))))
         for chunk in chunks:
             yield _encoded(_take(chunk, ready, on_tiles), predict)
         return
     try:
         torch.set_num_threads(1)
-        done = in_order(encode, blocks, threads)
+        done = in_order(encode, batches, threads)
         for chunk in chunks:
             yield _joined(_take(chunk, done, on_tiles))
     finally:
@@ -84,13 +106,13 @@ def stream_chunks(
 
 
 def _take(
-    chunk: list[Block], ready: Iterator[_Part], on_tiles: Callable[[int], None]
+    chunk: Sequence[Batch], ready: Iterator[_Part], on_tiles: Callable[[int], None]
 ) -> list[_Part]:
-    """Return the next parts, one for each block of a chunk."""
+    """Return the next parts, one for each batch of a chunk."""
     parts = []
-    for block in chunk:
+    for batch in chunk:
         parts.append(next(ready))
-        on_tiles(block.n_tiles)
+        on_tiles(batch.n_tiles)
     return parts
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "TilePlan",
     "View",
     "cut_block",
+    "cut_spots",
     "plan_tiles",
     "stream_blocks",
     "tiles_at",
@@ -151,6 +152,31 @@ def cut_block(
         around.append(pixels)
         readable &= seen  # the network needs every view
     return BlockTiles(block.index, block.first, tiles, quality, readable, tuple(around))
+
+
+def cut_spots(
+    slide: Slide, centres: npt.NDArray[np.float64], first: int, views: Sequence[View]
+) -> BlockTiles:
+    """Cut every view around given centres with `tiles_at`, as training does, without quality.
+
+    Parameters
+    ----------
+    centres
+        Level-0 px, (n, 2).
+    first
+        Number of the first centre among all.
+    views
+        The tile, then the wider views.
+    """
+    pixels = [np.full((len(centres), v.px, v.px, 3), 255, dtype=np.uint8) for v in views]
+    readable = np.ones(len(centres), dtype=bool)
+    for i, centre in enumerate(centres):
+        try:
+            for tiles, view in zip(pixels, views, strict=True):
+                tiles[i] = tiles_at(slide, centre, tile_px=view.px, um_per_px=view.um_per_px)[0]
+        except SlideError:
+            readable[i] = False
+    return BlockTiles(0, first, pixels[0], {}, readable, tuple(pixels[1:]))
 
 
 def stream_blocks(
