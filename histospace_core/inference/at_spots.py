@@ -87,7 +87,7 @@ def predict_at(
     done = 0
 
     def read(spots: _Spots) -> BlockTiles:
-        tiles = cut_spots(slide, spots.centres, spots.first, model.views)
+        tiles = cut_spots(slide, spots.centres, spots.first, model.views, model.margin_um)
         return tiles if normalise is None else tiles.recoloured(normalise)
 
     def on_tiles(n: int) -> None:

@@ -30,6 +30,8 @@ class HistoSPACE(nn.Module):
         can be reported beside that of the mean profile.
     """
 
+    margin_um = 0.0
+
     def __init__(self, n_genes: int, input_range: InputRange = "unit") -> None:
         super().__init__()
         self.n_genes = n_genes

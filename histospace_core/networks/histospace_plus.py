@@ -23,6 +23,8 @@ TUNED = (0, 1, 2)
 """Views of the tuned branch."""
 FROZEN = (0, 1, 2, 3, 4)
 """Views of the frozen branch."""
+SHIFT_UM = 19.3
+"""Largest shift of a centre in x and in y in training."""
 NEIGHBOURS_UM = 300.0
 """Maximum distance of a neighbour: it includes the eight around a spot of a 200 um lattice.
 """
@@ -112,6 +114,8 @@ class HistoSPACEPlus(nn.Module):
     programmes : Tensor, shape (k, G)
         The change of expression per unit of each programme.
     """
+
+    margin_um = SHIFT_UM
 
     def __init__(self, n_genes: int, n_programmes: int = 12) -> None:
         super().__init__()

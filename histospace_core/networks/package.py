@@ -70,6 +70,11 @@ class ModelPackage:
         return (View(self.tile_px, self.um_per_px), *(View(**view) for view in further))
 
     @property
+    def margin_um(self) -> float:
+        """The margin that training reads around each view."""
+        return NETWORKS[self.config["network"]].margin_um
+
+    @property
     def stored_as(self) -> str:
         """The type that stores its expression without relevant loss: see `inference/store.py`."""
         logarithmic = str(self.config["expression_unit"]).startswith("log")

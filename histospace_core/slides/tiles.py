@@ -155,9 +155,13 @@ def cut_block(
 
 
 def cut_spots(
-    slide: Slide, centres: npt.NDArray[np.float64], first: int, views: Sequence[View]
+    slide: Slide,
+    centres: npt.NDArray[np.float64],
+    first: int,
+    views: Sequence[View],
+    margin_um: float,
 ) -> BlockTiles:
-    """Cut every view around given centres with `tiles_at`, as training does, without quality.
+    """Cut every view around given centres, as training does, without measuring quality.
 
     Parameters
     ----------
@@ -167,13 +171,19 @@ def cut_spots(
         Number of the first centre among all.
     views
         The tile, then the wider views.
+    margin_um
+        Margin that training reads around a view. It is cut off again; without it, the positions
+        of resampled pixels would be rounded otherwise, and a few differ by a grey level.
     """
     pixels = [np.full((len(centres), v.px, v.px, 3), 255, dtype=np.uint8) for v in views]
     readable = np.ones(len(centres), dtype=bool)
     for i, centre in enumerate(centres):
         try:
             for tiles, view in zip(pixels, views, strict=True):
-                tiles[i] = tiles_at(slide, centre, tile_px=view.px, um_per_px=view.um_per_px)[0]
+                m = view.margin(margin_um)
+                side = view.px + 2 * m
+                whole = tiles_at(slide, centre, tile_px=side, um_per_px=view.um_per_px)[0]
+                tiles[i] = whole[m : side - m, m : side - m]
         except SlideError:
             readable[i] = False
     return BlockTiles(0, first, pixels[0], {}, readable, tuple(pixels[1:]))

@@ -1,5 +1,6 @@
 """A view: one of the squares, at one scale, that a network sees around a tile's centre."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -22,3 +23,7 @@ class View:
     def um(self) -> float:
         """Side, um."""
         return self.px * self.um_per_px
+
+    def margin(self, um: float) -> int:
+        """Return a margin in px, rounded up."""
+        return math.ceil(um / self.um_per_px)

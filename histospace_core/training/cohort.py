@@ -138,8 +138,7 @@ def load_sections(
 def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
     measured = read_measured(section.counts, section.spots, section.choice)
     with open_slide(section.image, mpp=section.mpp, series=section.series) as slide:
-        # rounded up, so that the largest shift fits
-        margins = tuple(math.ceil(margin_um / v.um_per_px) for v in views)
+        margins = tuple(v.margin(margin_um) for v in views)
         cut = tuple(
             tiles_at(slide, measured.obsm["spatial"], tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
             for v, m in zip(views, margins, strict=True)

@@ -26,8 +26,6 @@ from histospace_core.training.programmes import decompose, fit_ridges
 from histospace_core.training.recipe import PLUS, PlusRecipe, Recipe
 from histospace_core.training.tuned_branch import fit_tuned
 
-SHIFT_UM = 19.3
-"""Largest shift of a centre in x and in y in training."""
 _PROFILES = "log10_cp1k_of_section"
 """Unit in which programmes are found; it preserves the depth of a spot, a sign of its cells."""
 _BATCH = 128
@@ -176,5 +174,5 @@ HISTOSPACE_PLUS = Method(
     views=PLUS_VIEWS,
     recipes={"default": PLUS},
     fit=fit_plus,
-    margin_um=SHIFT_UM,
+    margin_um=HistoSPACEPlus.margin_um,
 )
