@@ -1,13 +1,15 @@
-"""Score a map's value at measured spots beside a tile centred on each spot, section by section.
+r"""Score a map's value at measured spots beside a tile centred on each spot, section by section.
 
 The script reads a cohort table. Without `--network`, it predicts every section with an installed
-model. With `--network`, it trains one model for each patient that is held out, as `histospace
-evaluate --folds patient` does, and predicts the held-out sections with it; the last column is then
-the largest difference, in the unit of the expression, of the prediction at the spots from that of
-`evaluate`.
+model. With `--network`, it trains one model for each patient that is held out, or one without the
+sections of `--test`, as `histospace evaluate` does, and predicts the held-out sections with it; the
+last column is then the largest difference, in the unit of the expression, of the prediction at the
+spots from that of `evaluate`.
 
     python benchmarks/at_spots.py her2st.csv --model histospace-plus-her2st --out DIR
     python benchmarks/at_spots.py her2st.csv --network histospace-plus --out DIR
+    python benchmarks/at_spots.py her2st.csv --network histospace-plus --train C2 C4 C5 --test C3 \
+        --epochs 4 --out DIR
 """
 
 import argparse
@@ -28,7 +30,7 @@ from histospace_core.training import read_cohort
 from histospace_core.training.build import score_panel
 from histospace_core.training.cohort import Section
 from histospace_core.training.cross_validate import run_fold
-from histospace_core.training.folds import make_folds
+from histospace_core.training.folds import make_folds, sections_of
 from histospace_core.training.method import Packable
 from histospace_core.training.registry import method_named
 
@@ -84,14 +86,17 @@ def difference(comparison: Comparison, held: HeldOut) -> float:
 
 
 def held_out(
-    table: Path, network: str, out: Path
+    options: argparse.Namespace,
 ) -> Iterator[tuple[Section, ModelPackage, HeldOut]]:
-    """Yield each section with the model that never saw its patient, and what that predicts."""
+    """Yield each section with the model that never saw it, and what that predicts."""
+    network, out = options.network, options.out
     method = method_named(network)
-    recipe = method.recipe()
-    sections = read_cohort(table)
-    data = method.load(sections, recipe.stain)
-    for fold in make_folds(sections, "patient"):
+    recipe = method.recipe().with_(epochs=options.epochs)
+    sections = read_cohort(options.cohort)
+    by = "section" if options.test else "patient"
+    folds = make_folds(sections, by, train=options.train, test=options.test)
+    data = method.load(sections_of(folds, sections), recipe.stain)
+    for fold in folds:
         result = run_fold(method, fold, data, recipe, "auto")
         trained = result.fitted
         assert isinstance(trained, Packable)
@@ -120,11 +125,14 @@ def main() -> None:
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--model", default="histospace-plus-her2st")
     parser.add_argument("--network")
+    parser.add_argument("--train", nargs="+", default=())
+    parser.add_argument("--test", nargs="+", default=())
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.network:
-        work = held_out(options.cohort, options.network, options.out)
+        work = held_out(options)
         rows = [row(s, score(s, model, options.out), held) for s, model, held in work]
     else:
         model = next(m for m in hs.models() if m.name == options.model)
