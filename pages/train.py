@@ -75,7 +75,8 @@ def _read_sections(members: Sequence[Member]) -> None:
 
 
 def _files(slide: SlideRow) -> tuple[str, ...]:
-    return slide.id, str(slide.mpp), str(slide.counts_path), str(slide.spots_path)
+    files = str(slide.counts_path), str(slide.spots_path)
+    return slide.id, str(slide.mpp), *files, str(slide.choice)
 
 
 def _check(members: Sequence[Member]) -> bool:

@@ -27,6 +27,7 @@ def accept_slide(
     sha256: str,
     *,
     mpp: float | None = None,
+    series: str | None = None,
     is_sample: bool = False,
 ) -> SlideRow:
     """Probe a file and move it into the store; if its content is known, return the known slide.
@@ -34,14 +35,18 @@ def accept_slide(
     Parameters
     ----------
     file
-        The complete file; it is moved into the store, or deleted if refused.
+        The complete file; it is moved into the store, or deleted if refused. It stays where it
+        is if it holds several images and the user must choose one, or another one.
     name
         The user's file name, for display and for the file type.
+    series
+        Which image to read, where the file holds several.
 
     Raises
     ------
     SlideError
-        The file is not a slide that can be predicted; the message has the user's file name.
+        The file is not a slide that can be predicted; the message has the user's file name, and
+        `alternatives` if one of several images must be chosen.
     """
     name = display_name(name)
     kind = suffix(name)
@@ -52,9 +57,11 @@ def accept_slide(
             "it to a pyramidal TIFF, or run `histospace predict` on the machine with the files."
         )
     known = catalog.slide_by_sha256(sha256)
-    if known is not None and known.file.exists():
-        file.unlink()
-        return known
+    if known is not None:
+        if known.file.exists():
+            file.unlink()
+            return known
+        series = known.series
     slide_id = new_id()
     # Probed in a folder of its own, so that one rename brings it into the store.
     staging, folder = settings.uploads_dir / slide_id, settings.slides_dir / slide_id
@@ -63,13 +70,21 @@ def accept_slide(
         staging.mkdir(parents=True)
         shutil.move(file, probed)
         with shown_as({probed: name}):
-            properties = probe_slide(probed, mpp)
+            properties = probe_slide(probed, mpp, series=series)
         folder.parent.mkdir(parents=True, exist_ok=True)
         move_into_place(staging, folder)
         row = catalog.add_slide(
-            folder / probed.name, name, sha256, properties, is_sample=is_sample, slide_id=slide_id
+            folder / probed.name,
+            name,
+            sha256,
+            properties,
+            is_sample=is_sample,
+            slide_id=slide_id,
+            series=series,
         )
-    except BaseException:  # an interrupt, too, must leave no file behind that no row names
+    except BaseException as error:  # an interrupt, too, must leave no file that no row names
+        if isinstance(error, SlideError) and (error.alternatives or series) and probed.exists():
+            shutil.move(probed, file)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from histospace_core.catalog.tags import (
     tidy_tags,
 )
 from histospace_core.errors import PixelSizeError, StoreError
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
@@ -33,6 +35,7 @@ class SlideTable(TagTable):
         *,
         is_sample: bool = False,
         slide_id: str | None = None,
+        series: str | None = None,
     ) -> SlideRow:
         """Add a slide; if its content is known, return the existing row.
 
@@ -45,6 +48,8 @@ class SlideTable(TagTable):
             The user's name of the file; it is only displayed.
         slide_id
             Id to use for a new row, so that the file can lie in a folder of that name.
+        series
+            Which image was chosen, where the file holds several.
         """
         size_bytes = path.stat().st_size  # before the transaction, which makes other writers wait
         with self.write() as session:
@@ -67,6 +72,7 @@ class SlideTable(TagTable):
                 reader=properties.reader,
                 size_bytes=size_bytes,
                 is_sample=is_sample,
+                series=series,
             )
             session.add(row)
             self.audit(session, "add", "slide", row.id, sha256=sha256, name=name)
@@ -155,13 +161,21 @@ class SlideTable(TagTable):
             return row
 
     def attach_measured(
-        self, slide_id: str, counts_path: Path | None, spots_path: Path | None = None
+        self,
+        slide_id: str,
+        counts_path: Path | None,
+        spots_path: Path | None = None,
+        choice: Choice = ONLY,
     ) -> SlideRow:
-        """Set the files of a slide's measured expression; None removes them."""
+        """Set the files of a slide's measured expression; None removes them.
+
+        `choice` says which measurement is read, where the files hold several.
+        """
         with self.write() as session:
             row = _slide(session, slide_id)
             row.counts_path = str(counts_path) if counts_path else None
             row.spots_path = str(spots_path) if spots_path else None
+            row.measured_choice = None if choice == ONLY else asdict(choice)
             self.audit(session, "attach measured", "slide", row.id)
             return row
 

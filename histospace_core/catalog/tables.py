@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from histospace_core.catalog.kinds import ACTIVE, State
 from histospace_core.catalog.records import AnyRecord, record_of
 from histospace_core.errors import StoreError
+from histospace_core.expression.choice import Choice
 from histospace_core.inference.record import RunRecord
 
 _ACTIVE_SQL = text("state IN ('queued', 'running', 'cancelling')")
@@ -102,12 +103,24 @@ class SlideRow(Base):
     is_sample: Mapped[bool] = mapped_column(default=False)
     counts_path: Mapped[str | None]
     spots_path: Mapped[str | None]
+    series: Mapped[str | None]  # the user's choice, where the file holds several images
+    measured_choice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @property
     def file(self) -> Path:
         """The slide file in the store."""
         return Path(self.path)
+
+    @property
+    def mpp_by_user(self) -> float | None:
+        """The pixel size, um/px, if the user stated it; the reader finds the file's own."""
+        return self.mpp if self.mpp_source == "user" else None
+
+    @property
+    def choice(self) -> Choice:
+        """Which measurement is read, where the attached file holds several."""
+        return Choice(**(self.measured_choice or {}))
 
 
 class ModelRow(Base):

@@ -45,17 +45,18 @@ def predict(task: Task) -> Record:
     from histospace_core.networks import load_package
     from histospace_core.slides.open import open_slide
 
-    run, settings = task.run, task.settings
+    run, folders = task.run, [task.settings.models, task.settings.trained_dir]
     if run.slide is None:
         raise JobError("This prediction names no slide: start a new one from the Predict page.")
-    model = load_package(run.model_name, search=[settings.models, settings.trained_dir])
+    model = load_package(run.model_name, search=folders)
     if run.model_sha256 not in (None, model.sha256):
         raise ModelError(f"Model {model.name} has changed since the run began: start a new run.")
-    # Only a user's: the reader finds the file's own.
-    mpp = run.slide.mpp if run.slide.mpp_source == "user" else None
-    with open_slide(run.slide.file, mpp) as slide:
+    settings = dict(run.settings)
+    icc = settings.pop("icc", True)
+    chosen = run.slide
+    with open_slide(chosen.file, chosen.mpp_by_user, series=chosen.series, icc=icc) as slide:
         summary = predict_slide(
-            slide, model, run.directory, **run.settings, on_progress=task.on_progress
+            slide, model, run.directory, **settings, on_progress=task.on_progress
         )
     return summary.record
 

@@ -50,7 +50,7 @@ def overview_file(settings: Settings, slide: SlideRow, max_px: int) -> Path:
     """Return the JPEG file of a slide's overview, at most `max_px` px on its longer side."""
     file = settings.slides_dir / slide.id / f"overview-{max_px}.jpg"
     if not file.exists():
-        with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
+        with open_slide(slide.file, slide.mpp_by_user, series=slide.series) as opened:
             image = Image.fromarray(opened.thumbnail(max_px))
         # Not flushed: it can be made again, and a user waits for it.
         with atomic_write(file, durable=False) as part:

@@ -50,5 +50,5 @@ def _add(
         copy.unlink(missing_ok=True)
     if slide.counts_path is None:  # a known slide may have its measured expression
         attached = [Path(shutil.copy(source, slide.file.parent)) for source in (counts, spots)]
-        slide = catalog.attach_measured(slide.id, *attached)
+        slide = catalog.attach_measured(slide.id, attached[0], attached[1])
     return slide

@@ -110,7 +110,8 @@ class TileCache:
 
     @cachedmethod(attrgetter("_slides"), condition=attrgetter("_slides_ready"))
     def _opened(self, slide_id: str) -> DeepZoomSlide:
-        return DeepZoomSlide(self._catalog.slide(slide_id).file)
+        slide = self._catalog.slide(slide_id)
+        return DeepZoomSlide(slide.file, slide.series)
 
     @cachedmethod(attrgetter("_runs"), condition=attrgetter("_runs_ready"))
     def _read(self, run_id: str) -> OpenRun:

@@ -5,9 +5,10 @@
     HEAD    /api/uploads/{id}         -> Upload-Offset, Upload-Length
     PATCH   /api/uploads/{id}         a chunk at Upload-Offset -> the new Upload-Offset
     DELETE  /api/uploads/{id}         cancel the upload
-    POST    /api/uploads/{id}/finish  -> {slide_id, …} or {measured_id, …}
+    POST    /api/uploads/{id}/finish  -> {slide_id, …}, {measured_id, …} or {upload_id, …}
 
 `finish` is ours: checking a slide may take longer than a client waits for the answer to a PATCH.
+Its answer names the upload itself if the file holds several images, until a page has chosen one.
 Every request but OPTIONS needs the header X-Histospace-Token. A refusal is {error: sentence}.
 """
 
@@ -22,11 +23,11 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from histospace_core.catalog.intake import accept_slide
 from histospace_core.errors import HistospaceError
 from histospace_core.server import tus
 from histospace_core.server.context import Context, get_context
 from histospace_core.server.measured_files import accept_measured
+from histospace_core.server.slide_uploads import take_slide
 from histospace_core.server.uploads import KEEP_S, KINDS, Upload, UploadError
 
 PURPOSE = "upload"
@@ -164,25 +165,28 @@ async def finish(request: Request) -> Response:
 
 
 async def _store(context: Context, upload: Upload) -> dict[str, Any]:
+    undecided = {"upload_id": upload.id, "name": upload.name}
+    if upload.images:
+        return undecided
     try:
         if upload.kind == "measured":
             measured_id = await asyncio.to_thread(
                 accept_measured, context.settings, upload.part, upload.name
             )
             return {"measured_id": measured_id, "name": upload.name}
-        sha256 = await asyncio.to_thread(upload.sha256)
-        slide = await asyncio.to_thread(
-            accept_slide, context.settings, context.catalog, upload.part, upload.name, sha256
-        )
+        slide = await asyncio.to_thread(take_slide, context, upload)
     except HistospaceError:
         raise
     except Exception as error:
         _log.exception("Storing upload %s failed", upload.id)
         raise UploadError(500, f"{upload.name} could not be stored: see the log.") from error
     else:
+        if slide is None:
+            return undecided
         return {"slide_id": slide.id, "name": slide.name, "mpp": slide.mpp}
     finally:
-        await asyncio.to_thread(context.uploads.close, upload)
+        if not upload.images:
+            await asyncio.to_thread(context.uploads.close, upload)
 
 
 async def _receive(request: Request, upload: Upload, offset: int) -> None:

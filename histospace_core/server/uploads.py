@@ -44,6 +44,8 @@ class Upload:
         The client's Upload-Metadata, encoded, which it may ask for again.
     finishing
         The task that moves the complete file into the store; its result is kept.
+    images
+        Images of a complete slide file, of which the user must choose one.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Upload:
     kind: str
     folder: Path
     metadata: str = ""
+    images: tuple[str, ...] = ()
     offset: int = 0
     finishing: asyncio.Task[dict[str, Any]] | None = None
     _writer: int = 0
@@ -179,8 +182,7 @@ class UploadStore:
         try:
             upload.folder.mkdir()
             upload.part.touch(mode=0o600)
-            record = {"name": name, "size": size, "kind": kind, "metadata": metadata}
-            (upload.folder / "upload.json").write_text(json.dumps(record))
+            _write_record(upload)
         except OSError as error:
             shutil.rmtree(upload.folder, ignore_errors=True)
             raise UploadError(507, disk_full(name)) from error
@@ -204,6 +206,7 @@ class UploadStore:
                 raise FileNotFoundError
             record = json.loads((folder / "upload.json").read_text())
             upload = Upload(id=upload_id, folder=folder, **record)
+            upload.images = tuple(upload.images)
             upload.offset = upload.part.stat().st_size  # all that arrived before a restart
         except (OSError, ValueError, TypeError) as error:
             raise UploadError(
@@ -211,6 +214,15 @@ class UploadStore:
             ) from error
         self._open[upload_id] = upload
         return upload
+
+    def ask(self, upload: Upload, images: tuple[str, ...]) -> None:
+        """Keep a complete upload until the user has chosen one of its images."""
+        upload.images, upload.finishing = images, None
+        _write_record(upload)
+
+    def undecided(self) -> list[Upload]:
+        """Return the uploads that wait for the choice of an image, also after a restart."""
+        return [upload for upload in self._unfinished() if upload.images]
 
     def _unfinished(self) -> Iterator[Upload]:
         """Yield the uploads on disk, including those begun before a restart."""
@@ -254,3 +266,8 @@ class UploadStore:
                 self._open.pop(folder.name, None)
                 n_removed += 1
         return n_removed
+
+
+def _write_record(upload: Upload) -> None:
+    record = {key: getattr(upload, key) for key in ("name", "size", "kind", "metadata", "images")}
+    (upload.folder / "upload.json").write_text(json.dumps(record))

@@ -94,11 +94,13 @@ class DeepZoomSlide:
     Parameters
     ----------
     path : Path
+    series : str, optional
+        Which image to show, where the file holds several.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, series: str | None = None) -> None:
         self.path = path
-        self._slide = open_slide(path)
+        self._slide = open_slide(path, series=series)
         self.pyramid = Pyramid(self._slide.width, self._slide.height)
         self._overview: Image.Image | None = None
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -19,4 +20,17 @@ def make_slide(path: Path, side: int = 1400, seed: int = 0) -> Path:
     grain = rng.normal(0, 8, (side, side, 1))
     image = np.where(tissue, np.where(nuclei, nucleus, eosin) + grain, 244)
     Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def make_two_series(path: Path, side: int = 1400) -> Path:
+    """Write an OME-TIFF of two series, "left" and "right", of 0.5 um/px; "right" is smaller."""
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for name, seed, cut in (("left", 0, 0), ("right", 1, 100)):
+            picture = make_slide(path.with_suffix(".part.png"), side - cut, seed)
+            pixels = np.asarray(Image.open(picture))
+            picture.unlink()
+            size = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+            metadata = {"axes": "YXS", "Name": name, **size}
+            tiff.write(pixels, metadata=metadata, tile=(256, 256), photometric="rgb")
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.ome_zarr import write_ome_zarr
-from builders.slide_files import make_slide
+from builders.slide_files import make_slide, make_two_series
 from PIL import Image
 
 from histospace_core.catalog import Catalog
@@ -61,3 +61,28 @@ def test_a_zipped_ome_zarr_is_one_file(
     with open_slide(row.file) as slide:
         assert slide.properties.reader == "ome-zarr"
         assert np.array_equal(slide.read(0, 0, 600, 600, 600, 600), pixels)
+
+
+def test_a_file_of_several_images_waits_for_a_choice(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    file = make_two_series(tmp_path / "two.ome.tif", side=800)
+    data = file.read_bytes()
+    for series, words in ((None, "holds 2 series"), ("middle", "holds no series 'middle'")):
+        with pytest.raises(SlideError, match=f"case 7.ome.tif: {words}") as caught:
+            accept_slide(settings, catalog, file, "case 7.ome.tif", "ab", series=series)
+        assert caught.value.alternatives is not None
+        assert caught.value.alternatives.names == ("left", "right")
+        assert file.read_bytes() == data
+        assert not any(settings.uploads_dir.iterdir())
+    row = accept_slide(settings, catalog, file, "case 7.ome.tif", "ab", series="right")
+    assert (row.series, row.width) == ("right", 700)
+
+    again = shutil.copy(row.file, tmp_path / "again.tif")
+    known = accept_slide(settings, catalog, Path(again), "b.ome.tif", "ab", series="left")
+    assert (known.id, known.series) == (row.id, "right"), "one content is one slide"
+
+    Path(again).write_bytes(data)
+    row.file.unlink()
+    restored = accept_slide(settings, catalog, Path(again), "b.ome.tif", "ab")
+    assert restored.file.exists(), "the known choice holds, so there is nothing to ask"

@@ -8,6 +8,7 @@ import pytest
 
 from histospace_core.catalog import Catalog, State
 from histospace_core.errors import PixelSizeError, StoreError
+from histospace_core.expression.choice import ONLY, Choice
 
 
 def test_a_slide_comes_back_as_it_was_entered(catalog: Catalog, fill) -> None:
@@ -70,6 +71,10 @@ def test_measured_expression_is_attached(catalog: Catalog, fill) -> None:
     catalog.attach_measured(slide.id, Path("counts.tsv"), Path("spots.tsv"))
     row = catalog.slide(slide.id)
     assert (row.counts_path, row.spots_path) == ("counts.tsv", "spots.tsv")
+    assert (row.measured_choice, row.choice) == (None, ONLY)
+    choice = Choice(sample="A/outs", bin="8")
+    catalog.attach_measured(slide.id, Path("outs.zip"), choice=choice)
+    assert catalog.slide(slide.id).choice == choice
     assert catalog.attach_measured(slide.id, None).counts_path is None
 
 

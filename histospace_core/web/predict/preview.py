@@ -47,8 +47,7 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
     SlideError
         The slide cannot be read, its pixel size is unknown, or it has no tissue.
     """
-    # like the run: only a size that the user entered replaces the file's own
-    with open_slide(slide.file, slide.mpp if slide.mpp_source == "user" else None) as opened:
+    with open_slide(slide.file, slide.mpp_by_user, series=slide.series) as opened:
         tissue = find_tissue(opened)
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
         area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2

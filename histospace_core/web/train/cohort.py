@@ -11,7 +11,7 @@ from typing import Literal
 
 from histospace_core.catalog import SlideRow
 from histospace_core.files import write_bytes
-from histospace_core.training.cohort import COLUMNS, Section
+from histospace_core.training.cohort import CHOICES, COLUMNS, Section
 from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.findings import Finding
 from histospace_core.training.folds import default_folds
@@ -55,8 +55,16 @@ def as_section(slide: SlideRow, name: str, patient: str) -> Section:
     """Return a slide with its attached counts as a section of a cohort."""
     assert slide.counts_path is not None
     spots = Path(slide.spots_path) if slide.spots_path else None
-    mpp = slide.mpp if slide.mpp_source == "user" else None  # else training reads it from the file
-    return Section(name, patient, slide.file, Path(slide.counts_path), spots, mpp)
+    return Section(
+        name,
+        patient,
+        slide.file,
+        Path(slide.counts_path),
+        spots,
+        slide.mpp_by_user,
+        slide.series,
+        slide.choice,
+    )
 
 
 def sections_of(members: Sequence[Member]) -> list[Section]:
@@ -117,9 +125,11 @@ def write_cohort(folder: Path, sections: Sequence[Section]) -> Path:
     """
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows.writerow([*COLUMNS, *CHOICES])
     for s in sections:
-        rows.writerow([s.name, s.patient, s.image, s.counts, s.spots or "", s.mpp or ""])
+        chosen = [s.series, s.choice.sample, s.choice.bin, s.choice.library]
+        cells = [s.name, s.patient, s.image, s.counts, s.spots, s.mpp, *chosen]
+        rows.writerow(["" if cell is None else cell for cell in cells])
     data = text.getvalue().encode()
     table = folder / f"cohort-{hashlib.sha256(data).hexdigest()[:12]}.csv"
     write_bytes(table, data)

@@ -3,6 +3,7 @@
 import pytest
 
 from histospace_core.catalog import SlideRow
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.training import make_folds, read_cohort
 from histospace_core.web.train.cohort import (
     Member,
@@ -83,6 +84,16 @@ def test_the_table_is_read_back_as_it_was_meant(slides, tmp_path):
     assert [s.mpp for s in sections] == [None, 0.5, 0.5]  # what the file states is read from it
     assert sections[0].spots is None
     assert sections[1].counts.samefile(tmp_path / "counts1")
+    assert {(s.series, s.choice) for s in sections} == {(None, ONLY)}
+
+
+def test_the_table_says_what_was_chosen(slides, tmp_path):
+    slides[0].series = "left"
+    slides[1].measured_choice = {"sample": "A", "bin": "8", "library": None}
+    slides[2].measured_choice = {"library": "LV123"}
+    sections = read_cohort(write_cohort(tmp_path, sections_of(members(slides, "AAB"))))
+    assert [s.series for s in sections] == ["left", None, None]
+    assert [s.choice for s in sections] == [ONLY, Choice("A", "8"), Choice(library="LV123")]
 
 
 def test_the_same_cohort_is_the_same_file(slides, tmp_path):
