@@ -5,7 +5,12 @@ import streamlit as st
 from histospace_core.catalog import ModelRow, RunRow, SlideRow, State
 from histospace_core.errors import HistospaceError
 from histospace_core.server import get_context
-from histospace_core.web.predict.preview import Preview, expected_seconds, preview
+from histospace_core.web.predict.preview import (
+    Preview,
+    colour_profile,
+    expected_seconds,
+    preview,
+)
 from histospace_core.web.widgets.inspection_panel import inspection_panel
 from histospace_core.web.widgets.model_choice import choose_model, choose_stain
 from histospace_core.web.widgets.parts import (
@@ -44,16 +49,16 @@ def _new_run() -> None:
     with choice:
         slide = slide_picker(slides)
         st.caption(pixel_size_text(slide))
-        inspection_panel(slide.file, slide.name)
+        inspection_panel(slide.file, slide.name, series=slide.series)
         if slide.mpp is None:
             ask_pixel_size(slide)
             return
         model = choose_model()
         if model is None:
             return
-        stain, stride_um, device = _settings(model)
+        stain, stride_um, device, icc = _settings(slide, model)
     with picture:
-        shown = _preview(slide, model, stride_um)
+        shown = _preview(slide, model, stride_um, icc)
     with choice:
         _facts(shown, model)
         if st.button("Run", type="primary", icon=":material/play_arrow:"):
@@ -63,13 +68,14 @@ def _new_run() -> None:
                 stain=stain,
                 stride_um=stride_um,
                 device=device,
+                icc=icc,
                 model_sha256=model.sha256,
             )
             del st.query_params["slide"]
             st.rerun()
 
 
-def _settings(model: ModelRow) -> tuple[str, float | None, str]:
+def _settings(slide: SlideRow, model: ModelRow) -> tuple[str, float | None, str, bool]:
     stain = choose_stain()
     tile_um = model.summary["tile_px"] * model.summary["um_per_px"]
     with st.expander("Advanced"):
@@ -83,26 +89,43 @@ def _settings(model: ModelRow) -> tuple[str, float | None, str]:
             "takes longer.",
         )
         device = st.selectbox("Compute on", ["auto", "cpu", "cuda"])
-    return stain, stride_um, device
+        profile = _colour_profile(slide.id)
+        icc = not profile or st.checkbox(
+            f"Convert colours by the slide's profile ({plain(profile)})",
+            value=True,
+            key=f"icc-{slide.id}",
+            help="The scanner's profile says which colours its pixel values stand for. Models are "
+            "trained on converted colours.",
+        )
+    return stain, stride_um, device, icc
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _colour_profile(slide_id: str) -> str:
+    """Return the name of the profile that converts a slide's colours; "" if there is none."""
+    try:
+        return colour_profile(get_context().catalog.slide(slide_id))
+    except HistospaceError:
+        return ""  # the preview says what is wrong
 
 
 # `mpp` only belongs to the key of the cache: a new pixel size needs a new preview.
 @st.cache_data(show_spinner="Finding tissue…", max_entries=20)
 def _cached_preview(
-    slide_id: str, mpp: float, tile_px: int, um_per_px: float, stride_um: float | None
+    slide_id: str, mpp: float, tile_px: int, um_per_px: float, stride_um: float | None, icc: bool
 ) -> Preview | str:
     """Return the preview, or its error as text, because Streamlit does not cache exceptions."""
     try:
         slide = get_context().catalog.slide(slide_id)
-        return preview(slide, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
+        return preview(slide, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um, icc=icc)
     except HistospaceError as error:
         return str(error)
 
 
-def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None) -> Preview:
+def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None, icc: bool) -> Preview:
     facts = model.summary
     shown = _cached_preview(
-        slide.id, slide.mpp or 0.0, facts["tile_px"], facts["um_per_px"], stride_um
+        slide.id, slide.mpp or 0.0, facts["tile_px"], facts["um_per_px"], stride_um, icc
     )
     if isinstance(shown, str):
         raise HistospaceError(shown)

@@ -103,6 +103,8 @@ def _facts(run: RunRow) -> str:
         facts.append(f"took {duration_text(run.seconds)}")
     if run.settings.get("stain", "none") != "none":
         facts.append(f"stain {run.settings['stain']}")
+    if not run.settings.get("icc", True):
+        facts.append("colour profile not used")
     if run.settings.get("stride_um"):
         facts.append(f"stride {run.settings['stride_um']:g} µm")
     if run.finished_at:

@@ -15,9 +15,11 @@ from histospace_core.web.library.listing import (
     warn_of_personal_name,
     watch,
 )
+from histospace_core.web.widgets.image_choice import ask_for_image, slide_of
 from histospace_core.web.widgets.parts import (
     ask_pixel_size,
     guarded,
+    image_text,
     pixel_size_text,
     plain,
     sample_note,
@@ -61,7 +63,9 @@ def _upload() -> None:
     results = slide_uploader("slide-upload", "Upload H&E slides")
     for refused in (result for result in results if "error" in result):
         st.error(plain(refused["error"]))
-    accepted = dict.fromkeys(result["slide_id"] for result in results if "slide_id" in result)
+    for upload in get_context().uploads.undecided():
+        ask_for_image(upload)
+    accepted = dict.fromkeys(map(slide_of, results))
     there = {slide.id: slide for slide in get_context().catalog.slides()}
     new = [
         there[slide_id] for slide_id in accepted if slide_id in there
@@ -69,7 +73,8 @@ def _upload() -> None:
     for slide in new:
         with st.container(horizontal=True, vertical_alignment="center"):
             state = "was added; enter its pixel size" if slide.mpp is None else "is ready"
-            st.markdown(f":material/check: {plain(slide.name)} {state}.", width="content")
+            name = plain(slide.name + image_text(slide))
+            st.markdown(f":material/check: {name} {state}.", width="content")
             if slide.mpp is not None:
                 _predict_link(slide)
         if slide.mpp is None:
@@ -125,7 +130,8 @@ def _card(slide: SlideRow) -> None:
     st.markdown(f"##### {plain(slide.name)}", anchors=False)
     sample_note(slide)
     show_tags_and_note(slide)
-    st.markdown(f"{size_text(slide)} · {plain(slide.vendor)} · {pixel_size_text(slide)}")
+    vendor = plain(slide.vendor + image_text(slide))
+    st.markdown(f"{size_text(slide)} · {vendor} · {pixel_size_text(slide)}")
     st.caption(f"Added {time_text(slide.created_at)} · {slide.size_bytes / 1e6:,.1f} MB")
     warn_of_personal_name(slide)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -21,6 +21,7 @@ class Jobs(Queue):
         stain: str = "none",
         stride_um: float | None = None,
         device: str = "auto",
+        icc: bool = True,
         model_sha256: str | None = None,
         note: str = "",
     ) -> str:
@@ -28,7 +29,7 @@ class Jobs(Queue):
         (run_id,) = self._submit_predictions(
             [slide_id],
             model_name,
-            {"stain": stain, "stride_um": stride_um, "device": device},
+            {"stain": stain, "stride_um": stride_um, "device": device, "icc": icc},
             model_sha256,
             note=note,
         )
@@ -48,7 +49,7 @@ class Jobs(Queue):
 
         The workers share the runs; runs that a user waits for go first.
         """
-        settings = {"stain": stain, "stride_um": stride_um, "device": device}
+        settings = {"stain": stain, "stride_um": stride_um, "device": device, "icc": True}
         return self._submit_predictions(slide_ids, model_name, settings, model_sha256, batch=True)
 
     def submit_import(self, name: str) -> str:

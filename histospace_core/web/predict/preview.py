@@ -39,7 +39,14 @@ class Preview:
     notes: tuple[str, ...]
 
 
-def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float | None) -> Preview:
+def preview(
+    slide: SlideRow,
+    *,
+    tile_px: int,
+    um_per_px: float,
+    stride_um: float | None,
+    icc: bool = True,
+) -> Preview:
     """Find the tissue of a slide and plan its tiles in the same way as the run.
 
     Raises
@@ -47,12 +54,24 @@ def preview(slide: SlideRow, *, tile_px: int, um_per_px: float, stride_um: float
     SlideError
         The slide cannot be read, its pixel size is unknown, or it has no tissue.
     """
-    with open_slide(slide.file, slide.mpp_by_user, series=slide.series) as opened:
+    with open_slide(slide.file, slide.mpp_by_user, series=slide.series, icc=icc) as opened:
         tissue = find_tissue(opened)
         plan = plan_tiles(opened, tissue, tile_px=tile_px, um_per_px=um_per_px, stride_um=stride_um)
         area_um2 = tissue.mask.mean() * opened.width * opened.height * opened.mpp**2
         picture = outline_tissue(opened.thumbnail(720), tissue.mask)
     return Preview(picture, area_um2 / 1e6, plan.n_tiles, plan.left_out, tuple(plan.notes))
+
+
+def colour_profile(slide: SlideRow) -> str:
+    """Return the name of the profile by which a slide's colours are converted; "" if none is.
+
+    Raises
+    ------
+    SlideError
+        The slide cannot be read.
+    """
+    with open_slide(slide.file, slide.mpp_by_user, series=slide.series) as opened:
+        return opened.properties.icc
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:

@@ -101,7 +101,10 @@ def slide_picker(slides: Sequence[SlideRow]) -> SlideRow:
     """Let the user choose a slide, and sync it to the URL."""
     by_id = {slide.id: slide for slide in slides}
     choice = choose(
-        "Slide", "slide", list(by_id), lambda key: f"{by_id[key].name} · {size_text(by_id[key])}"
+        "Slide",
+        "slide",
+        list(by_id),
+        lambda key: f"{by_id[key].name}{image_text(by_id[key])} · {size_text(by_id[key])}",
     )
     sample_note(by_id[choice])
     return by_id[choice]
@@ -174,6 +177,11 @@ def pixel_size_text(slide: SlideRow) -> str:
         return "pixel size unknown"
     source = "from the file" if slide.mpp_source == "file" else "entered by you"
     return f"{slide.mpp:.4g} µm per px, {source}"
+
+
+def image_text(slide: SlideRow) -> str:
+    """Return which image of its file a slide is, where the file holds several."""
+    return f" · image {slide.series} of the file" if slide.series else ""
 
 
 def time_text(moment: datetime) -> str:

@@ -13,7 +13,8 @@ def slide_uploader(key: str, label: str = "Slides") -> list[dict[str, Any]]:
     Returns
     -------
     One entry per finished upload, until new files are chosen: `{"name", "slide_id", "mpp"}` of the
-    slide in the catalog, or `{"name", "error"}` with a sentence if the file was refused.
+    slide in the catalog, `{"name", "upload_id"}` if the file holds several images, or
+    `{"name", "error"}` with a sentence if the file was refused.
     """
     return _uploader(key, "slide", label, several=True)
 
