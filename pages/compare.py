@@ -79,7 +79,8 @@ def _bring(run: RunRow, at_once: bool) -> None:
         st.divider()
     st.markdown(
         "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip of a Space "
-        "Ranger folder. Counts must be raw, and positions in full-resolution pixels of this slide."
+        "Ranger or Xenium folder or of a SpatialData store. Counts must be raw, and "
+        "positions in full-resolution pixels of this slide."
     )
     uploaded = _uploaded(run)
     if uploaded is not None:

@@ -11,10 +11,12 @@ from typing import IO, NoReturn
 from histospace_core.errors import MeasurementError
 from histospace_core.files import is_hidden
 
-MAX_MEMBERS = 2_000
+MAX_MEMBERS = 200_000  # a zarr store has a file for each chunk
 MAX_BYTES = 4 * 2**30
 MAX_RATIO = 200  # a sparse count matrix is compressed about 10 to 1
 CHUNK = 2**20
+ZARR = frozenset({".zgroup", ".zarray", ".zattrs", ".zmetadata"})
+"""Names of the metadata of zarr version 2, which begin with a dot as hidden files do."""
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -97,7 +99,9 @@ def _untar(path: Path, folder: Path) -> None:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(is_hidden(part) for part in _path(name).parts if part != ".")
+    *folders, last = _path(name).parts or (".",)
+    shown = [*folders, *([last] if last not in ZARR else [])]
+    return any(is_hidden(part) for part in shown if part != ".")
 
 
 def _inspect(source: Path, members: list[zipfile.ZipInfo], packed: int) -> None:
@@ -118,7 +122,7 @@ def _refuse_many(source: Path, count: int, kind: str) -> None:
         raise MeasurementError(
             f"the {kind} has {shown} members (at most {MAX_MEMBERS:,})",
             path=source,
-            remedy=f"{_VERBS[kind]} only the count matrix and the spatial folder",
+            remedy=f"{_VERBS[kind]} only the files of the measurement",
         )
 
 
@@ -134,7 +138,7 @@ def _refuse_size(source: Path, size: int, kind: str) -> NoReturn:
     raise MeasurementError(
         f"the {kind} unpacks to {size / 2**20:,.0f} MB, more than one section can have",
         path=source,
-        remedy=f"{_VERBS[kind]} only the count matrix and the spatial folder",
+        remedy=f"{_VERBS[kind]} only the files of the measurement",
     )
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_version
 
-PANEL = 2_000  # genes; a whole transcriptome has over 10,000, a targeted panel a few hundred
+WHOLE = 8_000  # genes; a whole transcriptome has over 10,000, the largest panels about 5,000
 LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
@@ -75,7 +75,8 @@ def assemble(raw: RawCounts) -> AnnData:
     if empty.any():
         adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without counts left out.")
         adata = adata[~empty].copy()
-    if raw.library is None and adata.n_vars < PANEL:
+    said = any("targeted panel" in note for note in raw.notes)
+    if raw.library is None and adata.n_vars < WHOLE and not said:
         adata.uns["histospace"]["notes"].append(
             f"{adata.n_vars:,} genes were measured, as by a targeted panel: library sizes, and so "
             "the scores, are over these genes alone."

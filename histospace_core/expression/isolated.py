@@ -16,16 +16,16 @@ from scipy import sparse
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.expression.folders import read_archive, read_folder
 from histospace_core.expression.h5ad import read_h5ad
-from histospace_core.expression.spaceranger import read_spaceranger, read_spaceranger_archive
 from histospace_core.expression.spatialdata import read_spatialdata
 from histospace_core.expression.xenium import read_xenium
 from histospace_core.sandbox import SandboxError, run_in_sandbox
 
 READERS: dict[str, Callable[[Path, Choice], RawCounts]] = {
-    "folder": read_spaceranger,
-    "zip": read_spaceranger_archive,
-    "tar": read_spaceranger_archive,
+    "folder": read_folder,
+    "zip": read_archive,
+    "tar": read_archive,
     "hdf5": read_h5ad,
     "spatialdata": read_spatialdata,
     "xenium": read_xenium,

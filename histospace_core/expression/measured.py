@@ -20,8 +20,8 @@ def read_measured(
     Parameters
     ----------
     path
-        A Space Ranger folder, or a zip or tar of it; a Xenium folder; a SpatialData store
-        (`.zarr`); an `.h5ad` with `obsm["spatial"]`; or a legacy ST table of counts (`.tsv`,
+        A folder of Space Ranger or Xenium or a SpatialData store (`.zarr`), or a zip or tar
+        of it; an `.h5ad` with `obsm["spatial"]`; or a legacy ST table of counts (`.tsv`,
         `.tsv.gz`), which needs `spots`. The content decides, not the name.
     spots
         Spot file of a legacy ST table; None otherwise.

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import re
 import unicodedata
 import zlib
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.flags import NO, YES
+from histospace_core.expression.tables import parse_numbers
 
 POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 COLUMNS = [
@@ -34,8 +34,6 @@ SYNONYMS = {
     "imagecol": "pxl_col_in_fullres",
 }
 MAX_ROWS = 20_000_000  # Visium HD at 2 um has 11 million
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
-_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")
 
 
 def read_positions(path: Path) -> pd.DataFrame:
@@ -168,16 +166,9 @@ def _numbers(column: pd.Series, needed: pd.Series, path: Path) -> pd.Series:
     else:
         words = column.astype(str).str.strip()
         empty = words.str.casefold().isin(["", "na", "nan", "none"])
-        comma = words.map(lambda word: bool(_DECIMAL_COMMA.fullmatch(word)))
-        if comma.any() and words[words.str.contains(",")].str.fullmatch(_THOUSANDS).all():
-            raise MeasurementError(
-                f"column {column.name} has a comma for decimals or for thousands (e.g. "
-                f"{words[comma].iloc[0]})",
-                path=path,
-                remedy="write numbers with a decimal point and without thousands separators",
-            )
-        words = words.where(~comma, words.str.replace(",", "."))
-        numbers = pd.to_numeric(words, errors="coerce").astype(float)
+        words = words.mask(empty, "nan")
+        names = [f"column {column.name} of barcode {barcode[:40]}" for barcode in words.index]
+        numbers = pd.Series(parse_numbers(words.tolist(), names, path), words.index)
     _require(np.isfinite(numbers) | (empty & ~needed), column, "a number", path)
     return numbers
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 import h5py
 
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.xenium import MANIFEST, find_xenium
+from histospace_core.expression.xenium import find_xenium
 from histospace_core.expression.zarr_store import ROOT_FILES
 
 START = 8192  # bytes looked at; a HDF5 file of MATLAB begins after 512
@@ -152,7 +152,7 @@ def _kind(start: bytes, path: Path) -> str:
 
 
 def _refuse_documents(path: Path) -> None:
-    """Refuse a zip that is a document, an array, or a folder that is read unpacked only."""
+    """Refuse a zip that is a document or an array."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -162,8 +162,6 @@ def _refuse_documents(path: Path) -> None:
         for begin, (what, remedy) in OFFICE.items():
             if any(name.startswith(begin) for name in names):
                 raise _refusal(what, path, remedy)
-    if any(name.rpartition("/")[2] in (MANIFEST, *ROOT_FILES) for name in names):
-        raise _refusal("a zip of Xenium or zarr", path, "unpack it and give the folder")
     if names and all(name.endswith(".npy") for name in names):
         raise _refusal("a file of NumPy arrays (.npz)", path, TO_TABLE)
 

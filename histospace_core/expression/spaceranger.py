@@ -1,9 +1,8 @@
-"""10x Visium and Visium HD: the output folder of Space Ranger, or an archive of it."""
+"""10x Visium and Visium HD: the output folder of Space Ranger."""
 
 import gzip
 import json
 import re
-import tempfile
 import unicodedata
 import zlib
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.aggregated import is_aggregated, read_library
-from histospace_core.expression.archive import unpack
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.barcodes import match_barcodes
 from histospace_core.expression.choice import ONLY, Choice, choose, refuse_unused
@@ -24,13 +22,6 @@ from histospace_core.expression.tenx import Matrix, is_mtx, read_10x, read_barco
 _BIN = re.compile(r"(?:square_)?0*(\d{1,3}) ?(?:[uµμ]m)?", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w{2,3})$", re.IGNORECASE)
 _COMPARED = 2**25  # values; a matrix in two formats is compared value by value up to this
-
-
-def read_spaceranger_archive(path: Path, choice: Choice = ONLY) -> RawCounts:
-    """Unpack an archive safely into a temporary folder and read it as a Space Ranger folder."""
-    with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
-        unpack(path, Path(folder))
-        return read_spaceranger(Path(folder), choice, source=path)
 
 
 def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = None) -> RawCounts:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.expression.flags import read_flags
 from histospace_core.expression.h5ad import gene_names
 from histospace_core.expression.h5ad_counts import find_counts, library_size
 from histospace_core.expression.points_to_tiles import (
@@ -148,7 +149,7 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
     counts, var = found.matrix, found.var
     keep_genes = _are_genes(var)
     counts, var = counts[:, keep_genes], var[keep_genes]
-    rows, notes = _rows(obs, root[chosen.table].attrs, chosen.region)
+    rows, notes = _rows(obs, root[chosen.table].attrs, chosen.region, source)
     counts, obs = counts[rows], obs[rows]
     shapes, element, keys = _shapes(path, root, chosen, obs, source)
     where = shapes.index.get_indexer(keys)
@@ -189,14 +190,16 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
     )
 
 
-def _rows(obs: pd.DataFrame, attrs: Any, region: str) -> tuple[NDArray[np.bool_], list[str]]:
+def _rows(
+    obs: pd.DataFrame, attrs: Any, region: str, source: Path
+) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which rows annotate a region and lie under tissue, and what was left out."""
     notes = []
     rows = (obs[str(attrs["region_key"])].astype(str) == region).to_numpy()
     if not rows.all():
         notes.append(f"{(~rows).sum():,} rows of other regions were left out.")
     if "in_tissue" in obs:
-        under = obs["in_tissue"].astype(str).isin(["1", "1.0", "True"]).to_numpy()
+        under = read_flags(obs["in_tissue"], "in_tissue", obs.index.astype(str).tolist(), source)
         if (rows & ~under).any():
             notes.append(f"{(rows & ~under).sum():,} spots are not under tissue and were left out.")
         rows &= under

@@ -15,11 +15,11 @@ from scipy import sparse
 from scipy.io import mmread
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.assemble import WHOLE
 from histospace_core.expression.hdf5 import MAX_BYTES, open_hdf5
 
 GENES = "Gene Expression"
 MAX_BARCODES = 4_000_000  # Visium HD at 8 um has under a million, at 2 um 11 million
-_WHOLE = 10_000  # genes; a transcriptome or its probe set has over 17,000
 
 
 @dataclass
@@ -226,6 +226,6 @@ def _genes_only(
         f"The counts are of a targeted panel ({name[:60]}, {size:,} genes), so library sizes are "
         "of that panel only."
         for name, size in panel.items()
-        if size < _WHOLE
+        if size < WHOLE
     ]
     return matrix

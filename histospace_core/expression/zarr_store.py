@@ -19,6 +19,7 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.hdf5 import ALWAYS_ALLOWED, MAX_BYTES, MAX_RATIO
 
 MAX_FILES = 2_000_000
+DEPTH = 4  # levels of folders that are searched for a store
 MAX_METADATA = 64 * 2**20
 ROOT_FILES = ("zarr.json", ".zgroup", ".zattrs")
 CODECS = frozenset(
@@ -30,6 +31,18 @@ CODECS = frozenset(
 )
 Group = Any  # zarr's types do not tell a group's groups from its arrays
 _PIXELS = ("images", "labels")  # only their metadata is read
+
+
+def find_stores(folder: Path) -> list[Path]:
+    """Return the outermost zarr stores of a folder, down to `DEPTH` levels of folders."""
+    found: list[Path] = []
+    for depth in range(DEPTH):
+        for name in ROOT_FILES:
+            for path in sorted(folder.glob("*/" * depth + name)):
+                store = path.parent
+                if store not in found and not any(other in store.parents for other in found):
+                    found.append(store)
+    return found
 
 
 @contextmanager

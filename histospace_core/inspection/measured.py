@@ -7,7 +7,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from histospace_core.expression.assemble import RawCounts, assemble
+from histospace_core.expression.assemble import WHOLE, RawCounts, assemble
 from histospace_core.expression.genes import SPECIES, guess_species, load_gene_table
 from histospace_core.expression.legacy import read_counts
 from histospace_core.expression.measured import read_measured
@@ -23,8 +23,6 @@ FORMATS = {
     "spatialdata": "SpatialData store",
     "xenium": "output of Xenium",
 }
-WHOLE = 8_000
-"""A table of fewer genes is a targeted panel or was cut; the largest panels have about 5,000."""
 
 # what `uns["histospace"]` says that has a line of its own here
 _KNOWN = {"source", "format", "notes", "gene_report", "spot_diameter_px"}

@@ -8,38 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.units import um_of
 
 Plane = tuple[int, int, int]
 """Focal plane, channel and time point, each from 0."""
 
-_UNIT_UM = {
-    "m": 1e6,
-    "dm": 1e5,
-    "cm": 1e4,
-    "mm": 1e3,
-    "µm": 1.0,
-    "nm": 1e-3,
-    "pm": 1e-6,
-    "Å": 1e-4,
-    "in": 25_400.0,
-    "ft": 304_800.0,
-    "thou": 25.4,
-    "mil": 25.4,
-    "li": 25_400 / 12,
-    "pt": 25_400 / 72,
-}
-"""Units of length of the OME schema that a pixel can have, in um."""
-_SPELLINGS = {
-    **dict.fromkeys(("um", "mum", "micron", "microns", "micrometer", "micrometre"), "µm"),
-    **dict.fromkeys(("micrometers", "micrometres", "Âµm", "\\u00b5m", "µ"), "µm"),
-    **dict.fromkeys(("nanometer", "nanometre", "nanometers", "nanometres"), "nm"),
-    **dict.fromkeys(("millimeter", "millimetre", "millimeters", "millimetres"), "mm"),
-    **dict.fromkeys(("centimeter", "centimetre", "centimeters", "centimetres"), "cm"),
-    **dict.fromkeys(("meter", "metre", "meters", "metres"), "m"),
-    **dict.fromkeys(("inch", "inches"), "in"),
-    **dict.fromkeys(("point", "points"), "pt"),
-    **dict.fromkeys(("angstrom", "Å"), "Å"),
-}
 _MAX_PLANES = 100_000
 
 
@@ -111,17 +84,6 @@ def ome_images(xml: str, path: Path, pages: int) -> list[OmeImage]:
         ) from error
 
 
-def unit_um(unit: str) -> float | None:
-    """Return a unit of length in um; None if it is unknown."""
-    # Both the Greek letter mu and the micro sign occur, and both forms of the angstrom sign.
-    word = unit.strip().replace("μ", "µ").replace("\u212b", "Å")
-    for spelling in (word, word.lower()):
-        known = _SPELLINGS.get(spelling, spelling)
-        if known in _UNIT_UM:
-            return _UNIT_UM[known]
-    return None
-
-
 def _tag(element: Any) -> str:
     return str(element.tag).rpartition("}")[2]
 
@@ -189,7 +151,7 @@ def _pixel_size(pixels: Any) -> tuple[tuple[float, float] | None, str]:
         if value is None:
             return None, ""
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")  # the schema's default
-        in_um = unit_um(unit)
+        in_um = um_of(unit)
         if in_um is None:
             return None, f"The file states its pixel size in an unknown unit, '{unit[:20]}'."
         try:

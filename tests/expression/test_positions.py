@@ -61,7 +61,9 @@ def test_a_decimal_comma(tmp_path: Path) -> None:
 def test_a_comma_that_may_be_either(tmp_path: Path) -> None:
     path = tmp_path / "tissue_positions.csv"
     path.write_text(text(sep=";", table=POSITIONS.assign(pxl_row_in_fullres="12,345")))
-    with pytest.raises(MeasurementError, match=r"pxl_row_in_fullres has a comma .*12,345"):
+    with pytest.raises(
+        MeasurementError, match=r"pxl_row_in_fullres of barcode .* is '12,345', which is one"
+    ):
         read_positions(path)
 
 
@@ -80,7 +82,11 @@ def test_parquet_with_categories_and_truth_values(tmp_path: Path) -> None:
     [
         ("in_tissue", "maybe", "in_tissue of barcode AAAAAAAAACGTACGT-1 is 'maybe', not 0 or 1"),
         ("in_tissue", "2", "is '2', not 0 or 1"),
-        ("pxl_col_in_fullres", "here", "pxl_col_in_fullres of barcode .* is 'here', not a number"),
+        (
+            "pxl_col_in_fullres",
+            "here",
+            "pxl_col_in_fullres of .* is 'here', a cell that is not a",
+        ),
         ("pxl_col_in_fullres", "", "is '', not a number"),
         ("pxl_row_in_fullres", "inf", "is 'inf', not a number"),
     ],

@@ -57,7 +57,6 @@ FOREIGN = {
     "RData": (gzip.compress(b"RDX3\n" + RDS), "an R object"),
     "xlsx": (a_zip("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook"),
     "docx": (a_zip("[Content_Types].xml", "word/document.xml"), "a Word document"),
-    "zipped store": (a_zip("S.zarr/zarr.json"), "a zip of Xenium or zarr; unpack it and give"),
     "Xenium manifest": (
         b'{"analysis_sw_version": "xenium-3.0", "pixel_size": 0.2125}',
         "the description of a Xenium run; give the folder",

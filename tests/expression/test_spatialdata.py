@@ -178,3 +178,18 @@ def test_normalised_values_are_refused(
     add_table(root, "table", np.log1p(counts), ["spots"])
     with pytest.raises(MeasurementError, match="raw counts"):
         read_measured(tmp_path / "S.zarr")
+
+
+def test_in_tissue_is_read_in_every_spelling(
+    tmp_path: Path, counts: np.ndarray, centres: np.ndarray
+) -> None:
+    flags = ["yes", "TRUE", "1", "no", "F", "0"]
+    root = write_store(tmp_path / "S.zarr")
+    add_circles(root, "spots", centres)
+    add_table(root, "table", counts, ["spots"], in_tissue=flags)
+    raw = read_spatialdata(tmp_path / "S.zarr")
+    assert raw.spots == ["spot0", "spot1", "spot2"]
+    assert "3 spots are not under tissue and were left out." in raw.notes
+    add_table(root, "table2", counts, ["spots"], in_tissue=[*flags[:5], "perhaps"])
+    with pytest.raises(MeasurementError, match="in_tissue of spot spot5 is 'perhaps'"):
+        read_spatialdata(tmp_path / "S.zarr", Choice(library="table2"))

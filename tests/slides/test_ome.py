@@ -51,7 +51,7 @@ def test_a_missing_unit_is_micrometres() -> None:
     assert first(pixels('PhysicalSizeX="0.5"')).mpp is None
 
 
-@pytest.mark.parametrize("unit", ["pixel", "reference frame", "?m", "parsec"])
+@pytest.mark.parametrize("unit", ["pixel", "reference frame", "?m", "parsec", "Mm"])
 def test_an_unknown_unit_is_not_guessed(unit: str) -> None:
     image = first(
         pixels(

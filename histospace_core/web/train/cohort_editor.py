@@ -106,8 +106,8 @@ def attach_measurement(slides: Sequence[SlideRow]) -> None:
             st.caption("This slide already has measured expression; a new upload replaces it.")
         st.markdown(
             "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip of a "
-            "Space Ranger folder. Counts must be raw, and positions in full-resolution pixels of "
-            "this slide."
+            "Space Ranger or Xenium folder or of a SpatialData store. Counts must be raw, and "
+            "positions in full-resolution pixels of this slide."
         )
         counts = measured_uploader(f"train-counts-{slide.id}", "Counts, .h5ad or zip")
         spots = measured_uploader(
