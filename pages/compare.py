@@ -7,13 +7,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from histospace_core.catalog import ComparisonRow, RunRow, new_id
-from histospace_core.comparison.compare import Comparison, compare_run, open_comparison
+from histospace_core.catalog import ComparisonRow, RunRow
+from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import HistospaceError, shown_as
 from histospace_core.exports import genes_csv, spots_csv
-from histospace_core.expression import Placement, read_measured
+from histospace_core.expression import Placement
+from histospace_core.progress import Progress
 from histospace_core.server import get_context
+from histospace_core.server.comparing import compare_in_child
 from histospace_core.server.measured_files import measured_file
+from histospace_core.web.compare.headline import headline
 from histospace_core.web.compare.maps import gene_maps
 from histospace_core.web.compare.placement import Source, place_by_hand, registration_facts
 from histospace_core.web.compare.table import genes_view
@@ -25,7 +28,6 @@ from histospace_core.web.widgets.parts import (
     choose_row,
     guarded,
     initial_index,
-    metric,
     plain,
     remember_choice,
     run_picker,
@@ -51,7 +53,7 @@ def compare() -> None:
         return
     row = choose_row("Comparison", "comparison", rows, _title)
     comparison = _open(row.id)
-    _headline(comparison)
+    headline(comparison)
     registration_facts(run, comparison)
     _gene(run, comparison)
     reliable = get_context().tiles.open_run(run.id).prediction.var["reliable"]
@@ -111,12 +113,24 @@ def _file(answer: dict[str, Any] | None) -> Path | None:
 
 @guarded
 def _compare(run: RunRow, source: Source, placement: Placement | None = None) -> None:
-    with st.spinner("Reading the measurement and comparing…"):
-        folder = run.directory / "comparisons" / new_id()
-        with shown_as({source.counts: source.name}):
-            measured = read_measured(source.counts, source.spots)
-        result = compare_run(run.directory, measured, folder, placement=placement)
-        row = get_context().catalog.add_comparison(run.id, source.name, folder, result.summary)
+    bar = st.progress(0.0, "Reading the measurement and comparing…")
+
+    def show(event: Progress) -> None:
+        said = f"Predicting at the spots: {event.done:,} of {event.total:,}"
+        bar.progress(event.done / event.total, said)
+
+    context = get_context()
+    with shown_as({source.counts: source.name}):
+        row = compare_in_child(
+            context.settings,
+            context.catalog,
+            run,
+            source.name,
+            source.counts,
+            source.spots,
+            placement=placement,
+            on_progress=show,
+        )
     st.query_params["comparison"] = row.id
     st.rerun()
 
@@ -130,51 +144,6 @@ def _title(row: ComparisonRow) -> str:
 @st.cache_resource(max_entries=8)
 def _open(comparison_id: str) -> Comparison:
     return open_comparison(get_context().catalog.comparison(comparison_id).directory)
-
-
-def _headline(comparison: Comparison) -> None:
-    """Show each score beside that of the mean profile, which uses no image."""
-    s = comparison.summary
-    st.caption(plain(f"{s['alignment']['message']} {s['genes']}"))
-    for warning in (s["training_warning"], s["domain_warning"]):
-        if warning:
-            st.warning(plain(warning))
-    scores = (
-        ("Mean per-gene r", s["per_gene_pearson"], 0.0, "Correlation of a gene's predicted with "
-         "its measured expression over the spots, averaged over the genes that vary. The mean "
-         "profile is flat and scores 0."),
-        ("Error ratio", s["mse_ratio_to_mean"], 1.0, "Mean squared error divided by that of "
-         "the mean profile. Below 1 is better than the mean profile."),
-        ("Per-spot r", s["per_spot_pearson"], s["mean_profile_per_spot_pearson"], "Correlation "
-         "across genes within a spot. It is high even without an image, because some genes are "
-         "always highly expressed: read it only beside the mean profile's."),
-    )  # fmt: skip
-    ceiling = s.get("noise_ceiling")
-    with st.container(horizontal=True):
-        for label, value, baseline, why in scores:
-            metric(
-                label,
-                "not evaluable" if value is None else f"{value:.3f}",
-                None if baseline is None else f"mean profile: {baseline:.3g}",
-                help=why,
-            )
-        if ceiling is not None:
-            metric(
-                "Noise ceiling",
-                f"{ceiling:.3f}",
-                "highest possible",
-                help="The highest mean per-gene r that the noise of the measured counts allows.",
-            )
-        st.metric("Spots", f"{s['n_spots']:,}", width="content")
-        st.metric("Genes scored", f"{s['n_genes_scored']:,}", width="content")
-    share = s["share_of_genes_beating_mean"]
-    if share is None:
-        return
-    verdict = "beats" if s["mse_ratio_to_mean"] < 1 else "**does not beat**"
-    st.markdown(
-        f"Over all genes, the prediction {verdict} the mean profile. Its error is smaller for "
-        f"{share:.0%} of the genes."
-    )
 
 
 def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
@@ -210,6 +179,12 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
         f"{plain(gene)}: r **{row.pearson:.2f}**{limit}, error ratio "
         f"**{row.mse_ratio_to_mean:.2f}** ({better} the mean profile), held-out r "
         f"{row.held_out_pearson:.2f}"
+        + (
+            f"; at the spots: r **{row.pearson_at_spots:.2f}**, error ratio "
+            f"**{row.mse_ratio_at_spots:.2f}**"
+            if "pearson_at_spots" in row
+            else ""
+        )
     )
     return gene
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
+from histospace_core.comparison.at_spots import LAYER
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, RESEARCH_USE, Prediction
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -99,7 +100,8 @@ def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
     Parameters
     ----------
     spots : AnnData
-        ``Comparison.spots``: layers ``measured`` and ``predicted``.
+        ``Comparison.spots``: layers ``measured``, ``predicted`` (the map's value) and, if the slide
+        was given, ``predicted_at_spots``.
     gene : str
     summary : mapping
         ``Comparison.summary``.
@@ -107,7 +109,7 @@ def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
     Returns
     -------
     bytes
-        Columns ``spot, x_px, y_px, gene, measured, predicted, unit, model, use``.
+        Columns ``spot, x_px, y_px, gene``, one for each layer, ``unit, model, use``.
     """
     column = spots.var_names.get_loc(gene)
     table = {
@@ -115,8 +117,11 @@ def spots_csv(spots: AnnData, gene: str, summary: Mapping[str, Any]) -> bytes:
         "x_px": spots.obsm["spatial"][:, 0],
         "y_px": spots.obsm["spatial"][:, 1],
         "gene": gene,
-        "measured": np.asarray(spots.layers["measured"][:, column]).ravel(),
-        "predicted": np.asarray(spots.layers["predicted"][:, column]).ravel(),
+        **{
+            layer: np.asarray(spots.layers[layer][:, column]).ravel()
+            for layer in ("measured", "predicted", LAYER)
+            if layer in spots.layers
+        },
         "unit": summary["expression_unit"],
         "model": summary["model"],
         "use": RESEARCH_USE,

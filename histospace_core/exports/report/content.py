@@ -149,28 +149,40 @@ def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
 
 
 def comparison_rows(comparison: Comparison) -> Rows:
-    """Return the scores of a comparison: (score, prediction, mean profile)."""
+    """Return the scores of a comparison: (score, each of `comparison_columns`)."""
     s = comparison.summary
+    both = [scores for scores in (s, s.get("at_spots")) if scores]
     return [
         (
             f"per-gene r, mean over {s['n_genes_scored']:,} genes",
-            score(s["per_gene_pearson"]),
+            *(score(scores["per_gene_pearson"]) for scores in both),
             score(s["mean_profile_per_gene_pearson"]),
         ),
         ("error relative to the mean profile (below 1 is better)",
-         score(s["mse_ratio_to_mean"]), "1"),
+         *(score(scores["mse_ratio_to_mean"]) for scores in both), "1"),
         ("per-spot r (misleading alone)",
-         score(s["per_spot_pearson"]), score(s["mean_profile_per_spot_pearson"])),
+         *(score(scores["per_spot_pearson"]) for scores in both),
+         score(s["mean_profile_per_spot_pearson"])),
         ("genes with less error than the mean profile",
-         "not scored" if s["n_genes_scored"] == 0 else f"{s['share_of_genes_beating_mean']:.0%}",
+         *("not scored" if scores["n_genes_scored"] == 0
+           else f"{scores['share_of_genes_beating_mean']:.0%}" for scores in both),
          "0%"),
     ]  # fmt: skip
+
+
+def comparison_columns(comparison: Comparison) -> list[str]:
+    """Return the titles of the scores: of one prediction, or of the map's and that at the spots."""
+    names = ["map", "at the spots"] if comparison.summary.get("at_spots") else ["prediction"]
+    return [*names, "mean profile, no image"]
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
     """Return the warnings about a comparison, its alignment and its genes."""
     s = comparison.summary
+    at_spots = s.get("at_spots")
+    labels = f"Map: {s['label']}. At the spots: {at_spots['label']}." if at_spots else ""
     parts = [s["training_warning"], s["domain_warning"], s["alignment"]["message"], s["genes"]]
+    parts.append(labels)
     return [part for part in parts if part]
 
 

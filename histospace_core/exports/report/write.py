@@ -101,6 +101,7 @@ def _comparison(
     rows = content.compared_genes(comparison, genes, N_COMPARED)
     return {
         "spots": comparison.summary["n_spots"],
+        "columns": content.comparison_columns(comparison),
         "rows": content.comparison_rows(comparison),
         "notes": content.comparison_notes(comparison),
         "genes": rows,

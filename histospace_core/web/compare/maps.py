@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from histospace_core.catalog import RunRow
+from histospace_core.comparison.at_spots import LAYER
 from histospace_core.comparison.compare import Comparison
 from histospace_core.figures.colours import DIVERGING, SCALES, robust_limits, unit_label
 from histospace_core.figures.comparison import balanced_limits, scatter, shared_limits, spot_map
@@ -18,6 +19,7 @@ from histospace_core.web.widgets.parts import CHART_CONFIG, plain
 from histospace_core.web.widgets.swipe import swipe
 
 VIEWS = {"side": "Side by side", "swipe": "Swipe"}
+PREDICTIONS = {"predicted": "Map", LAYER: "At the spots"}
 LIMITS = {"shared": "One colour scale for both", "own": "One colour scale each"}
 Values = npt.NDArray[np.float32]
 
@@ -26,13 +28,16 @@ def gene_maps(run: RunRow, comparison: Comparison, gene: str) -> None:
     """Show the maps and the scatter plot of a gene; a selection in one applies to all."""
     spots, scope = comparison.spots, comparison.directory.name
     column = spots.var_names.get_loc(gene)
-    measured, predicted = (
-        np.asarray(spots.layers[name][:, column]).ravel() for name in ("measured", "predicted")
-    )
     unit = unit_label(comparison.summary["expression_unit"])
+    layer = "predicted"
     with st.container(horizontal=True):
+        if LAYER in spots.layers:
+            layer = _choice("Prediction", "prediction", PREDICTIONS, scope)
         view = _choice("View", "view", VIEWS, scope)
         shared = _choice("Colour limits", "colours", LIMITS, scope) == "shared"
+    measured, predicted = (
+        np.asarray(spots.layers[name][:, column]).ravel() for name in ("measured", layer)
+    )
     limits = shared_limits(measured, predicted)
     ends = [limits if shared else robust_limits(values) for values in (measured, predicted)]
     rows = selection.selected(scope)

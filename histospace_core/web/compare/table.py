@@ -21,7 +21,8 @@ KINDS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 }
 _COLUMNS = {
     "gene": "gene", "pearson": "r", "noise_ceiling": "noise ceiling",
-    "mse_ratio_to_mean": "error ratio (mean profile: 1)", "held_out_pearson": "held-out r",
+    "mse_ratio_to_mean": "error ratio (mean profile: 1)", "pearson_at_spots": "r at the spots",
+    "mse_ratio_at_spots": "error ratio at the spots", "held_out_pearson": "held-out r",
     "reliable": "reliable", "spearman": "Spearman", "rmse": "RMSE", "p_value": "p", "q_value": "q",
     "n_spots": "spots", "note": "note",
 }  # fmt: skip
@@ -97,16 +98,17 @@ def _table(comparison: Comparison, table: pd.DataFrame, choose: Callable[[str], 
         reliable_only = st.toggle("Only genes reliable on held-out patients", key=f"rel-{scope}")
     rows = filtered(table, kind, text, reliable_only=reliable_only)
     names = list(rows["gene"])
+    columns = [c for c in _COLUMNS if c in rows]  # those at the spots may be absent
     numbers = {
         c: st.column_config.NumberColumn(
             _COLUMNS[c], format="%.2g" if c in ("p_value", "q_value") else "%.3f"
         )
-        for c in _COLUMNS
+        for c in columns
         if pd.api.types.is_float_dtype(rows[c])
     }
-    titles = {c: title for c, title in _COLUMNS.items() if c not in numbers}
+    titles = {c: _COLUMNS[c] for c in columns if c not in numbers}
     event = st.dataframe(
-        rows[list(_COLUMNS)],
+        rows[columns],
         column_config={**titles, **numbers},
         hide_index=True,
         height=320,
