@@ -72,7 +72,15 @@ def difference(found: RGB, expected: RGB) -> str:
     return "0" if not apart.any() else f"{apart.max()} ({apart.mean():.2f})"
 
 
-def row(path: Path, truth: RGB) -> list[str]:
+def as_ome_zarr(name: str, truth: RGB, folder: Path) -> str:
+    """Return how the true pixels differ once written as OME-Zarr and read with our reader."""
+    from builders import ome_zarr
+
+    ome_zarr.write_ome_zarr(folder / f"{name}.zarr", truth, levels=1)
+    return difference(ours(folder / f"{name}.zarr"), truth)
+
+
+def row(path: Path, truth: RGB, *, lossless: bool) -> list[str]:
     """Return the cells of one file: each reader against the truth, then ours against OpenSlide."""
     read: dict[str, RGB] = {}
     cells = []
@@ -84,7 +92,8 @@ def row(path: Path, truth: RGB) -> list[str]:
             cells.append(type(error).__name__)
     both = "HistoSPACE" in read and "OpenSlide" in read
     same = difference(read["HistoSPACE"], read["OpenSlide"]) if both else "-"
-    return [path.name, *cells, same]
+    zarr = as_ome_zarr(path.stem, truth, path.parent) if lossless else "-"
+    return [path.name, *cells, zarr, same]
 
 
 def main() -> None:
@@ -93,12 +102,14 @@ def main() -> None:
     from builders import tiff_corpus
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    header = ["file", *READERS, "HistoSPACE against OpenSlide"]
+    header = ["file", *READERS, "as OME-Zarr", "HistoSPACE against OpenSlide"]
     print("| " + " | ".join(header) + " |")
     print("|" + "---|" * len(header))
     with tempfile.TemporaryDirectory() as folder:
         for sample in tiff_corpus.build(Path(folder)):
-            print("| " + " | ".join(row(sample.path, sample.truth)) + " |")
+            print(
+                "| " + " | ".join(row(sample.path, sample.truth, lossless=sample.lossless)) + " |"
+            )
 
 
 if __name__ == "__main__":
