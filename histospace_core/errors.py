@@ -16,12 +16,13 @@ _SINGULARS: dict[Option, str] = {
     "library": "library",
     "series": "series",
 }
-_PLURALS: dict[Option, str] = {
+PLURALS: dict[Option, str] = {
     "sample": "samples",
     "bin": "bin sizes",
     "library": "libraries",
     "series": "series",
 }
+"""The word for several of what an option chooses."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class HistospaceError(Exception):
         found = tuple(names)
         shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         return cls(
-            f"holds {len(found)} {_PLURALS[option]} ({shown}), and one is read at a time",
+            f"holds {len(found)} {PLURALS[option]} ({shown}), and one is read at a time",
             path=path,
             remedy=f"choose one (on the command line: --{option} {shlex.quote(found[0])})",
             alternatives=Alternatives(option, found),

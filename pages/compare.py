@@ -1,5 +1,6 @@
 """Compare: a prediction and the measured expression of the same section."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from histospace_core.web.gene_map.gene_box import gene_box
 from histospace_core.web.gene_map.gene_picker import gene_finder
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.inspection_panel import inspection_panel
+from histospace_core.web.widgets.measured_choice import asking, measured_choice
 from histospace_core.web.widgets.parts import (
     choose_row,
     guarded,
@@ -75,8 +77,12 @@ def _bring(run: RunRow, at_once: bool) -> None:
     if slide is not None and slide.counts_path:
         st.markdown("This slide has measured expression attached.")
         spots = Path(slide.spots_path) if slide.spots_path else None
-        source = Source(Path(slide.counts_path), spots, f"measurement of {slide.name}")
-        if st.button("Compare with it", type="primary") or at_once:
+        counts, name = Path(slide.counts_path), f"measurement of {slide.name}"
+        choice, goes_on = measured_choice(counts, name, slide.choice)
+        if goes_on:
+            get_context().catalog.attach_measured(slide.id, counts, spots, choice)
+        source = Source(counts, spots, name, choice)
+        if st.button("Compare with it", type="primary") or at_once or goes_on:
             _compare(run, source)
         st.divider()
     st.markdown(
@@ -84,10 +90,13 @@ def _bring(run: RunRow, at_once: bool) -> None:
         "Ranger or Xenium folder or of a SpatialData store. Counts must be raw, and "
         "positions in full-resolution pixels of this slide."
     )
-    uploaded = _uploaded(run)
+    uploaded, goes_on = _uploaded(run), False
     if uploaded is not None:
-        inspection_panel(uploaded.counts, uploaded.name, uploaded.spots)
-    if st.button("Compare", disabled=uploaded is None) and uploaded is not None:
+        choice, goes_on = measured_choice(uploaded.counts, uploaded.name)
+        uploaded = replace(uploaded, choice=choice)
+        inspection_panel(uploaded.counts, uploaded.name, uploaded.spots, choice=choice)
+    pressed = st.button("Compare", disabled=uploaded is None)
+    if uploaded is not None and (pressed or goes_on):
         _compare(run, uploaded)
     source = uploaded or source
     if source is not None:
@@ -120,14 +129,15 @@ def _compare(run: RunRow, source: Source, placement: Placement | None = None) ->
         bar.progress(event.done / event.total, said)
 
     context = get_context()
-    with shown_as({source.counts: source.name}):
+    with asking(source.counts, then_go_on=True), shown_as({source.counts: source.name}):
         row = compare_in_child(
             context.settings,
             context.catalog,
             run,
-            source.name,
+            source.title,
             source.counts,
             source.spots,
+            choice=source.choice,
             placement=placement,
             on_progress=show,
         )

@@ -13,10 +13,12 @@ from histospace_core.catalog import RunRow
 from histospace_core.comparison.compare import Comparison, placed, registration
 from histospace_core.expression import Placement, read_measured
 from histospace_core.expression.align import AS_GIVEN, ORIENTATIONS
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.placement import SCALES
 from histospace_core.figures.placement import placement_map
 from histospace_core.server.context import get_context
 from histospace_core.server.links import run_canvas
+from histospace_core.web.widgets.measured_choice import asking
 from histospace_core.web.widgets.parts import CHART_CONFIG, guarded, metric, plain
 
 
@@ -27,6 +29,13 @@ class Source:
     counts: Path
     spots: Path | None
     name: str
+    choice: Choice = ONLY
+
+    @property
+    def title(self) -> str:
+        """The name, and what was chosen in the file."""
+        chosen = (self.choice.sample, self.choice.bin, self.choice.library)
+        return " · ".join([self.name, *filter(None, chosen)])
 
 
 def registration_facts(run: RunRow, comparison: Comparison) -> None:
@@ -85,7 +94,8 @@ def place_by_hand(run: RunRow, source: Source, compare: Callable[[Placement], No
     if not st.toggle("Place the spots by hand", key=f"place-{run.id}"):
         return
     prediction = get_context().tiles.open_run(run.id).prediction
-    given = _positions(str(source.counts), str(source.spots) if source.spots else None)
+    with asking(source.counts, then_go_on=False):
+        given = _positions(source.counts, source.spots, source.choice)
     as_given, _ = registration(prediction, given)
     inputs, picture = st.columns([2, 3], gap="medium")
     with inputs:
@@ -143,5 +153,5 @@ def _key(run_id: str, name: str) -> str:
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the measurement…")
-def _positions(counts: str, spots: str | None) -> npt.NDArray[np.float64]:
-    return np.asarray(read_measured(counts, spots).obsm["spatial"], np.float64)
+def _positions(counts: Path, spots: Path | None, choice: Choice) -> npt.NDArray[np.float64]:
+    return np.asarray(read_measured(counts, spots, choice).obsm["spatial"], np.float64)

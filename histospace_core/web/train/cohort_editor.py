@@ -9,6 +9,7 @@ import streamlit as st
 
 from histospace_core.catalog import SlideRow
 from histospace_core.errors import MeasurementError, shown_as
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.server.context import get_context
 from histospace_core.server.measured_files import measured_file
 from histospace_core.training.cohort import Section
@@ -16,6 +17,7 @@ from histospace_core.training.cohort_check import check_spots
 from histospace_core.training.findings import require_sound
 from histospace_core.training.section_facts import section_facts
 from histospace_core.web.train.cohort import Member, suggest_section_name
+from histospace_core.web.widgets.measured_choice import asking, measured_choice
 from histospace_core.web.widgets.parts import guarded, plain
 from histospace_core.web.widgets.uploader import measured_uploader
 
@@ -113,13 +115,19 @@ def attach_measurement(slides: Sequence[SlideRow]) -> None:
         spots = measured_uploader(
             f"train-spots-{slide.id}", "Spot file (only for a table of counts)"
         )
-        ready = counts is not None and "measured_id" in counts
-        if st.button("Check and attach", disabled=not ready) and counts is not None:
-            _attach(slide, counts, spots)
+        file = _file(counts)
+        choice, goes_on = (ONLY, False)
+        if counts is not None and file is not None:
+            choice, goes_on = measured_choice(file, counts["name"])
+        pressed = st.button("Check and attach", disabled=file is None)
+        if counts is not None and (pressed or goes_on):
+            _attach(slide, counts, spots, choice)
 
 
 @guarded
-def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | None) -> None:
+def _attach(
+    slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | None, choice: Choice
+) -> None:
     if slide.mpp is None:
         raise MeasurementError(
             f"The pixel size of {slide.name} is unknown: enter it under Slides, then attach."
@@ -131,11 +139,12 @@ def _attach(slide: SlideRow, counts: dict[str, Any], spots: dict[str, Any] | Non
         names = {file: counts["name"]}
         if spot_file is not None and spots is not None:
             names[spot_file] = spots["name"]
-        mpp = slide.mpp if slide.mpp_source == "user" else None  # as in training
-        with shown_as(names):
-            facts = section_facts(Section(slide.name, "", slide.file, file, spot_file, mpp))
+        mpp, series = slide.mpp_by_user, slide.series  # as in training
+        section = Section(slide.name, "", slide.file, file, spot_file, mpp, series, choice)
+        with asking(file, then_go_on=True), shown_as(names):
+            facts = section_facts(section)
         require_sound(check_spots(slide.name, facts))
-        get_context().catalog.attach_measured(slide.id, file, spot_file)
+        get_context().catalog.attach_measured(slide.id, file, spot_file, choice)
     st.session_state.get(_ENTRIES, {}).get(slide.id, {}).pop(
         "use", None
     )  # so that the table proposes it for training
