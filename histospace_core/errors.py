@@ -10,7 +10,7 @@ from typing import Literal, Self
 Option = Literal["sample", "bin", "library", "series"]
 
 _SHOWN = 8  # names in a sentence
-_SINGULARS: dict[Option, str] = {
+SINGULARS: dict[Option, str] = {
     "sample": "sample",
     "bin": "bin size",
     "library": "library",
@@ -108,7 +108,7 @@ class HistospaceError(Exception):
         found = tuple(names)
         shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         return cls(
-            f"holds no {_SINGULARS[option]} '{given[:60]}'",
+            f"holds no {SINGULARS[option]} '{given[:60]}'",
             path=path,
             remedy=f"choose one of: {shown}",
             alternatives=Alternatives(option, found),

@@ -100,6 +100,15 @@ def import_slide(
         require_space(settings, source.name, size, used=used, on_disk=not linked)
         digest = _read(source, None if linked else here, size, on_progress)
         return accept_slide(settings, catalog, here, source.name, digest)
+    except SlideError as error:
+        if error.alternatives is None:
+            raise
+        raise SlideError(
+            error.problem,
+            path=source,
+            remedy="upload the file, and the page will ask which one, or use --series on the "
+            "command line",
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

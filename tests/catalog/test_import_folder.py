@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders.slide_files import make_slide
+from builders.slide_files import make_slide, make_two_series
 
 from histospace_core.catalog import Catalog
 from histospace_core.catalog.import_folder import find_import, import_slide, list_importable
@@ -118,6 +118,17 @@ def test_what_is_no_slide_stays_where_it_is(settings: Settings, catalog: Catalog
         take_in(settings, catalog, "notes.svs")
     assert notes.read_text() == "no slide at all"
     assert list(catalog.slides()) == []
+    assert list(settings.uploads_dir.iterdir()) == []
+
+
+def test_a_file_of_several_images_says_how_to_choose(settings: Settings, catalog: Catalog) -> None:
+    make_two_series(folder_of(settings) / "two.ome.tif", side=600)
+    with pytest.raises(SlideError) as caught:
+        take_in(settings, catalog, "two.ome.tif")
+    assert str(caught.value) == (
+        "two.ome.tif: holds 2 series (left, right), and one is read at a time; upload the file, "
+        "and the page will ask which one, or use --series on the command line."
+    )
     assert list(settings.uploads_dir.iterdir()) == []
 
 

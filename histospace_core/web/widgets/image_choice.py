@@ -20,11 +20,13 @@ def slide_of(answer: dict[str, str]) -> str | None:
 def ask_for_image(upload: Upload) -> None:
     """Let the user choose one of the images of an uploaded file, or remove the file."""
     with st.container(border=True):
+        # Not in the label: a screen reader would read out what `plain` escapes.
+        st.markdown(f"**{plain(upload.name)} holds {len(upload.images)} images.**")
         image = st.selectbox(
-            f"{plain(upload.name)} holds {len(upload.images)} images. Which one?",
+            "Which image?",
             upload.images,
             index=None,
-            placeholder="Choose an image",
+            placeholder="Choose one",
             key=f"image-{upload.id}",
         )
         st.caption(

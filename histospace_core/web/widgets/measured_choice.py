@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from histospace_core.errors import PLURALS, HistospaceError, Option
+from histospace_core.errors import PLURALS, SINGULARS, HistospaceError, Option
 from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.web.widgets.parts import plain
 
@@ -52,8 +52,10 @@ def measured_choice(path: Path, name: str, known: Choice = ONLY) -> tuple[Choice
     """
     choice, complete = known, True
     for option, names in st.session_state.get(_asked(path), {}).items():
+        # Not in the label: a screen reader would read out what `plain` escapes.
+        st.markdown(f"**{plain(name)} holds {len(names)} {PLURALS[option]}.**")
         answer = st.selectbox(
-            f"{plain(name)} holds {len(names)} {PLURALS[option]}. Which one?",
+            f"Which {SINGULARS[option]}?",
             names,
             index=None,
             placeholder="Choose one",

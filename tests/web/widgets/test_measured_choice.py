@@ -45,10 +45,12 @@ def _answer(app: AppTest, number: int, answer: str) -> AppTest:
 def test_it_asks_one_after_the_other_and_goes_on(tmp_path: Path) -> None:
     app = _app(tmp_path / "a.zip")
     (box,) = app.selectbox
-    assert box.label == "my\\_outs\\.zip holds 3 samples. Which one?"
+    assert box.label == "Which sample?"
+    assert app.markdown[0].value == "**my\\_outs\\.zip holds 3 samples.**"
     assert (box.value, box.options) == (None, ["A/outs", "B/outs", "C/outs"]), "never a guess"
     _answer(app, 0, "A/outs")
-    assert app.selectbox[1].label == "my\\_outs\\.zip holds 2 bin sizes. Which one?"
+    assert app.selectbox[1].label == "Which bin size?"
+    assert app.markdown[1].value == "**my\\_outs\\.zip holds 2 bin sizes.**"
     assert "compared" not in app.session_state
     _answer(app, 1, "8")
     assert app.session_state["compared"] == ("A/outs", "8"), "without another click"
