@@ -23,7 +23,7 @@ def make_slide(path: Path, side: int = 1400, seed: int = 0) -> Path:
     return path
 
 
-def make_two_series(path: Path, side: int = 1400) -> Path:
+def make_two_series(path: Path, side: int = 1400, profile: bytes | None = None) -> Path:
     """Write an OME-TIFF of two series, "left" and "right", of 0.5 um/px; "right" is smaller."""
     with tifffile.TiffWriter(path, ome=True) as tiff:
         for name, seed, cut in (("left", 0, 0), ("right", 1, 100)):
@@ -32,5 +32,6 @@ def make_two_series(path: Path, side: int = 1400) -> Path:
             picture.unlink()
             size = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
             metadata = {"axes": "YXS", "Name": name, **size}
-            tiff.write(pixels, metadata=metadata, tile=(256, 256), photometric="rgb")
+            look = {"tile": (256, 256), "photometric": "rgb", "iccprofile": profile}
+            tiff.write(pixels, metadata=metadata, **look)
     return path

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from builders.packages import make_package
 from builders.sections import make_section_files
-from builders.slide_files import MPP
+from builders.slide_files import MPP, make_two_series
 from jobs.conftest import Workshop
+from PIL import ImageCms
 
 from histospace_core.catalog import State
 from histospace_core.errors import JobError
@@ -20,6 +21,7 @@ from histospace_core.inference import open_prediction
 from histospace_core.sample.phantom import Phantom, make_phantom
 from histospace_core.slides.open import open_slide
 from histospace_core.training.loss_log import read_losses
+from histospace_core.web.predict.preview import colour_profile
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +86,27 @@ def test_a_model_that_changed_meanwhile_is_not_used(own_shop: Workshop, slide_id
     run = own_shop.wait_end(run_id, seconds=60)
     assert run.state == State.FAILED
     assert run.error == "Model small has changed since the run began: start a new run."
+
+
+def test_a_prediction_reads_the_chosen_image_with_or_without_its_profile(
+    own_shop: Workshop, tmp_path: Path
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    file = make_two_series(tmp_path / "two.ome.tif", profile=profile)
+    with open_slide(file, series="right") as slide:
+        name = slide.properties.icc
+        row = own_shop.catalog.add_slide(
+            file, "two.ome.tif", slide.sha256(), slide.properties, series="right"
+        )
+    assert name
+    assert colour_profile(row) == name
+    make_package(own_shop.settings.models)
+    for icc, used in ((True, name), (False, "")):
+        run_id = own_shop.jobs.submit_prediction(row.id, "small", icc=icc)
+        run = own_shop.wait_end(run_id, seconds=300)
+        assert (run.state, run.error) == (State.DONE, None)
+        was = run.prediction_record.slide
+        assert (was.series, was.width, was.icc) == ("right", 1300, used)
 
 
 @pytest.fixture
