@@ -92,7 +92,7 @@ def require(read: ad.AnnData, truth: dict[str, Any], keep: pd.Series, diameter: 
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, database=None)
+@settings(max_examples=EXAMPLES, derandomize=True)
 @given(made=files())
 def test_h5ad(folder: Path, made: tuple[ad.AnnData, dict[str, Any]]) -> None:
     """Counts, positions and library size are those that anndata holds, or the file is refused."""

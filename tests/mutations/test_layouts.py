@@ -123,7 +123,7 @@ def outcome(path: Path, choice: Choice = ONLY) -> Any:
 
 @pytest.mark.slow
 class TestLayouts:
-    @settings(max_examples=EXAMPLES, database=None)
+    @settings(max_examples=EXAMPLES, derandomize=True)
     @given(
         samples=several(),
         at_root=st.booleans(),
@@ -165,7 +165,7 @@ class TestLayouts:
                 assert not isinstance(chosen, MeasurementError), str(chosen)
                 sample.require(chosen)
 
-    @settings(max_examples=EXAMPLES // 4, database=None)
+    @settings(max_examples=EXAMPLES // 4, derandomize=True)
     @given(samples=several(), moved=st.sampled_from(["spatial", "matrix"]))
     def test_half_a_sample_takes_nothing_from_another(
         self, folder: Path, samples: list[Sample], moved: str
@@ -186,7 +186,7 @@ class TestLayouts:
             assert len(samples) == 2
             samples[1].require(got)
 
-    @settings(max_examples=EXAMPLES // 4, database=None)
+    @settings(max_examples=EXAMPLES // 4, derandomize=True)
     @given(
         samples=several(),
         prefixed=st.booleans(),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from histospace_core.errors import MeasurementError
 from histospace_core.expression import read_measured
 
-EXAMPLES = 4_000
+EXAMPLES = 3_200
 KNOWN = [
     # index columns (None: an index such as 3x7), then the columns of x and of y
     (("x", "y"), ("pixel_x", "pixel_y")),
@@ -147,7 +147,7 @@ def plain(folder: Path) -> Callable[[Spots], Path]:
 
 @pytest.mark.slow
 class TestSpotFiles:
-    @settings(max_examples=EXAMPLES, database=None)
+    @settings(max_examples=EXAMPLES, derandomize=True)
     @given(
         spots=sections(),
         known=st.sampled_from(KNOWN),
@@ -191,7 +191,7 @@ class TestSpotFiles:
         else:
             require_true(got, spots, kept)
 
-    @settings(max_examples=EXAMPLES // 8, database=None)
+    @settings(max_examples=EXAMPLES // 8, derandomize=True)
     @given(spots=sections(), names=st.sampled_from(UNKNOWN), how=texts)
     def test_unknown_columns(
         self,
@@ -206,7 +206,7 @@ class TestSpotFiles:
         got = outcome(plain(spots), write(folder / "spots.csv", table, how, index=True))
         assert isinstance(got, str), f"{names} were accepted"
 
-    @settings(max_examples=EXAMPLES // 4, database=None)
+    @settings(max_examples=EXAMPLES // 4, derandomize=True)
     @given(spots=sections(), data=st.data())
     def test_a_damaged_cell(
         self, folder: Path, plain: Callable[[Spots], Path], spots: Spots, data: st.DataObject
@@ -228,7 +228,7 @@ class TestSpotFiles:
 
 @pytest.mark.slow
 class TestCounts:
-    @settings(max_examples=EXAMPLES, database=None)
+    @settings(max_examples=EXAMPLES, derandomize=True)
     @given(
         spots=sections(),
         how=texts,
@@ -265,7 +265,7 @@ class TestCounts:
         else:
             require_true(got, spots, [True] * len(spots.array))
 
-    @settings(max_examples=EXAMPLES // 8, database=None)
+    @settings(max_examples=EXAMPLES // 8, derandomize=True)
     @given(spots=sections(), data=st.data())
     def test_damaged_bytes(self, folder: Path, spots: Spots, data: st.DataObject) -> None:
         """A file that was cut off is refused, or has the rows that are whole."""

@@ -36,9 +36,14 @@ class VipsReader:
             "jpeg": pyvips.Image.jpegload,
             "tiff": pyvips.Image.tiffload,
         }
-        # without fail_on, a truncated image silently comes back grey
-        which = {"page": page} if kind == "tiff" else {}
-        image = loaders[kind](os.fsencode(path), access="random", fail_on="truncated", **which)
+        options: dict[str, Any] = {"page": page} if kind == "tiff" else {}
+        image = loaders[kind](
+            os.fsencode(path),
+            access="random",
+            fail_on="truncated",  # otherwise a truncated image silently comes back grey
+            revalidate=True,  # otherwise libvips returns what this path held before
+            **options,
+        )
         if image.width * image.height > MAX_FLAT_PIXELS:
             raise SlideError(
                 f"{image.width} x {image.height} px is too large for a flat image (at most "
