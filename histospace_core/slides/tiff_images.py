@@ -119,7 +119,7 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
     pages = list(itertools.islice(tiff.pages, MAX_PAGES))
     first = pages[0]
     aperio = bool(first.is_svs)
-    full = [p for p in pages if _size(p) == _size(first) and not (p.subfiletype and p is not first)]
+    full = [p for p in pages if p is first or _is_another(p, first, aperio)]
     small = [p for p in pages if p not in full and p.is_tiled and (aperio or _is_reduced(p))]
     rest = [p for p in pages if p not in full and p not in small and not p.subfiletype & _MASK]
     sized = {p.index: (_title(p), _size(p)) for p in [first, *rest]}
@@ -141,7 +141,7 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
         )
     elif others:
         notes.append(f"The file holds {len(candidates)} images; number {name} is read.")
-    if asides := sorted(aside):
+    if (asides := sorted(aside)) and not aperio:  # OpenSlide knows what they are
         notes.append(f"Smaller images are not read: {_listed(pages, asides)}.")
     number = full.index(page) if page in full else 0
     refuse_colours(page, page.samplesperpixel, path)
@@ -267,6 +267,12 @@ def _title(page: Any) -> str:
 
 def _is_reduced(page: Any) -> bool:
     return bool(page.subfiletype & _REDUCED)
+
+
+def _is_another(page: Any, first: Any, aperio: bool) -> bool:
+    """Return whether a page is a focal plane or section like the first; Aperio's are tiled."""
+    alike = _size(page) == _size(first) and not page.subfiletype
+    return alike and (page.is_tiled or not aperio)
 
 
 def _is_copy(page: Any, first: Any) -> bool:
