@@ -29,9 +29,8 @@ def fill(store: Path) -> dict[str, str]:
     """Predict, compare and characterise the sample in a store; return the pages' URLs."""
     os.environ["HISTOSPACE_STORE"] = str(store)
     from histospace_core.catalog.regions import NewRegion
-    from histospace_core.comparison.compare import compare_run
-    from histospace_core.expression import read_measured
     from histospace_core.server import close_context, get_context
+    from histospace_core.server.comparing import compare_in_child
     from histospace_core.server.samples import add_phantom
 
     context = get_context()
@@ -47,11 +46,10 @@ def fill(store: Path) -> dict[str, str]:
     other = finished(jobs.submit_prediction(slide.id, "histospace-her2st"))
     run_id = finished(jobs.submit_prediction(slide.id, "histospace-plus-her2st"))
     run = catalog.run(run_id)
-    measured = read_measured(Path(str(slide.counts_path)), Path(str(slide.spots_path)))
-    folder = run.directory / "comparisons" / "sample"
-    result = compare_run(run.directory, measured, folder)
-    catalog.add_comparison(run_id, f"measurement of {slide.name}", folder, result.summary)
-    finished(jobs.submit_characterisation(run_id, comparison=folder))
+    counts, spots = Path(str(slide.counts_path)), Path(str(slide.spots_path))
+    name = f"measurement of {slide.name}"
+    compared = compare_in_child(context.settings, catalog, run, name, counts, spots)
+    finished(jobs.submit_characterisation(run_id, comparison=compared.directory))
     shape = {"type": "Polygon", "coordinates": [REGION]}
     (region,) = catalog.add_regions(run_id, [NewRegion("Tumour nests", "#c9772b", shape)])
     catalog.describe_run(run_id, tags=["tutorial"], note="")

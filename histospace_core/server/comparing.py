@@ -76,8 +76,11 @@ def compare_in_child(
     future = pool.submit(work)
     pool.shutdown(wait=False)
     while wait([future], _POLL_S).not_done:
-        if progress.exists():
-            on_progress(Progress(**json.loads(progress.read_text("utf-8"))))
+        try:
+            written = progress.read_text("utf-8")
+        except FileNotFoundError:  # not begun, or just ended
+            continue
+        on_progress(Progress(**json.loads(written)))
     return future.result()
 
 
