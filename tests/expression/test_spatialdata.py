@@ -62,6 +62,24 @@ def test_a_store_of_visium_equals_the_folder_it_was_made_from(stores: Path) -> N
 
 
 @pytest.mark.slow
+def test_the_folder_is_read_as_by_squidpy(stores: Path) -> None:
+    expected, folder = np.load(stores / "squidpy.npz"), read_spaceranger(stores / "visium")
+    assert folder.spots == expected["spots"].tolist()
+    assert folder.names == expected["genes"].tolist()
+    np.testing.assert_array_equal(folder.counts.toarray(), expected["counts"])
+    np.testing.assert_allclose(folder.centres, expected["centres"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_store_of_visium_hd_equals_the_folder_it_was_made_from(stores: Path) -> None:
+    eight = Choice(bin="8um")
+    store, folder = (read_measured(stores / name, None, eight) for name in ("hd.zarr", "hd"))
+    assert store.obs_names.tolist() == folder.obs_names.tolist()
+    assert (store.X != folder.X).nnz == 0
+    np.testing.assert_allclose(store.obsm["spatial"], folder.obsm["spatial"], atol=1e-6)
+
+
+@pytest.mark.slow
 def test_a_store_of_xenium_equals_the_folder_it_was_made_from(stores: Path) -> None:
     store, folder = (read_measured(stores / name) for name in ("transcripts.zarr", "xenium"))
     assert store.obs_names.tolist() == folder.obs_names.tolist()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import spatialdata as sd
 import spatialdata_io as sio
+import squidpy as sq
 from spatialdata._io.format import ShapesFormatV01, SpatialDataContainerFormatV01
 from spatialdata.models import Image2DModel
 from spatialdata.transformations import (
@@ -81,6 +82,10 @@ def visium(folder: Path) -> None:
     counts = rng.poisson(5, (60, len(GENES))) + 1
     centres = rng.uniform(100, SIDE - 100, (60, 2))
     write_visium(folder / "visium", counts, centres, GENES)
+
+    table = sq.read.visium(folder / "visium", library_id="S1")
+    places, values = table.obsm["spatial"], table.X.toarray()
+    save(folder / "squidpy.zarr", table.obs_names, table.var_names, values, places)
 
     def read(name: str) -> sd.SpatialData:
         return sio.visium(folder / "visium", dataset_id=name)
