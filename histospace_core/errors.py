@@ -94,9 +94,8 @@ class HistospaceError(Exception):
             What holds them.
         """
         found = tuple(names)
-        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         return cls(
-            f"holds {len(found)} {PLURALS[option]} ({shown}), and one is read at a time",
+            f"holds {len(found)} {PLURALS[option]} ({_listed(found)}), and one is read at a time",
             path=path,
             remedy=f"choose one (on the command line: --{option} {shlex.quote(found[0])})",
             alternatives=Alternatives(option, found),
@@ -106,13 +105,16 @@ class HistospaceError(Exception):
     def not_among(cls, option: Option, given: str, names: Iterable[str], path: Path) -> Self:
         """Return the error for a choice that is none of the candidates."""
         found = tuple(names)
-        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         return cls(
             f"holds no {SINGULARS[option]} '{given[:60]}'",
             path=path,
-            remedy=f"choose one of: {shown}",
+            remedy=f"choose one of: {_listed(found)}",
             alternatives=Alternatives(option, found),
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from histospace_core.cli.encoding import print_plainly
 from histospace_core.cli.export import export
 from histospace_core.cli.inspect import inspect
 from histospace_core.cli.leaderboard import leaderboard
-from histospace_core.cli.terminal import Device, Out, out, progress_bar
+from histospace_core.cli.terminal import Device, Out, Series, out, progress_bar
 from histospace_core.cli.training import evaluate, train
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
@@ -68,9 +68,7 @@ def predict(
     ] = None,
     device: Device = Device.auto,
     stain: Stain = Stain.none,
-    series: Annotated[
-        str | None, typer.Option(help="Image to read, if the file holds several.")
-    ] = None,
+    series: Series = None,
     icc: Annotated[
         bool, typer.Option(help="Convert colours to sRGB by the profile that the file embeds.")
     ] = True,

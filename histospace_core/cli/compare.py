@@ -6,7 +6,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from histospace_core.cli.terminal import Device, Out, out, progress_bar
+from histospace_core.cli.terminal import (
+    BinSize,
+    Device,
+    Library,
+    Out,
+    Sample,
+    Spots,
+    out,
+    progress_bar,
+)
 
 
 def compare(
@@ -15,16 +24,10 @@ def compare(
         Path, typer.Option(help="Counts: TSV, Space Ranger or Xenium folder, h5ad, SpatialData.")
     ],
     to: Out,
-    spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
-    sample: Annotated[
-        str | None, typer.Option(help="Sample to read, if the folder holds several.")
-    ] = None,
-    bin_size: Annotated[
-        str | None, typer.Option("--bin", help="Bin size of Visium HD, such as 8um.")
-    ] = None,
-    library: Annotated[
-        str | None, typer.Option(help="Section to read, if the file holds several.")
-    ] = None,
+    spots: Spots = None,
+    sample: Sample = None,
+    bin_size: BinSize = None,
+    library: Library = None,
     slide: Annotated[
         Path | None,
         typer.Option(help="Slide of the run: a tile centred on every spot is predicted too."),

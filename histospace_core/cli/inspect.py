@@ -6,25 +6,17 @@ from typing import Annotated
 
 import typer
 
-from histospace_core.cli.terminal import out
+from histospace_core.cli.terminal import BinSize, Library, Sample, Series, Spots, out
 
 
 def inspect(
     path: Annotated[Path, typer.Argument(help="A slide, measured expression or any other file.")],
-    spots: Annotated[Path | None, typer.Option(help="Spot positions of a counts TSV.")] = None,
+    spots: Spots = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    series: Annotated[
-        str | None, typer.Option(help="Image to read, if the file holds several.")
-    ] = None,
-    sample: Annotated[
-        str | None, typer.Option(help="Sample to read, if the folder holds several.")
-    ] = None,
-    bin_size: Annotated[
-        str | None, typer.Option("--bin", help="Bin size of Visium HD, such as 8um.")
-    ] = None,
-    library: Annotated[
-        str | None, typer.Option(help="Section to read, if the file holds several.")
-    ] = None,
+    series: Series = None,
+    sample: Sample = None,
+    bin_size: BinSize = None,
+    library: Library = None,
 ) -> None:
     """Say what PATH is and holds, and whether it can be used; nothing that identifies a patient.
 

@@ -21,6 +21,17 @@ Cohort = Annotated[Path, typer.Argument(help="CSV: section,patient,image,counts,
 Folds = Annotated[str, typer.Option(help="patient or section")]
 TrainSections = Annotated[str, typer.Option("--train", help="Sections, separated by commas.")]
 TestSections = Annotated[str, typer.Option("--test", help="Sections, separated by commas.")]
+Spots = Annotated[Path | None, typer.Option("--spots", help="Spot positions of a counts TSV.")]
+Series = Annotated[
+    str | None, typer.Option("--series", help="Image to read, if the file holds several.")
+]
+Sample = Annotated[
+    str | None, typer.Option("--sample", help="Sample to read, if the folder holds several.")
+]
+BinSize = Annotated[str | None, typer.Option("--bin", help="Bin size of Visium HD, such as 8um.")]
+Library = Annotated[
+    str | None, typer.Option("--library", help="Section to read, if the file holds several.")
+]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")]
 
 
