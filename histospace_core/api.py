@@ -68,7 +68,8 @@ def predict(
 ) -> Prediction:
     """Predict gene expression for every tissue tile of a slide.
 
-    After an interruption, a call with the same arguments resumes where the run stopped.
+    After an interruption, a call with the same arguments resumes where the run stopped; of a
+    finished run it returns the result.
 
     Parameters
     ----------

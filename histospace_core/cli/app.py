@@ -99,10 +99,11 @@ def predict(
             on_progress=report,
         )
     tiles, record = summary.record.tiles, summary.record
-    out.print(
-        f"{tiles.total:,} tiles x {len(package.genes):,} genes in "
-        f"{record.timings.seconds:.0f} s: {to}"
-    )
+    size = f"{tiles.total:,} tiles x {len(package.genes):,} genes"
+    if summary.was_finished:
+        out.print(f"already finished on {record.created}, nothing to do: {size} in {to}")
+    else:
+        out.print(f"{size} in {record.timings.seconds:.0f} s: {to}")
     left_out = [f"{n:,} {reason}" for reason, n in tiles.by_reason.items() if reason != "ok"]
     if left_out:
         out.print(f"left out: {', '.join(left_out)}")

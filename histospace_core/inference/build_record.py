@@ -1,5 +1,7 @@
 """Build the record of a prediction from the slide, the model, the plan and the results."""
 
+import hashlib
+import json
 import platform
 from collections import Counter
 from datetime import UTC, datetime
@@ -47,7 +49,13 @@ def run_key(
     }
 
 
+def key_digest(key: dict[str, Any]) -> str:
+    """Return the SHA-256 of a run's key, which its record keeps."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
 def build_record(
+    key: dict[str, Any],
     slide: Slide,
     model: ModelPackage,
     plan: TilePlan,
@@ -62,6 +70,7 @@ def build_record(
     scores = obs["domain_score"].dropna()
     outside = float((scores > OUT_OF_DOMAIN_SCORE).mean()) if len(scores) else 0.0
     return RunRecord(
+        key_sha256=key_digest(key),
         timings=timings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         slide=SlideRecord(

@@ -48,8 +48,8 @@ class Journal:
         self._path = journal_path(run_dir)
         if store_path(run_dir).exists():
             raise StoreError(
-                f"'{run_dir.name}' already holds a finished run and runs are never overwritten; "
-                "choose another folder."
+                f"'{run_dir.name}' already holds a finished run with another slide, model or "
+                "setting, and runs are never overwritten; choose another folder."
             )
         self._key = json.dumps(key, sort_keys=True)  # sorted, because keys are compared as text
         with disk_errors(run_dir):

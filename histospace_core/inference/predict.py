@@ -1,19 +1,21 @@
 """The main path: from a slide to a stored prediction."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from histospace_core.errors import TissueError
-from histospace_core.inference.build_record import build_record, run_key
+from histospace_core.errors import StoreError, TissueError
+from histospace_core.inference.build_record import build_record, key_digest, run_key
 from histospace_core.inference.journal import Journal
-from histospace_core.inference.layout import overview_path
-from histospace_core.inference.record import RunRecord, Timings
+from histospace_core.inference.layout import journal_path, overview_path, record_path, store_path
+from histospace_core.inference.record import RunRecord, Timings, read_record
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor, release_memory
@@ -32,10 +34,11 @@ MAX_UNREADABLE = 0.2
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The result of a run: its folder and its record."""
+    """The result of a run: its folder, its record, and whether it was finished before the call."""
 
     run_dir: Path
     record: RunRecord
+    was_finished: bool = False
 
     @property
     def n_tiles(self) -> int:
@@ -56,8 +59,9 @@ def predict_slide(
 ) -> RunSummary:
     """Predict every tissue tile of a slide and store the result in `run_dir`.
 
-    Called again with the same arguments after an interruption, it resumes with the missing tiles.
-    Memory does not grow with the number of the slide's pixels.
+    Called again with the same arguments after an interruption, it resumes with the missing tiles;
+    of a finished run it returns the result. Memory does not grow with the number of the slide's
+    pixels.
 
     Parameters
     ----------
@@ -88,7 +92,10 @@ def predict_slide(
     normalise = fit_stain(stain, slide, tissue)
     overview = tissue.overview
     del tissue  # its summed-area tables take tens of megabytes
-    journal = Journal(run_dir, run_key(slide, model, plan, stain, fast=fast))
+    key = run_key(slide, model, plan, stain, fast=fast)
+    if (finished := _finished(run_dir, key)) is not None:
+        return RunSummary(run_dir, finished, was_finished=True)
+    journal = Journal(run_dir, key)
     release_memory()
     todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
     with Predictor(model, device) as predict:
@@ -122,11 +129,25 @@ def predict_slide(
         timings = Timings(
             seconds=round(time.perf_counter() - started, 2), tiles_from_earlier_attempt=earlier
         )
-        record = build_record(slide, model, plan, normalise, predict, obs, timings)
+        record = build_record(key, slide, model, plan, normalise, predict, obs, timings)
         var = _var(model, predict)  # here, because the network is gone after the block
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
+
+
+def _finished(run_dir: Path, key: dict[str, Any]) -> RunRecord | None:
+    """Return the record of the finished run with this key in the folder, if it has one."""
+    if not store_path(run_dir).exists():
+        return None
+    try:
+        record = read_record(record_path(run_dir))
+    except StoreError:
+        return None
+    if record.key_sha256 != key_digest(key):
+        return None
+    shutil.rmtree(journal_path(run_dir), ignore_errors=True)  # stopped just before its removal
+    return record
 
 
 def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:

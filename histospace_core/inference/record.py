@@ -122,8 +122,12 @@ class DomainRecord(Part):
 
 
 class RunRecord(Record):
-    """The record of a prediction: the content of `run.json`."""
+    """The record of a prediction: the content of `run.json`.
 
+    `key_sha256` identifies slide, model and settings: runs with the same one are the same run.
+    """
+
+    key_sha256: str = ""
     software: str = "HistoSPACE"
     notice: str = RESEARCH_USE
     created: str

@@ -128,8 +128,22 @@ def test_it_is_an_anndata_store_with_scores_and_provenance(run_dir: Path) -> Non
 def test_a_run_is_never_overwritten(slide_file: Path, package: ModelPackage, run_dir: Path) -> None:
     before = (run_dir / "run.json").read_bytes()
     with open_slide(slide_file, MPP) as slide, pytest.raises(StoreError, match="never overwritten"):
-        predict_slide(slide, package, run_dir)
+        predict_slide(slide, package, run_dir)  # fast, which the run is not
     assert (run_dir / "run.json").read_bytes() == before
+
+
+def test_the_same_call_on_a_finished_run_returns_it(
+    slide_file: Path, package: ModelPackage, run_dir: Path
+) -> None:
+    before = (run_dir / "run.json").read_bytes()
+    left = layout.journal_path(run_dir)  # as if stopped after the last write
+    left.mkdir()
+    with open_slide(slide_file, MPP) as slide:
+        again = predict_slide(slide, package, run_dir, fast=False)
+    assert again.was_finished
+    assert again.record == open_prediction(run_dir).record
+    assert (run_dir / "run.json").read_bytes() == before
+    assert not left.exists()
 
 
 def test_a_cancelled_run_resumes_to_the_same_result(
