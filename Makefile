@@ -8,7 +8,7 @@ PORT ?= 8501
 TORCH_INDEX ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test lint types architecture fast slow browser lock docs clean
+.PHONY: app test lint types architecture fast slow cases browser lock docs clean
 
 app: $(VENV)/.app
 	@echo "HistoSPACE is at http://localhost:$(PORT). Ctrl-C stops it."
@@ -111,7 +111,7 @@ architecture: $(VENV)/.dev
 # On two cores, two processes with one thread each are faster than one process with two threads.
 fast: $(VENV)/.dev
 	$(call STEP,Fast tests)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser" --durations 12
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not cases" --durations 12
 
 # On a busy machine a browser may miss a gesture, so a test may run again; pytest reports the rerun.
 # The browser tests and the others run as two commands, because each needs its own Playwright.
@@ -120,6 +120,10 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --durations 8 tests/browser
 	$(call STEP,Slow tests)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
+
+# Scripts that stand beside the checkout and judge the program from outside.
+cases: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cases tests/interop/test_shared_cases.py
 
 # Build the documentation into site/. The tests build it too.
 docs: $(VENV)/.dev

@@ -64,6 +64,20 @@ def test_no_common_genes_names_both_sides() -> None:
         map_to_panel(measured(["Erbb2", "Krt8"]), ["ERBB2", "KRT8"])
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["GRCh38_ERBB2", "GRCh38_KRT8", "mm10___Cd74"],
+        ["ERBB2 ENSG00000141736", "KRT8 ENSG00000170421"],
+    ],
+)
+def test_names_of_two_parts_are_not_guessed_at(names: list[str]) -> None:
+    with pytest.raises(
+        MeasurementError, match=f"such as {names[0]}, .*expects names such as ERBB2"
+    ):
+        map_to_panel(measured(names), ["ERBB2", "KRT8"])
+
+
 @pytest.mark.shared
 def test_her2st_c5_covers_the_genes_of_b4(shared: Path) -> None:
     folder = shared / "her2st"
