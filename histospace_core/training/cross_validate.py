@@ -25,6 +25,7 @@ from histospace_core.evaluation import (
 from histospace_core.files import write_json
 from histospace_core.out_lock import alone_in
 from histospace_core.progress import OnProgress, no_progress, part_progress
+from histospace_core.training.arithmetic import arithmetic
 from histospace_core.training.checkpoint import remove_empty
 from histospace_core.training.cohort import SectionData, read_cohort
 from histospace_core.training.cohort_check import cohort_check
@@ -102,7 +103,11 @@ def evaluate_cohort(
         "folds": rows,
         "summary": summarise(rows),
         "interval": processes().from_first(lambda: _interval(out, rows)),
-        "protocol": {**protocol, "seeds": list(seeds)},
+        "protocol": {
+            **protocol,
+            "seeds": list(seeds),
+            "arithmetic": arithmetic(processes().device(device)),
+        },
     }
     processes().from_first(lambda: _write(out, genes, summary))
     return summary

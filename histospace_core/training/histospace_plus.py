@@ -19,6 +19,7 @@ from histospace_core.networks.histospace_plus import (
     Trunk,
 )
 from histospace_core.progress import Progress, stage_progress
+from histospace_core.training.arithmetic import mixed
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.cohort import SectionData
 from histospace_core.training.method import FitContext, FittedNetwork, Method, TrainingSet
@@ -153,10 +154,11 @@ def _posed_features(network: HistoSPACEPlus, section: SectionData) -> NDArray[np
         device = network.mean_profile.device
         views = [torch.from_numpy(section.views[i]).to(device) for i in FROZEN]
         margins = [section.margins[i] for i in FROZEN]
+        precision = mixed(device)
         poses = []
         # the first pose is that of a prediction
         for symmetry, shift in [(0, (0.0, 0.0)), *_POSES[1:]]:
-            with torch.autocast(device.type, torch.bfloat16):
+            with precision:
                 parts = [
                     network.encode_frozen(
                         *augmented(views, margins, b, Draw.none(len(b), symmetry, shift))

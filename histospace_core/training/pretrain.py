@@ -9,6 +9,7 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.autoencoder import Autoencoder, to_pixels
 from histospace_core.progress import OnProgress
+from histospace_core.training.arithmetic import mixed
 from histospace_core.training.checkpoint import Checkpoint
 from histospace_core.training.parallel import processes
 from histospace_core.training.recipe import Autoencoding
@@ -40,8 +41,10 @@ def pretrain(
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.autoencoder_lr)
     data = torch.from_numpy(tiles).to(device)
 
+    precision = mixed(device)
+
     def loss_of(batch: torch.Tensor, rows: slice) -> torch.Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision:
             rebuilt, target = network(to_pixels(data[batch[rows].to(device)]))
             return mse_loss(rebuilt.float(), target)  # bf16 is too coarse for small squared errors
 

@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
 from histospace_core.progress import OnProgress, Progress, stage_progress
+from histospace_core.training.arithmetic import mixed
 from histospace_core.training.augment import Draw, augmented
 from histospace_core.training.checkpoint import Checkpoint, training_key
 from histospace_core.training.method import TrainingSet
@@ -92,9 +93,11 @@ def _tune(
     n = len(scores)
     steps = recipe.epochs * len(shuffled(n, recipe.batch, recipe.seed, 0))
 
+    precision = mixed(scores.device)
+
     def loss_of(spots: Tensor, draw: Draw, mask: Tensor, rows: slice) -> Tensor:
         part = spots[rows]
-        with torch.autocast(scores.device.type, torch.bfloat16):
+        with precision:
             features = network.encode_tuned(*augmented(views, margins, part, draw.part(rows)))
         inputs = network.tuned.standardised(features.float()) * mask[rows].to(scores.device)
         return _loss(network, inputs, scores[part.to(scores.device)])
