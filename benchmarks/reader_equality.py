@@ -2,7 +2,7 @@
 
 Run `PYTHONPATH=.:tests python benchmarks/reader_equality.py` from a checkout with the requirements
 of the tests. The table that it prints is in `docs/slides.md`: for each file and reader, the largest
-and mean difference from the true pixels, or the exception.
+and mean difference from the true pixels, or that it was not read.
 """
 
 import tempfile
@@ -88,8 +88,8 @@ def row(path: Path, truth: RGB, *, lossless: bool) -> list[str]:
         try:
             read[name] = reader(path)
             cells.append(difference(read[name], truth))
-        except Exception as error:  # each library raises its own exceptions
-            cells.append(type(error).__name__)
+        except Exception:  # each library raises its own exceptions
+            cells.append("not read")
     both = "HistoSPACE" in read and "OpenSlide" in read
     same = difference(read["HistoSPACE"], read["OpenSlide"]) if both else "-"
     zarr = as_ome_zarr(path.stem, truth, path.parent) if lossless else "-"

@@ -53,6 +53,7 @@ def inspect_path(
             found.kind = recognise.MEASURED if spots else _kind(path)
             size = _size(path, found.kind)
             request = Request(path, None if spots is None else Path(spots), series, choice)
+            request.refuse_unused(found.kind)
             found = _in_child(found, request)
     except HistospaceError as error:
         found.refuse(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.recognise import recognise as measurement_kind
 from histospace_core.files import is_hidden
-from histospace_core.slides.content import is_zarr
+from histospace_core.slides.content import dicom_files, is_zarr
 
 SLIDE = "slide"
 MEASURED = "measured expression"
@@ -131,7 +131,8 @@ def _folder(names: set[str], path: Path) -> str:
     if names & {"zarr.json", ".zattrs", ".zgroup"}:
         return MEASURED if _is_spatialdata(path) or "tables" in names else SLIDE
     shown = [name.lower() for name in names if not is_hidden(name)]
-    return SLIDE if any(name.endswith((".dcm", ".dicom")) for name in shown) else MEASURED
+    named = any(name.endswith((".dcm", ".dicom")) for name in shown)
+    return SLIDE if named or dicom_files(path) else MEASURED
 
 
 def _is_spatialdata(path: Path) -> bool:

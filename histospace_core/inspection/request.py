@@ -4,7 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from histospace_core.errors import StoreError
 from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.inspection import recognise
+
+_MEASURED = (recognise.MEASURED, recognise.TEXT, recognise.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,21 @@ class Request:
         """Return the request that `to_json` sent."""
         spots = None if sent["spots"] is None else Path(sent["spots"])
         return cls(Path(sent["path"]), spots, sent["series"], Choice(**sent["choice"]))
+
+    def refuse_unused(self, kind: str) -> None:
+        """Refuse an option that chooses nothing in a file of this kind.
+
+        Raises
+        ------
+        StoreError
+        """
+        given = {"series": self.series, **asdict(self.choice)}
+        for option, value in given.items():
+            applies = kind == recognise.SLIDE if option == "series" else kind in _MEASURED
+            if value and not applies:
+                raise StoreError(
+                    f"is read as a file of the kind '{kind}', and there is nothing to choose by "
+                    f"--{option}",
+                    path=self.path,
+                    remedy="leave it out",
+                )

@@ -175,11 +175,17 @@ def read_image(group: zarr.Group, path: Path) -> NgffImage:
             continue
         _refuse_not_rgb(array, axes, path)
         levels.append(Level(array, _product(scales_of_it)))
+    # The largest, whose pixel size counts, should come first, but need not.
+    levels.sort(key=lambda level: _area(level, axes), reverse=True)
     mpp = _pixel_size(levels[0].scale, units, notes)
     planes = levels[0].array.shape[axes.index("z")] if "z" in axes else 1
     if planes > 1:
         notes.append(f"The middle one of its {planes} focal planes is read.")
     return NgffImage(axes, levels, mpp, _channel_order(facts), notes)
+
+
+def _area(level: Level, axes: tuple[str, ...]) -> int:
+    return int(level.array.shape[axes.index("x")] * level.array.shape[axes.index("y")])
 
 
 def _axes(stated: Any) -> tuple[tuple[str, ...], dict[str, str]]:

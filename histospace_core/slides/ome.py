@@ -1,8 +1,9 @@
 """OME-XML: the images of an OME-TIFF, their pixel sizes, and the page of each plane."""
 
+import html
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ class OmeImage:
     pages: dict[Plane, int] = field(default_factory=dict)
 
 
-def ome_images(xml: str, path: Path, pages: int) -> list[OmeImage]:
+def ome_images(
+    xml: str, path: Path, pages: int, samples: Callable[[int], int] | None = None
+) -> list[OmeImage]:
     """Return the images that the OME-XML of a file lists.
 
     Parameters
@@ -57,6 +60,8 @@ def ome_images(xml: str, path: Path, pages: int) -> list[OmeImage]:
         The file; planes of other files are left out.
     pages
         Number of pages of the file.
+    samples
+        Returns the samples per pixel of a page, which the XML may omit or contradict.
 
     Raises
     ------
@@ -68,20 +73,41 @@ def ome_images(xml: str, path: Path, pages: int) -> list[OmeImage]:
     try:
         if re.search(r"<!\s*(DOCTYPE|ENTITY)", xml, re.IGNORECASE):
             raise ValueError("it declares a document type")  # noqa: TRY301
-        # An HTML entity that XML does not know; some programs write it.
-        root = ElementTree.fromstring(xml.replace("&micro;", "µ"))  # noqa: S314  (refused above)
+        root = ElementTree.fromstring(_without_html(xml))  # noqa: S314  (refused above)
         own = _own_file(root, path)
-        return [
-            _image(element, own, pages)
+        images = [
+            element
             for element in root
             if _tag(element) == "Image" and any(_tag(e) == "Pixels" for e in element)
         ]
+        if len(images) == 1:
+            _complete(images[0])
+        return [_image(element, own, pages, samples) for element in images]
     except (ElementTree.ParseError, ValueError, KeyError, OverflowError) as error:
         raise SlideError(
             f"its OME-XML cannot be read ({' '.join(str(error).split())[:80]})",
             path=path,
             remedy="export it again as OME-TIFF",
         ) from error
+
+
+def _without_html(xml: str) -> str:
+    """Replace the entities of HTML that XML does not know, such as &micro;; programs write them."""
+    return re.sub(
+        r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z]+;", lambda found: html.unescape(found[0]), xml
+    )
+
+
+def _complete(image: Any) -> None:
+    """Let the only image of a file have its planes in the order of the pages, if it says nothing.
+
+    Programs that write the XML by hand leave the element out.
+    """
+    from xml.etree import ElementTree
+
+    pixels = next(e for e in image if _tag(e) == "Pixels")
+    if not any(_tag(e) in ("TiffData", "BinData", "MetadataOnly") for e in pixels):
+        ElementTree.SubElement(pixels, "TiffData")
 
 
 def _tag(element: Any) -> str:
@@ -100,10 +126,16 @@ def _own_file(root: Any, path: Path) -> set[str]:
     return own - {""}
 
 
-def _image(element: Any, own: set[str], pages: int) -> OmeImage:
+def _image(
+    element: Any, own: set[str], pages: int, samples_of: Callable[[int], int] | None
+) -> OmeImage:
     pixels = next(e for e in element if _tag(e) == "Pixels")
     listed = [e for e in pixels if _tag(e) == "Channel"]
     samples = int(listed[0].get("SamplesPerPixel", 1)) if listed else 1
+    blocks = [(e, _is_here(e, own)) for e in pixels if _tag(e) == "TiffData"]
+    first = next((int(e.get("IFD", 0)) for e, here in blocks if here), pages)
+    if samples_of and 0 <= first < pages:
+        samples = samples_of(first)
     z, c, t = (int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT")
     counts = (z, max(1, c // max(1, samples)), t)
     if min(z, c, t) < 1 or z * c * t > _MAX_PLANES:
@@ -121,9 +153,7 @@ def _image(element: Any, own: set[str], pages: int) -> OmeImage:
     if sorted(order) != ["C", "T", "Z"]:
         raise ValueError(f"an unknown order of planes, {order[:9]}")
     planes = list(_planes(order, counts))
-    for data in (e for e in pixels if _tag(e) == "TiffData"):
-        file = next((e for e in data if _tag(e) == "UUID"), None)
-        here = file is None or {file.get("FileName"), (file.text or "").strip()} & own
+    for data, here in blocks:
         z, c, t = (int(data.get(f"First{axis}", 0)) for axis in "ZCT")
         start = planes.index((z, c, t))  # ValueError where there is no such plane
         without = 1 if data.get("IFD") else -1
@@ -133,6 +163,11 @@ def _image(element: Any, own: set[str], pages: int) -> OmeImage:
             numbers = range(int(data.get("IFD", 0)), pages)
             image.pages.update(zip(planes[start:end], numbers, strict=False))
     return image
+
+
+def _is_here(data: Any, own: set[str]) -> bool:
+    file = next((e for e in data if _tag(e) == "UUID"), None)
+    return file is None or bool({file.get("FileName"), (file.text or "").strip()} & own)
 
 
 def _planes(order: str, counts: Plane) -> Iterator[Plane]:

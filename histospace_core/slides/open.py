@@ -121,6 +121,11 @@ class Slide:
         """Pixel size, um/px; raises PixelSizeError if it is unknown."""
         return require_mpp(self.path, self.properties)
 
+    @property
+    def converts_colours(self) -> bool:
+        """Whether the embedded profile changes any colour; that of sRGB changes none."""
+        return self._colours.transform is not None
+
     def sha256(self) -> str:
         """Return the SHA-256 of the slide's files; see `slide_sha256`."""
         return self._sha256

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,25 @@ from typing import Any
 from histospace_core.errors import SlideError
 from histospace_core.slides.ome import OmeImage, ome_images
 from histospace_core.slides.series import refuse_series
-from histospace_core.slides.tiff_tiles import refuse_colours
+from histospace_core.slides.tiff_levels import (
+    REDUCED,
+    are_alike,
+    are_scaled,
+    nth_of_each_size,
+    size_of,
+    with_subifds,
+)
+from histospace_core.slides.tiff_tiles import orientation, refuse_colours
 
 MAX_PAGES = 1000
 _ASIDE = re.compile(r"label|macro(?!ph)|overview|thumbnail|barcode|preview", re.IGNORECASE)
 _SMALL = 1 / 8  # share of the largest image's pixels below which one without pyramid is an aside
-_REDUCED, _MASK = 1, 4  # bits of the tag NewSubfileType
+_MASK = 4  # bit of the tag NewSubfileType
 _COLOURS = ("red", "green", "blue")
+TURNED = (
+    "The file asks to be shown turned or mirrored (Orientation); its pixels are read as they are "
+    "stored, and positions refer to these."
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ def ome_xml(tiff: Any) -> str | None:
         raw = tiff.filehandle.read(min(tag.count, 1 << 24))
         if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
             text = raw.decode("utf-16", "replace").rstrip("\0")
-    return text if re.search(r"<(\w+:)?OME\b", text[:2000]) and "OME>" in text[-20:] else None
+    return text if re.search(r"<(\w+:)?OME[\s>]", text[:2000]) else None
 
 
 def ome_image(tiff: Any, xml: str, series: str | None, path: Path) -> TiffImage:
@@ -69,7 +80,7 @@ def ome_image(tiff: Any, xml: str, series: str | None, path: Path) -> TiffImage:
         Several images could be the slide and `series` names none, or the slide is not in 8-bit
         colour.
     """
-    listed = ome_images(xml, path, len(tiff.pages))
+    listed = ome_images(xml, path, len(tiff.pages), lambda i: tiff.pages[i].samplesperpixel)
     images = {i: image for i, image in enumerate(listed) if image.pages}
     if not images:
         raise SlideError(
@@ -79,7 +90,7 @@ def ome_image(tiff: Any, xml: str, series: str | None, path: Path) -> TiffImage:
         )
     pyramids = {i for i, im in images.items() if tiff.pages[next(iter(im.pages.values()))].subifds}
     aside = _aside({i: (m.name, m.size) for i, m in images.items()}, pyramids)
-    aside |= _coarse(images, aside)
+    aside |= _coarse(images, aside, pyramids)
     candidates = {i: image for i, image in images.items() if i not in aside}
     names = [image.name for image in candidates.values()]
     if len(set(names)) < len(names) or not all(names):
@@ -97,11 +108,12 @@ def ome_image(tiff: Any, xml: str, series: str | None, path: Path) -> TiffImage:
         )
     refuse_colours(first[0], first[0].samplesperpixel * len(first), path)
     notes = _ome_notes(image, z, [f"{i} ({images[i].name})" for i in sorted(aside)])
+    notes += _turned(first[0])
     others = [name for i, name in zip(candidates, names, strict=True) if i != chosen]
     if others:
         notes.append(f"The file also holds the series {', '.join(others)}.")
     several = names[list(candidates).index(chosen)] if others else ""
-    return TiffImage(_with_subifds(tiff, first), several, 0, image.mpp, tuple(notes))
+    return TiffImage(with_subifds(first), several, 0, image.mpp, tuple(notes))
 
 
 def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
@@ -120,9 +132,9 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
     first = pages[0]
     aperio = bool(first.is_svs)
     full = [p for p in pages if p is first or _is_another(p, first, aperio)]
-    small = [p for p in pages if p not in full and p.is_tiled and (aperio or _is_reduced(p))]
+    small = [p for p in pages if p not in full and _is_level(p, first, aperio)]
     rest = [p for p in pages if p not in full and p not in small and not p.subfiletype & _MASK]
-    sized = {p.index: (_title(p), _size(p)) for p in [first, *rest]}
+    sized = {p.index: (_title(p), size_of(p)) for p in [first, *rest]}
     aside = _aside(sized, {first.index}) | {p.index for p in rest if aperio or _is_copy(p, first)}
     aside -= {first.index}
     others = [p for p in rest if p.index not in aside]
@@ -143,10 +155,11 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
         notes.append(f"The file holds {len(candidates)} images; number {name} is read.")
     if (asides := sorted(aside)) and not aperio:  # OpenSlide knows what they are
         notes.append(f"Smaller images are not read: {_listed(pages, asides)}.")
+    notes += _turned(page)
     number = full.index(page) if page in full else 0
     refuse_colours(page, page.samplesperpixel, path)
-    levels = _with_subifds(tiff, [page])
-    levels += [[p] for p in _nth_of_each_size(small, number, full)] if page in full else []
+    levels = with_subifds([page])
+    levels += [[p] for p in nth_of_each_size(small, number, full)] if page in full else []
     levels.sort(key=lambda level: -level[0].imagewidth)
     series_name = name if len(candidates) > 1 else ""
     _forget(pages, levels)
@@ -181,20 +194,18 @@ def _aside(images: dict[int, tuple[str, tuple[int, int]]], pyramids: set[int]) -
     return found if len(found) < len(images) else set()
 
 
-def _coarse(images: dict[int, OmeImage], aside: set[int]) -> set[int]:
-    """Return the images that are smaller copies of another: a pyramid of separate images."""
+def _coarse(images: dict[int, OmeImage], aside: set[int], pyramids: set[int]) -> set[int]:
+    """Return the images that are smaller copies of another: a pyramid of separate images.
+
+    One with a pyramid of its own is a scene, whatever its size.
+    """
     kept = sorted((i for i in images if i not in aside), key=lambda i: -images[i].size[0])
     found = set()
     for large, small in itertools.combinations(kept, 2):
-        if large not in found and _are_scaled(images[large].size, images[small].size):
+        scaled = are_scaled(images[large].size, images[small].size)
+        if scaled and large not in found and small not in pyramids:
             found.add(small)
     return found
-
-
-def _are_scaled(large: tuple[int, int], small: tuple[int, int]) -> bool:
-    """Return whether a size is another divided by a whole number from 2, rounded either way."""
-    factor = round(large[0] / small[0])
-    return factor >= 2 and all(abs(a / factor - b) <= 1 for a, b in zip(large, small, strict=True))
 
 
 def _channel_planes(image: OmeImage, z: int, t: int) -> list[tuple[int, int, int]]:
@@ -204,6 +215,10 @@ def _channel_planes(image: OmeImage, z: int, t: int) -> list[tuple[int, int, int
     if sorted(names) == sorted(_COLOURS) and len(names) == len(numbers):
         numbers = [names.index(colour) for colour in _COLOURS]
     return [(z, c, t) for c in numbers]
+
+
+def _turned(page: Any) -> list[str]:
+    return [TURNED] if orientation(page) != 1 else []
 
 
 def _ome_notes(image: OmeImage, z: int, aside: list[str]) -> list[str]:
@@ -219,36 +234,6 @@ def _ome_notes(image: OmeImage, z: int, aside: list[str]) -> list[str]:
     return notes
 
 
-def _with_subifds(tiff: Any, pages: list[Any]) -> list[list[Any]]:
-    """Return the levels whose first are these pages, and the others their sub-images."""
-    stacks = [[page, *_subpages(page)] for page in pages]
-    levels = [list(level) for level in zip(*stacks, strict=False)]
-    sizes = Counter(_size(level[0]) for level in levels)
-    return [
-        level
-        for i, level in enumerate(levels)
-        if i == 0 or (sizes[_size(level[0])] == 1 and _size(level[0]) < _size(pages[0]))
-    ]
-
-
-def _subpages(page: Any) -> list[Any]:
-    return list(page.pages) if page.subifds else []
-
-
-def _nth_of_each_size(pages: list[Any], number: int, full: list[Any]) -> list[Any]:
-    """Return the reduced pages of one of several images of the same size.
-
-    Whether the file lists the images one after the other or level by level, the n-th page of each
-    size belongs to the n-th image. Of a size that not every image has, only the first has a level.
-    """
-    by_size: dict[tuple[int, int], list[Any]] = {}
-    for page in pages:
-        by_size.setdefault(_size(page), []).append(page)
-    if number == 0:
-        return [same[0] for same in by_size.values()]
-    return [same[number] for same in by_size.values() if len(same) == len(full)]
-
-
 def _forget(pages: list[Any], levels: list[list[Any]]) -> None:
     """Drop the tile tables of the pages that are not read; each takes megabytes."""
     read = {page.offset for level in levels for page in level}
@@ -257,26 +242,23 @@ def _forget(pages: list[Any], levels: list[list[Any]]) -> None:
             page.dataoffsets = page.databytecounts = ()
 
 
-def _size(page: Any) -> tuple[int, int]:
-    return page.imagewidth, page.imagelength
-
-
 def _title(page: Any) -> str:
     return str(page.description)[:200]
 
 
-def _is_reduced(page: Any) -> bool:
-    return bool(page.subfiletype & _REDUCED)
-
-
 def _is_another(page: Any, first: Any, aperio: bool) -> bool:
     """Return whether a page is a focal plane or section like the first; Aperio's are tiled."""
-    alike = _size(page) == _size(first) and not page.subfiletype
+    alike = size_of(page) == size_of(first) and not page.subfiletype & (REDUCED | _MASK)
     return alike and (page.is_tiled or not aperio)
 
 
+def _is_level(page: Any, first: Any, aperio: bool) -> bool:
+    marked = aperio or page.subfiletype & REDUCED
+    return bool(page.is_tiled and marked and are_alike(size_of(first), size_of(page)))
+
+
 def _is_copy(page: Any, first: Any) -> bool:
-    return _is_reduced(page) or _are_scaled(_size(first), _size(page))
+    return bool(page.subfiletype & REDUCED) or are_scaled(size_of(first), size_of(page))
 
 
 def _listed(pages: list[Any], numbers: list[int]) -> str:

@@ -1,6 +1,7 @@
 """Decode the tiles of a TIFF that a box touches, and no others."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histospace_core.errors import SlideError
+from histospace_core.slides.jpeg_tiles import (
+    decode_jpeg,
+    looks_whole,
+    refuse_damaged,
+    refuse_unfinished,
+)
 
-_JPEG = (7, 33007)  # TIFF's codes for new-style JPEG, not the obsolete 6
+JPEG = 7  # TIFF's code for new-style JPEG, not the obsolete 6
+_JPEG = (JPEG, 33007)
 _OLD_JPEG = 6
-_GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
+GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
 _CONVERTED = (*_JPEG, 50001, 50002)
 """Compressions (JPEG, WebP, JPEG XL) whose decoders return RGB for YCbCr."""
 _APERIO_YCBCR = 33003  # JPEG 2000 whose YCbCr no decoder converts
+_BY_LIBVIPS = (1, 5, JPEG, 8, 32773, 32946)  # none, LZW, JPEG, Deflate, PackBits, Deflate
+_APERIO_JPEG_2000 = (_APERIO_YCBCR, 33005)
 _COLOURS = {0: "inverted grey", 3: "a colour palette", 4: "a mask", 5: "CMYK", 8: "CIELab"}
 _TABLES = ("TileOffsets", "TileByteCounts", "StripOffsets", "StripByteCounts")
 _PREMULTIPLIED = (0, 1)  # kinds of extra sample; libtiff takes an unspecified one as premultiplied
@@ -71,7 +81,8 @@ class TiledPage:
         ----------
         x, y, w, h
         blank
-            Value of tiles that the file leaves out; None returns None for a box with such a tile.
+            Value of tiles that the file leaves out; None returns None for a box with such a tile,
+            or one that looks damaged.
         """
         page = self.page
         side_x, side_y = self._tile_size
@@ -84,7 +95,7 @@ class TiledPage:
                 box = pixels[max(0, top) : top + side_y, max(0, left) : left + side_x]
                 for plane in range(planes):
                     number = (plane * down + row) * along + column
-                    tile = self._tile(number)
+                    tile = self._tile(number, judge=blank is not None)
                     into = box[..., plane : plane + 1] if planes > 1 else box
                     if tile is None:
                         if blank is None:
@@ -98,7 +109,8 @@ class TiledPage:
                     into[:] = tile[max(0, -top) : h - top, max(0, -left) : w - left]
         return pixels
 
-    def _tile(self, number: int) -> NDArray | None:
+    def _tile(self, number: int, *, judge: bool) -> NDArray | None:
+        """Return a tile's pixels, None if it is left out or, unless `judge`, looks damaged."""
         size, offset = int(self._sizes[number]), int(self._offsets[number])
         if not (size and offset):  # a sparse file leaves out blank tiles
             return None
@@ -106,25 +118,20 @@ class TiledPage:
         page = self.page
         if page.compression not in _JPEG:
             return page.decode(data, number)[0][0]
-        import imagecodecs
-
+        if not looks_whole(data):
+            refuse_unfinished(data)
+            if not judge:
+                return None
+            refuse_damaged(data, self._tables)
         # As OpenSlide: the page states the colours, and not the JPEG streams themselves.
         stored = {_RGB: "RGB", _YCBCR: "YCBCR"}.get(page.photometric)
-        colours = (stored, "RGB") if page.planarconfig == 1 and stored else (None, None)
-        # Tiles are abbreviated streams: the page holds the tables that they share.
-        tile = imagecodecs.jpeg_decode(
-            data, tables=self._tables, colorspace=colours[0], outcolorspace=colours[1]
-        )
         width, height = self._tile_size
         if not page.is_tiled:  # the last strip is shorter
             rows = -(-self.size[1] // height)
             height = min(height, self.size[1] - number % rows * height)
-        shape = (height, width)
-        if tile.shape[:2] != shape or tile.dtype != np.uint8:
-            raise ValueError(
-                f"a JPEG tile is {tile.shape[1]} x {tile.shape[0]} px, not {shape[1]} x {shape[0]}"
-            )
-        return tile.reshape(*shape, -1)
+        # Tiles are abbreviated streams: the page holds the tables that they share.
+        colours = stored if page.planarconfig == 1 else None
+        return decode_jpeg(data, self._tables, colours, (height, width))
 
 
 def _tile_size(page: Any) -> tuple[int, int]:
@@ -137,11 +144,40 @@ def is_plain_jpeg(page: Any) -> bool:
     """Return whether OpenSlide decodes a page's tiles with libjpeg alone, as `TiledPage` does."""
     return bool(
         page.is_tiled
-        and page.compression == _JPEG[0]
+        and page.compression == JPEG
         and page.photometric in (_RGB, _YCBCR)
         and page.bitspersample == 8
         and page.samplesperpixel == 3
         and page.planarconfig == 1
+    )
+
+
+def orientation(page: Any) -> int:
+    """Return by which of eight turns and mirrors a page asks to be shown; 1 is as stored."""
+    try:
+        return int(page.tags.valueof("Orientation", 1))
+    except (TypeError, ValueError):
+        return 1
+
+
+def libvips_decodes(page: Any) -> bool:
+    """Return whether libvips reads a page in strips; it makes black of strips that are left out."""
+    whole = 0 not in page.dataoffsets and 0 not in page.databytecounts
+    colours = page.photometric == _RGB or (page.photometric, page.compression) == (_YCBCR, JPEG)
+    return bool(not page.is_tiled and page.compression in _BY_LIBVIPS and colours and whole)
+
+
+def openslide_agrees(pages: Iterable[Any]) -> bool:
+    """Return whether OpenSlide shows all pages of a plain TIFF's image, and as they are stored.
+
+    Unless it decodes the tiles itself, libtiff turns each tile by the tag Orientation, and of
+    several grey channels it shows the first. OpenSlide does not read sub-images.
+    """
+    return all(
+        (orientation(page) == 1 or is_plain_jpeg(page) or page.compression in _APERIO_JPEG_2000)
+        and page.photometric != GREY
+        and page.is_subifd is False
+        for page in pages
     )
 
 
@@ -159,12 +195,12 @@ def refuse_colours(page: Any, channels: int, path: Path) -> None:
     """
     bits, sample_format = page.bitspersample, int(page.sampleformat)
     problem = ""
-    if bits != 8 or sample_format != 1 or channels not in (3, 4):
-        what = "float" if sample_format == 3 else "integer"
-        problem = f"{channels} channel(s) of {bits}-bit {what} are not 8-bit colour"
-    elif page.photometric in _COLOURS:
+    if page.photometric in _COLOURS:
         problem = f"its colours are stored as {_COLOURS[page.photometric]}, not as RGB"
-    elif page.photometric not in (_GREY, _RGB, _YCBCR):
+    elif bits != 8 or sample_format != 1 or channels not in (3, 4):
+        what = {2: "signed integer", 3: "float"}.get(sample_format, "integer")
+        problem = f"{channels} channel(s) of {bits}-bit {what} are not 8-bit colour"
+    elif page.photometric not in (GREY, _RGB, _YCBCR):
         problem = f"its colours are stored in an unusual way ({page.photometric!r:.40}), not as RGB"
     if problem:
         raise SlideError(problem, path=path, remedy="save the H&E scan as 8-bit RGB")
@@ -196,13 +232,17 @@ def refuse_tiles(page: Any, path: Path) -> None:
         )
 
 
+def is_premultiplied(page: Any) -> bool:
+    """Return whether the colours of a page with alpha are multiplied by it, as libtiff takes it."""
+    return bool(page.extrasamples) and page.extrasamples[0] in _PREMULTIPLIED
+
+
 def on_white(pixels: NDArray[np.uint8], page: Any) -> NDArray[np.uint8]:
     """Composite pixels (h, w, 4) on white by the kind of alpha that their page states."""
     alpha = pixels[..., 3:].astype(np.uint16)
     if (alpha == 255).all():
         return np.ascontiguousarray(pixels[..., :3])
     colour = pixels[..., :3].astype(np.uint16)
-    kind = page.extrasamples[0] if page.extrasamples else 2
-    if kind not in _PREMULTIPLIED:
+    if not is_premultiplied(page):
         colour = (colour * alpha + 127) // 255
     return np.minimum(colour + 255 - alpha, 255).astype(np.uint8)

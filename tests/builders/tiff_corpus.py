@@ -53,7 +53,8 @@ def build(folder: Path) -> list[Sample]:
         samples.append(Sample(folder / name, truth, lossless))
 
     for codec in (None, "lzw", "deflate", "zstd", "packbits", "lzma", "webp", "jpeg2000", "jpegxl"):
-        add(f"{codec}.tif", a, True, lambda p, c=codec: _plain(p, a, compression=c))
+        name = f"{codec or 'uncompressed'}.tif"
+        add(name, a, True, lambda p, c=codec: _plain(p, a, compression=c))
     add("predictor.tif", a, True, lambda p: _plain(p, a, compression="lzw", predictor=True))
     add("big_endian.tif", a, True, lambda p: tifffile.imwrite(p, a, byteorder=">", **_TILED))
     add("bigtiff.tif", a, False, lambda p: tifffile.imwrite(p, a, bigtiff=True, **_JPEG))
@@ -93,6 +94,22 @@ def build(folder: Path) -> list[Sample]:
     alpha = {"extrasamples": ("unassalpha",), **_TILED}
     add("alpha.tif", white, True, lambda p: tifffile.imwrite(p, cut, **alpha))
     add("alpha.ome.tif", white, True, lambda p: tifffile.imwrite(p, cut, **alpha, **ome))
+    turned = {"compression": "lzw", "extratags": [(274, 3, 1, 6, True)]}
+    add("turned.tif", a, True, lambda p: tifffile.imwrite(p, a, **turned, **_TILED))
+    grey_3 = {"planarconfig": "contig", **grey}
+    add("channels.tif", a, True, lambda p: tifffile.imwrite(p, a, **grey_3))
+    add("sub_images.tif", a, True, lambda p: _sub_images(p, a))
+    strips = {"photometric": "rgb", "rowsperstrip": 64}
+    add("striped_zstd.tif", a, True, lambda p: tifffile.imwrite(p, a, compression="zstd", **strips))
+    gap = a.copy()
+    gap[:64] = gap[320:384] = 255
+    add("striped_sparse.tif", gap, True, lambda p: _sparse(p, a, **strips))
+    either = {"extrasamples": ("unspecified",)}
+    laid = np.dstack([a // 2, np.full(a.shape[:2], 200, np.uint8)])
+    over = np.minimum(a // 2 + 55, 255).astype(np.uint8)
+    add("alpha_or_not.tif", over, False, lambda p: tifffile.imwrite(p, laid, **either, **_TILED))
+    form = {**either, **strips}
+    add("striped_alpha.tif", over, False, lambda p: tifffile.imwrite(p, laid, **form))
     add("jpeg.ome.tif", a, False, lambda p: _ome(p, [("", a)], **_JPEG))
     macro = ("macro", _half(_half(b)))
     add("macro_first.ome.tif", a, True, lambda p: _ome(p, [macro, ("scan", a)], **_TILED))
@@ -130,11 +147,19 @@ def _ome(path: Path, images: list[tuple[str, RGB]], **options: Any) -> None:
                 tiff.write(_half(pixels), subfiletype=1, **options)
 
 
+def _sub_images(path: Path, pixels: RGB) -> None:
+    """Write a pyramid as libvips does with `--subifd`."""
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(pixels, subifds=1, metadata=None, **_TILED)
+        tiff.write(_half(pixels), subfiletype=1, metadata=None, **_TILED)
+
+
 def _sparse(path: Path, pixels: RGB, **options: Any) -> None:
-    """Write a TIFF, and take the first and the sixth tile away."""
+    """Write a TIFF, and take the first and the sixth tile or strip away."""
     tifffile.imwrite(path, pixels, **options)
     with tifffile.TiffFile(path) as tiff:
-        tags = [tiff.pages.first.tags[name] for name in ("TileOffsets", "TileByteCounts")]
+        kind = "Tile" if tiff.pages.first.is_tiled else "Strip"
+        tags = [tiff.pages.first.tags[kind + name] for name in ("Offsets", "ByteCounts")]
         where = [(tag.valueoffset, {3: 2, 4: 4, 16: 8}[int(tag.dtype)]) for tag in tags]
     content = bytearray(path.read_bytes())
     for start, size in where:

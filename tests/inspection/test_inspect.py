@@ -9,6 +9,7 @@ from builders.slide_files import make_slide
 
 from histospace_core.errors import HistospaceError
 from histospace_core.expression import read_measured
+from histospace_core.expression.choice import Choice
 from histospace_core.files import sha256
 from histospace_core.inspection.inspect import inspect_path
 from histospace_core.sandbox import SandboxError
@@ -25,6 +26,12 @@ def test_a_slide(tmp_path: Path) -> None:
     assert facts["size on disk"] == path.stat().st_size
     assert any("give --mpp" in note for note in found.notes)
     assert found.versions["HistoSPACE"]
+
+
+def test_an_option_that_chooses_nothing_is_refused(tmp_path: Path) -> None:
+    found = inspect_path(make_slide(tmp_path / "slide.png", side=300), choice=Choice(sample="s"))
+    assert "there is nothing to choose by --sample" in found.problem
+    assert "SHA-256" in found.to_json()["facts"]
 
 
 @pytest.mark.parametrize("name", ["grey.png", "cut.png", "binary.svs"])

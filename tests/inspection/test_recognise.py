@@ -70,6 +70,11 @@ def test_folders(tmp_path: Path, file: str, kind: str) -> None:
     assert recognise(tmp_path) == kind
 
 
+def test_a_folder_of_dicom_files_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "0001").write_bytes(bytes(128) + b"DICM" + bytes(40))
+    assert recognise(tmp_path) == "slide"
+
+
 def test_zarr(tmp_path: Path) -> None:
     (tmp_path / "zarr.json").write_text('{"attributes": {"ome": {"multiscales": []}}}')
     assert recognise(tmp_path) == "slide"

@@ -13,8 +13,8 @@ from builders.packages import make_package
 from builders.sections import make_section_files
 from builders.slide_files import MPP, make_two_series
 from jobs.conftest import Workshop
-from PIL import ImageCms
 
+from benchmarks.colour_profile import wide_gamut_profile
 from histospace_core.catalog import State
 from histospace_core.errors import JobError
 from histospace_core.inference import open_prediction
@@ -91,8 +91,7 @@ def test_a_model_that_changed_meanwhile_is_not_used(own_shop: Workshop, slide_id
 def test_a_prediction_reads_the_chosen_image_with_or_without_its_profile(
     own_shop: Workshop, tmp_path: Path
 ) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    file = make_two_series(tmp_path / "two.ome.tif", profile=profile)
+    file = make_two_series(tmp_path / "two.ome.tif", profile=wide_gamut_profile())
     with open_slide(file, series="right") as slide:
         name = slide.properties.icc
         row = own_shop.catalog.add_slide(

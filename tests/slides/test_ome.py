@@ -27,6 +27,7 @@ def first(xml: str, pages: int = 1) -> OmeImage:
         ("0.5", "&#181;m"),
         ("0.5", "&#xB5;m"),
         ("0.5", "&micro;m"),
+        ("0.5", "&mu;m"),
         ("0.5", "um"),
         ("0.5", "Micrometer"),
         ("0.5", "micron"),

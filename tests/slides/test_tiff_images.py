@@ -214,3 +214,64 @@ def test_an_ome_tiff_in_strips(pixels: RGB, tmp_path: Path, compression: str | N
     with open_slide(path) as slide:
         assert slide.mpp == 0.5
         assert np.array_equal(slide.read(90, 1300, 70, 99, 70, 99), expected[1300:1399, 90:160])
+
+
+def test_a_smaller_scene_with_its_own_pyramid_is_no_copy(pixels: RGB, tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    scenes = [np.asarray(Image.fromarray(pixels).reduce(k)) for k in (1, 2)]
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for name, image in zip("ab", scenes, strict=True):
+            metadata = {"axes": "YXS", "Name": name, **HALF_UM}
+            tiff.write(image, subifds=1, metadata=metadata, **TILED)
+            small = np.asarray(Image.fromarray(image).reduce(2))
+            tiff.write(small, subfiletype=1, **TILED)
+    with pytest.raises(SlideError, match=r"holds 2 series \(a, b\)"):
+        open_slide(path)
+    assert np.array_equal(whole(path, "b"), scenes[1])
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.tif", "a.svs"])
+def test_an_image_of_another_shape_is_no_level(pixels: RGB, tmp_path: Path, name: str) -> None:
+    ome = name == "a.ome.tif"
+    label = np.ascontiguousarray(pixels[:300, :700])
+    text = None if name != "a.svs" else "Aperio Image Library v11.2.1|MPP = 0.5"
+    with tifffile.TiffWriter(tmp_path / name, ome=ome) as tiff:
+        metadata = {"axes": "YXS", **HALF_UM} if ome else None
+        subifds = 1 if ome else None
+        tiff.write(pixels, subifds=subifds, metadata=metadata, description=text, **TILED)
+        tiff.write(label, subfiletype=1, metadata=None, **TILED)
+    with open_slide(tmp_path / name) as slide:
+        assert slide.properties.level_downsamples == (1.0,)
+        expected = np.asarray(Image.fromarray(pixels).reduce(2))
+        assert np.abs(slide.thumbnail(700).astype(int) - expected).mean() < 3
+
+
+def test_pages_that_say_they_are_pages(pixels: RGB, others: list[RGB], tmp_path: Path) -> None:
+    path = write_pages(tmp_path / "a.tif", pixels, others[0], subfiletype=2)
+    assert np.array_equal(whole(path), pixels)
+    assert "2 images of the same size" in notes(path)
+
+
+HAND = (
+    '<OME><Image><Pixels SizeX="1400" SizeY="1400" SizeC="3" SizeZ="1" SizeT="1" Type="uint8" '
+    'DimensionOrder="XYCZT" PhysicalSizeX="0.5" PhysicalSizeY="0.5">{}</Pixels></Image></OME>'
+)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["", "<TiffData/>", "<Channel/><TiffData/>", "<Channel/><Channel/><Channel/><TiffData/>"],
+)
+@pytest.mark.parametrize("planes", [False, True])
+def test_ome_xml_that_a_program_wrote_by_hand(
+    pixels: RGB, tmp_path: Path, inside: str, planes: bool
+) -> None:
+    """The TIFF and not the XML says how many samples a pixel has."""
+    path = tmp_path / "a.ome.tif"
+    data = np.ascontiguousarray(pixels.transpose(2, 0, 1)) if planes else pixels
+    look = {**TILED, "photometric": "minisblack"} if planes else TILED
+    text = HAND.format(inside) + "\n<!-- written by hand -->"
+    tifffile.imwrite(path, data, description=text, metadata=None, **look)
+    assert np.array_equal(whole(path), pixels)
+    with open_slide(path) as slide:
+        assert slide.mpp == 0.5

@@ -16,7 +16,7 @@ from histospace_core.slides.readers.tiff import TiffReader
 from histospace_core.slides.readers.vips import VipsReader
 from histospace_core.slides.series import refuse_series
 from histospace_core.slides.tiff_images import ome_image, ome_xml, plain_image
-from histospace_core.slides.tiff_tiles import refuse_colours
+from histospace_core.slides.tiff_tiles import libvips_decodes, openslide_agrees, refuse_colours
 
 
 def open_reader(path: Path, series: str | None = None) -> Reader:
@@ -102,7 +102,8 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
             return OpenSlideReader(path)
         image = plain_image(tiff, series or None, path)
         page = image.levels[0][0]
-        if vendor == "aperio" or (vendor and page is first):
+        agrees = openslide_agrees(p for level in image.levels for p in level)
+        if agrees and (vendor == "aperio" or (vendor and page is first)):
             try:
                 return OpenSlideReader(path, tiff, image)
             except openslide.OpenSlideError as error:
@@ -110,7 +111,7 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
                 unsupported = isinstance(error, openslide.OpenSlideUnsupportedFormatError)
                 if not unsupported and "compression" not in str(error).lower():
                     raise
-        if page.is_tiled:
+        if not libvips_decodes(page):
             return TiffReader(path, tiff, image, "tiff")
         tiff.close()
         return VipsReader(path, "tiff", page.index, image)

@@ -79,6 +79,8 @@ class WsidicomReader:
                 path=path,
                 remedy="put the files of each pyramid into a folder of its own",
             )
+        for level in pyramids[0]:
+            _refuse_two_images(level, path)
         base = pyramids[0][0]
         largest = max(instance.size for instance in instances)
         if (base.size.width, base.size.height) != largest:
@@ -116,6 +118,23 @@ class WsidicomReader:
 
     def close(self) -> None:
         self._slide.close()
+
+
+def _refuse_two_images(level: Any, path: Path) -> None:
+    """Refuse a series with two images of one size, of which wsidicom would take one."""
+    planes = [
+        (instance.ext_depth_of_field, optical_path, z)
+        for instance in level.instances.values()
+        for optical_path in instance.optical_paths
+        for z in instance.focal_planes
+    ]
+    if len(set(planes)) < len(planes):
+        raise SlideError(
+            f"the series holds several images of {level.size.width} x {level.size.height} px, and "
+            "one is read at a time",
+            path=path,
+            remedy="put the files of each image into a folder of its own",
+        )
 
 
 def _profile(header: Any) -> bytes | None:

@@ -27,7 +27,7 @@ class OmeZarrReader:
             self.close()
             raise
         self._axes, self._order = image.axes, image.order
-        self._levels = sorted(image.levels, key=self._area, reverse=True)
+        self._levels = image.levels
         self.size = self.level_size(0)
         self.mpp = image.mpp
         self.notes = tuple(image.notes)
@@ -51,10 +51,6 @@ class OmeZarrReader:
     def _sides(self, level: Level) -> tuple[int, int]:
         shape = level.array.shape
         return shape[self._axes.index("x")], shape[self._axes.index("y")]
-
-    def _area(self, level: Level) -> int:
-        width, height = self._sides(level)
-        return width * height
 
     def _downsample(self, level: Level) -> float:
         """Return the ratio of the stated scales, or of the sizes where these contradict it."""

@@ -7,6 +7,7 @@ from PIL import Image, ImageCms
 
 from histospace_core.slides.readers.reader import on_white, stated_mpp
 from histospace_core.slides.tiff_images import TiffImage
+from histospace_core.slides.tiff_levels import are_alike
 from histospace_core.slides.tiff_tiles import TiledPage, is_plain_jpeg
 
 PLAIN = ("generic-tiff", "aperio")
@@ -36,26 +37,29 @@ class OpenSlideReader:
 
         self._slide = openslide.OpenSlide(path)
         self._tiff = tiff
+        try:
+            self._describe(image)
+        except BaseException:
+            self._slide.close()  # `tiff` stays open for another reader
+            raise
+
+    def _describe(self, image: TiffImage | None) -> None:
         self.vendor = self._slide.properties.get("openslide.vendor", "unknown")
         self.mpp = stated_mpp(self._slide.properties, "openslide")
         self.icc_profile: bytes | None = _profile(self._slide)
         self.series = image.series if image else ""
         self.notes = (*(image.notes if image else ()), *_associated(self._slide))
         sizes = self._slide.level_dimensions
-        number = image.number if image else 0
-        # The n-th image of a z-stack has the n-th level of each size; OpenSlide lists them all.
-        ranks = [sizes[:i].count(size) for i, size in enumerate(sizes)]
-        whole = {s for s in sizes if sizes.count(s) == sizes.count(sizes[0])}
-        of_image = [i for i, rank in enumerate(ranks) if rank == number]
-        self._levels = [i for i in of_image if not number or sizes[i] in whole]
+        self._levels = _levels_of(image, sizes) if image else list(range(len(sizes)))
         self.size = sizes[self._levels[0]]
         downs = self._slide.level_downsamples
         self.downsamples = tuple(float(downs[i]) for i in self._levels)
-        self._tiles = _jpeg_levels(tiff, image, [sizes[i] for i in self._levels], sizes)
+        self._tiles = _jpeg_levels(self._tiff, image, [sizes[i] for i in self._levels], sizes)
 
     def read(self, level: int, x: int, y: int, w: int, h: int) -> Image.Image:
         tiles = self._tiles[level]
-        # OpenSlide paints tiles that are left out, in Aperio's files from the level above.
+        # OpenSlide paints tiles that are left out, in Aperio's files from the level above, and
+        # judges those that look damaged.
         if tiles and (pixels := tiles.read(x, y, w, h, blank=None)) is not None:
             return Image.fromarray(pixels)
         scale = self.downsamples[level]
@@ -70,6 +74,23 @@ class OpenSlideReader:
         self._slide.close()
         if self._tiff:
             self._tiff.close()
+
+
+def _levels_of(image: TiffImage, sizes: Any) -> list[int]:
+    """Return which of OpenSlide's levels are those of an image, the first as large as it.
+
+    The n-th image of a z-stack has the n-th level of each size; OpenSlide lists them all. It also
+    lists reduced images of another shape, which are no copies.
+    """
+    number = image.number
+    whole = {size for size in sizes if sizes.count(size) == sizes.count(sizes[0])}
+    return [
+        i
+        for i, size in enumerate(sizes)
+        if sizes[:i].count(size) == number
+        and (not number or size in whole)
+        and are_alike(sizes[0], size)
+    ]
 
 
 def _jpeg_levels(

@@ -9,17 +9,19 @@ from PIL import Image
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.formats import FlatKind
-from histospace_core.slides.tiff_images import TiffImage
+from histospace_core.slides.tiff_images import TURNED, TiffImage
+from histospace_core.slides.tiff_tiles import JPEG, is_premultiplied
 
 MAX_FLAT_PIXELS = 2_000_000_000
 """Largest flat image accepted; it must be decoded to a temporary file before a region is read."""
+_HEAD = 1 << 16  # bytes of a PNG in which a profile begins
 
 
 class VipsReader:
     """PNG, JPEG and plain TIFF: one level, no pixel size (a dpi tag does not describe the tissue).
 
-    EXIF orientation is ignored, so that positions that other programs measured on the stored pixels
-    stay valid.
+    EXIF orientation is only noted, so that positions that other programs measured on the stored
+    pixels stay valid.
     """
 
     name: Literal["vips"] = "vips"
@@ -40,7 +42,8 @@ class VipsReader:
         image = loaders[kind](
             os.fsencode(path),
             access="random",
-            fail_on="truncated",  # otherwise a truncated image silently comes back grey
+            # Otherwise what cannot be decoded is grey or black; libjpeg only warns of damage.
+            fail_on="warning" if kind == "jpeg" or _is_jpeg(tiff) else "error",
             revalidate=True,  # otherwise libvips returns what this path held before
             **options,
         )
@@ -57,11 +60,13 @@ class VipsReader:
                 path=path,
                 remedy="save the H&E scan as 8-bit RGB",
             )
-        embeds = "icc-profile-data" in image.get_fields()
-        self.icc_profile: bytes | None = image.get("icc-profile-data") if embeds else None
+        self.icc_profile: bytes | None = _field(image, "icc-profile-data")
+        if self.icc_profile is None and kind == "png" and _names_profile(path):
+            self.icc_profile = b""  # libpng drops one that it finds faulty
         self.series = tiff.series if tiff else ""
-        self.notes: tuple[str, ...] = tiff.notes if tiff else ()
-        self._image: Any = image.flatten(background=[255, 255, 255]) if image.bands == 4 else image
+        turned = tiff is None and (_field(image, "orientation") or 1) != 1
+        self.notes: tuple[str, ...] = (*(tiff.notes if tiff else ()), *([TURNED] if turned else []))
+        self._image: Any = _on_white(image, tiff)
         self.vendor: str = kind
         self.size = (image.width, image.height)
         self.mpp: tuple[float, float] | None = None
@@ -74,6 +79,30 @@ class VipsReader:
 
     def close(self) -> None:
         self._image = None
+
+
+def _field(image: Any, name: str) -> Any:
+    return image.get(name) if name in image.get_fields() else None
+
+
+def _names_profile(path: Path) -> bool:
+    """Return whether a PNG has a colour profile, which comes before its pixels."""
+    with path.open("rb") as file:
+        return b"iCCP" in file.read(_HEAD).partition(b"IDAT")[0]
+
+
+def _is_jpeg(tiff: TiffImage | None) -> bool:
+    return tiff is not None and tiff.levels[0][0].compression == JPEG
+
+
+def _on_white(image: Any, tiff: TiffImage | None) -> Any:
+    if image.bands == 3:
+        return image
+    page = tiff.levels[0][0] if tiff else None
+    # libvips undoes associated alpha, but takes an unspecified extra sample for unassociated.
+    if page and is_premultiplied(page) and page.extrasamples[0] == 0:
+        return (image[:3] + (255 - image[3])).cast("uchar")
+    return image.flatten(background=[255, 255, 255])
 
 
 def _colours(image: Any) -> str:

@@ -63,7 +63,7 @@ def preview(
 
 
 def colour_profile(slide: SlideRow) -> str:
-    """Return the name of the profile by which a slide's colours are converted; "" if none is.
+    """Return the name of the profile that changes a slide's colours; "" if none does.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def colour_profile(slide: SlideRow) -> str:
         The slide cannot be read.
     """
     with open_slide(slide.file, slide.mpp_by_user, series=slide.series) as opened:
-        return opened.properties.icc
+        return opened.properties.icc if opened.converts_colours else ""
 
 
 def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:

@@ -13,6 +13,8 @@ from histospace_core.slides.readers.reader import on_white
 
 MISREAD = {
     "channels.ome.tif": "it shows the first channel in grey",
+    "channels.tif": "it shows the first channel in grey",
+    "turned.tif": "it turns each tile by itself",
     "focal_planes.ome.tif": "it shows the first focal plane",
     "macro_first.ome.tif": "it shows the macro image",
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import openslide
+import pydicom
 import pytest
 from builders.dicom_slides import TILE, write_slide
 from builders.packages import make_package
@@ -97,6 +98,17 @@ def test_two_slides_in_a_folder(pixels: RGB, tmp_path: Path) -> None:
     assert np.array_equal(whole(tmp_path / "a" / "0_1.dcm"), pixels)
     with pytest.raises(SlideError, match=r"holds no series '1\.2'"):
         open_slide(tmp_path / "a", series="1.2")
+
+
+def test_two_images_in_a_series(pixels: RGB, tmp_path: Path) -> None:
+    first = pydicom.dcmread(write_slide(tmp_path / "a", pixels)[0])
+    for file in write_slide(tmp_path / "b", pixels[::-1]):
+        other = pydicom.dcmread(file)
+        other.StudyInstanceUID = first.StudyInstanceUID
+        other.SeriesInstanceUID = first.SeriesInstanceUID
+        other.save_as(tmp_path / "a" / f"other_{file.name}")
+    with pytest.raises(SlideError, match="holds several images of 700 x 700 px"):
+        open_slide(tmp_path / "a")
 
 
 def test_names_do_not_matter_and_hidden_files_are_skipped(pixels: RGB, tmp_path: Path) -> None:

@@ -213,3 +213,12 @@ def test_links_out_of_the_store_are_not_followed(pixels: RGB, tmp_path: Path) ->
     (tmp_path / "a.zarr" / "0" / "c").symlink_to(tmp_path / "b.zarr" / "0" / "c")
     with open_slide(tmp_path / "a.zarr") as slide, pytest.raises(SlideError, match="lies outside"):
         slide.read(0, 0, 300, 300, 300, 300)
+
+
+def test_the_pixel_size_is_that_of_the_largest_level(pixels: RGB, tmp_path: Path) -> None:
+    group = write_ome_zarr(tmp_path / "a.zarr", pixels, version="0.4")
+    scales = group.attrs["multiscales"]
+    scales[0]["datasets"].reverse()
+    group.attrs["multiscales"] = scales
+    with open_slide(tmp_path / "a.zarr") as slide:
+        assert (slide.width, slide.mpp) == (700, pytest.approx(MPP))

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import pytest
 from builders.records import run_record
+from builders.slide_files import make_two_series
+from PIL import ImageCms
 
-from histospace_core.catalog import Catalog, Kind
+from benchmarks.colour_profile import wide_gamut_profile
+from histospace_core.catalog import Catalog, Kind, SlideRow
 from histospace_core.catalog.records import CharacteriseRecord
-from histospace_core.web.predict.preview import expected_seconds
+from histospace_core.web.predict.preview import colour_profile, expected_seconds
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def test_the_expected_time_is_that_of_predictions_alone(tmp_path: Path) -> None:
@@ -23,3 +29,15 @@ def test_the_expected_time_is_that_of_predictions_alone(tmp_path: Path) -> None:
         catalog.finish(run.id, attempt=1, record=record)
     assert expected_seconds(catalog, "a-model", 200) == 20
     catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("profile", "name"),
+    [(wide_gamut_profile(), "Wide gamut"), (SRGB, ""), (None, "")],
+    ids=["wide", "sRGB", "none"],
+)
+def test_only_a_profile_that_changes_colours_is_named(
+    tmp_path: Path, profile: bytes | None, name: str
+) -> None:
+    file = make_two_series(tmp_path / "two.ome.tif", side=300, profile=profile)
+    assert colour_profile(SlideRow(path=str(file), series="left")) == name
