@@ -27,7 +27,7 @@ from histospace_core.web.widgets.parts import (
     thumbnail,
     time_text,
 )
-from histospace_core.web.widgets.uploader import slide_uploader
+from histospace_core.web.widgets.uploader import SLIDE_FORMATS, slide_uploader
 
 PER_PAGE, PER_ROW = 12, 3
 
@@ -61,6 +61,7 @@ def slides() -> None:
 
 def _upload() -> None:
     results = slide_uploader("slide-upload", "Upload H&E slides")
+    st.caption(f"{SLIDE_FORMATS}.")
     for refused in (result for result in results if "error" in result):
         st.error(plain(refused["error"]))
     for upload in get_context().uploads.undecided():

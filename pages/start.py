@@ -8,6 +8,7 @@ from histospace_core.server import get_context
 from histospace_core.server.samples import add_her2st, add_phantom
 from histospace_core.web.widgets.model_choice import initial_model
 from histospace_core.web.widgets.parts import guarded, plain, state_badge, time_text
+from histospace_core.web.widgets.uploader import SLIDE_FORMATS
 
 
 @guarded
@@ -23,9 +24,7 @@ def start() -> None:
         _sample()
     with upload.container(border=True, height="stretch"):
         st.subheader("2 · Use your own slide")
-        st.markdown(
-            "SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG, of any size. It stays on this machine."
-        )
+        st.markdown(f"{SLIDE_FORMATS}; of any size. It stays on this machine.")
         st.page_link("slides.py", label="Upload a slide", icon=":material/upload:")
     with recent.container(border=True, height="stretch"):
         _recent()

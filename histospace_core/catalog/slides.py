@@ -20,6 +20,7 @@ from histospace_core.catalog.tags import (
 )
 from histospace_core.errors import PixelSizeError, StoreError
 from histospace_core.expression.choice import ONLY, Choice
+from histospace_core.slides.content import slide_files
 from histospace_core.slides.properties import SlideProperties, check_mpp
 
 
@@ -42,7 +43,7 @@ class SlideTable(TagTable):
         Parameters
         ----------
         path
-            The file in the store. It replaces the known file of the same content if that is
+            The slide in the store. It replaces the known file of the same content if that is
             missing.
         name
             The user's name of the file; it is only displayed.
@@ -51,7 +52,8 @@ class SlideTable(TagTable):
         series
             Which image was chosen, where the file holds several.
         """
-        size_bytes = path.stat().st_size  # before the transaction, which makes other writers wait
+        # before the transaction, which makes other writers wait
+        size_bytes = sum(file.stat().st_size for file in slide_files(path))
         with self.write() as session:
             known = session.scalar(select(SlideRow).where(SlideRow.sha256 == sha256))
             if known is not None:

@@ -4,8 +4,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from histospace_core.archive import unpack
 from histospace_core.errors import MeasurementError
-from histospace_core.expression.archive import unpack
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice, choose
 from histospace_core.expression.layout import find_sections
@@ -18,7 +18,7 @@ from histospace_core.expression.zarr_store import find_stores
 def read_archive(path: Path, choice: Choice = ONLY) -> RawCounts:
     """Unpack an archive safely into a temporary folder and read that."""
     with tempfile.TemporaryDirectory(prefix="histospace-") as folder:
-        unpack(path, Path(folder))
+        unpack(path, Path(folder), MeasurementError)
         return read_folder(Path(folder), choice, source=path)
 
 

@@ -4,6 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from histospace_core.archive import is_zip
 from histospace_core.errors import SlideError
 from histospace_core.files import content_sha256, is_hidden, visible_files
 
@@ -14,6 +15,7 @@ _SERIES = re.compile(
     rb"\x20\x00\x0d\x00UI..[\d.]+\0?\x20\x00\x0e\x00UI..(?P<series>[\d.]+)", re.DOTALL
 )
 _HEADER = 1 << 18  # bytes that hold both
+_WHOLE_SLIDE = b"1.2.840.10008.5.1.4.1.1.77.1.6"  # its class, which the file's own header names
 _ZARR = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 
@@ -70,24 +72,56 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
+def is_whole_slide_dicom(path: Path) -> bool:
+    """Return whether a file is an instance of a DICOM whole slide, by its first bytes."""
+    with path.open("rb") as file:
+        head = file.read(2048)
+    return head[128:132] == b"DICM" and _WHOLE_SLIDE in head
+
+
 def is_zarr(path: Path) -> bool:
     """Return whether a folder or a zip file holds a zarr store."""
     if path.is_dir():
         return any((path / mark).is_file() for mark in _ZARR)
-    return zip_root(path) is not None
+    return bool(_zip_roots(path))
 
 
-def zip_root(path: Path) -> str | None:
-    """Return the folder in a zip file that is the zarr store; None if there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04" or not zipfile.is_zipfile(file):
-            return None
-    with zipfile.ZipFile(path) as packed:
-        names = [name for name in packed.namelist() if not name.startswith("__MACOSX")]
-    found = [name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _ZARR]
-    return min(found, key=len) if found else None
+def zip_root(path: Path) -> str:
+    """Return the folder in a zip file that is the zarr store; "" if the zip itself is.
+
+    Raises
+    ------
+    SlideError
+        There are several.
+    """
+    roots = _zip_roots(path)
+    if len(roots) > 1:
+        names = ", ".join(root[:80] for root in roots[:5])
+        raise SlideError(
+            f"the zip holds {len(roots)} slides ({names}), and one is read at a time",
+            path=path,
+            remedy="zip each by itself",
+        )
+    return roots[0] if roots else ""
+
+
+def _zip_roots(path: Path) -> list[str]:
+    """Return the folders in a zip file that are zarr stores and lie in no other."""
+    if not path.is_file() or not is_zip(path):
+        return []
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = [name for name in packed.namelist() if not name.startswith("__MACOSX")]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # unpacking it names the fault
+        return []
+    found = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _ZARR}
+    return sorted(r for r in found if not any(p in found for p in _above(r)))
+
+
+def _above(folder: str) -> list[str]:
+    """Return the folders above one of a zip; "" is the zip itself."""
+    parts = folder.split("/") if folder else []
+    return ["/".join(parts[:i]) for i in range(len(parts))]
 
 
 def _zarr_files(folder: Path) -> list[Path]:

@@ -60,7 +60,7 @@ def open_store(path: Path) -> zarr.Group:
                 path=path,
                 remedy="save the image in smaller chunks",
             )
-        store, inner = ZipStore(path, mode="r"), zip_root(path) or ""
+        store, inner = ZipStore(path, mode="r"), zip_root(path)
     node = zarr.open(store, path=inner, mode="r", use_consolidated=False)
     if isinstance(node, zarr.Array):
         raise SlideError(

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.dicom_slides import write_slide
+from builders.mirax_slides import write_mirax
 from builders.ome_zarr import write_ome_zarr
 from builders.slide_files import make_slide, make_two_series
 from PIL import Image
 
 from histospace_core.catalog import Catalog
 from histospace_core.catalog.intake import accept_slide
-from histospace_core.errors import SlideError
+from histospace_core.errors import SlideError, StoreError
 from histospace_core.settings import Settings
+from histospace_core.slides.content import slide_sha256
 from histospace_core.slides.open import open_slide
 
 
@@ -61,6 +64,96 @@ def test_a_zipped_ome_zarr_is_one_file(
     with open_slide(row.file) as slide:
         assert slide.properties.reader == "ome-zarr"
         assert np.array_equal(slide.read(0, 0, 600, 600, 600, 600), pixels)
+
+
+def test_two_zipped_ome_zarrs_are_not_one(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=600)))
+    for name in ("a.zarr", "longer.zarr"):
+        write_ome_zarr(tmp_path / "both" / name, pixels)
+    packed = Path(shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path / "both"))
+    assert refuse(settings, catalog, packed, "both.zip") == (
+        "both.zip: the zip holds 2 slides (a.zarr, longer.zarr), and one is read at a time; zip "
+        "each by itself."
+    )
+
+
+def zipped(folder: Path) -> Path:
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+def test_a_zipped_dicom_slide(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=600)))
+    files = write_slide(tmp_path / "case" / "IMAGES", pixels)
+    n_bytes = sum(file.stat().st_size for file in files)
+    packed = zipped(tmp_path / "case")
+    row = accept_slide(settings, catalog, packed, "case 7.zip", "ab")
+    assert not packed.exists()
+    assert not any(settings.uploads_dir.iterdir())
+    assert (row.name, row.vendor, row.mpp, row.size_bytes) == ("case 7.zip", "dicom", 0.69, n_bytes)
+    assert row.sha256 == slide_sha256(tmp_path / "case" / "IMAGES"), "as of the folder"
+    with open_slide(row.file) as slide:
+        assert np.array_equal(slide.read(0, 0, 600, 600, 600, 600), pixels)
+
+    again = accept_slide(settings, catalog, zipped(tmp_path / "case"), "b.zip", "cd")
+    assert again.id == row.id, "one content is one slide, however it is zipped"
+    assert not any(settings.uploads_dir.iterdir())
+    catalog.delete_slide(row.id)
+    assert not any(settings.slides_dir.iterdir())
+
+
+def test_a_zip_of_two_dicom_series_waits_for_a_choice(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=600)))
+    write_slide(tmp_path / "case", pixels, levels=1)
+    write_slide(tmp_path / "case", pixels[:, ::-1], levels=1, suffix=".b.dcm")
+    packed = zipped(tmp_path / "case")
+    with pytest.raises(SlideError, match=r"case 7\.zip: holds 2 series") as caught:
+        accept_slide(settings, catalog, packed, "case 7.zip", "ab")
+    assert caught.value.alternatives is not None
+    assert not any(settings.uploads_dir.iterdir())
+    (_, other) = caught.value.alternatives.names
+    row = accept_slide(settings, catalog, packed, "case 7.zip", "ab", series=other)
+    assert row.series == other
+    assert not packed.exists()
+
+
+def test_a_zipped_mirax_slide(settings: Settings, catalog: Catalog, tmp_path: Path) -> None:
+    pixels = np.asarray(Image.open(make_slide(tmp_path / "a.png", side=768)))
+    write_mirax(tmp_path / "case", "scan", pixels)
+    row = accept_slide(settings, catalog, zipped(tmp_path / "case"), "case.zip", "ab")
+    assert (row.vendor, row.width, row.mpp) == ("mirax", 768, 0.5)
+    with open_slide(row.file) as slide:
+        assert slide.sha256() == row.sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.mrxs", "zip the file together with that folder, and upload the zip."),
+        ("a.vms", "convert it to a pyramidal TIFF."),
+    ],
+)
+def test_an_index_without_its_files(
+    settings: Settings, catalog: Catalog, tmp_path: Path, name: str, words: str
+) -> None:
+    settings.uploads_dir.mkdir(parents=True)
+    assert refuse(settings, catalog, make_slide(tmp_path / "a.jpg"), name).endswith(words)
+
+
+def test_a_zip_for_which_there_is_no_space(
+    settings: Settings, catalog: Catalog, tmp_path: Path
+) -> None:
+    (tmp_path / "case").mkdir()
+    make_slide(tmp_path / "case" / "a.png")
+    packed = zipped(tmp_path / "case")
+    small = settings.model_copy(update={"slides_quota_gb": 1e-6})
+    with pytest.raises(StoreError, match=r"case\.zip does not fit"):
+        accept_slide(small, catalog, packed, "case.zip", "ab")
+    assert not packed.exists()
+    assert not any(settings.uploads_dir.iterdir())
 
 
 def test_a_file_of_several_images_waits_for_a_choice(

@@ -6,6 +6,8 @@ from histospace_core.server.context import get_context
 from histospace_core.server.upload_routes import PURPOSE
 from histospace_core.web.widgets.components import component
 
+SLIDE_FORMATS = "SVS, NDPI, OME-TIFF, TIFF, PNG or JPEG; DICOM, MIRAX or OME-Zarr in a zip"
+
 
 def slide_uploader(key: str, label: str = "Slides") -> list[dict[str, Any]]:
     """Show the upload field for slides, several at a time.
