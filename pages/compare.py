@@ -86,8 +86,8 @@ def _bring(run: RunRow, at_once: bool) -> None:
             _compare(run, source)
         st.divider()
     st.markdown(
-        "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip of a Space "
-        "Ranger or Xenium folder or of a SpatialData store. Counts must be raw, and "
+        "Upload a table of counts (TSV) with its spot file, an `.h5ad` file, or a zip or tar of "
+        "a Space Ranger or Xenium folder or of a SpatialData store. Counts must be raw, and "
         "positions in full-resolution pixels of this slide."
     )
     uploaded, goes_on = _uploaded(run), False

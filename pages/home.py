@@ -22,15 +22,24 @@ PAGES = [
     st.Page("about_scores.py", title="How the scores are made", visibility="hidden"),
 ]
 
-# A local file: for a Material icon, the browser would load a font from an external server.
-st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
-st.logo(str(STATIC / "logo.svg"), size="large")
-# Streamlit leaves a tenth of a laptop screen empty above the page; maps need that space.
-st.html(
-    "<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}"
-    "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"
-)
-page = st.navigation(PAGES, position="top")
-with st.container(key="notice"):  # drawn first, so also on a page that fails
-    st.badge(NOTICE, icon=":material/science:", color="violet")
-page.run()
+
+def frame() -> None:
+    """Draw the frame, then the page that the address names."""
+    # A local file: for a Material icon, the browser would load a font from an external server.
+    st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
+    st.logo(str(STATIC / "logo.svg"), size="large")
+    # Streamlit leaves a tenth of a laptop screen empty above the page; maps need that space.
+    st.html(
+        "<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}"
+        "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"
+    )
+    page = st.navigation(PAGES, position="top")
+    with st.container(key="notice"):  # drawn first, so also on a page that fails
+        st.badge(NOTICE, icon=":material/science:", color="violet")
+    page.run()
+
+
+# A worker process that starts meanwhile runs this file too, as multiprocessing does with the main
+# script of its parent; there is no page to draw in it.
+if __name__ == "__main__":
+    frame()

@@ -43,7 +43,7 @@ def runs() -> None:
     active = [run.id for run in found if run.is_active]
     if active:
         watch(active)
-    st.caption(f"{len(found)} runs")
+    st.caption(f"{len(found)} run{'' if len(found) == 1 else 's'}")
     comparable = _slides_with_two_predictions()
     for run in current_page([run for run in found if not run.is_active], PER_PAGE):
         _card(run, run.slide_id in comparable)

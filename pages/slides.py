@@ -49,7 +49,7 @@ def slides() -> None:
     found = catalog.slides(*search_bar(SlideRow, "part of a name, note or tag"))
     ready = [slide.id for slide in found if slide.mpp is not None]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{len(found)} of {len(everything)} slides")
+        st.caption(f"{len(found)} of {len(everything)} slide{'s' if len(everything) > 1 else ''}")
         if len(ready) > 1:
             _predict_all(ready, "listed")
     shown = current_page(found, PER_PAGE)
@@ -60,8 +60,8 @@ def slides() -> None:
 
 
 def _upload() -> None:
-    results = slide_uploader("slide-upload", "Upload H&E slides")
     st.caption(f"{SLIDE_FORMATS}.")
+    results = slide_uploader("slide-upload", "Upload H&E slides")
     for refused in (result for result in results if "error" in result):
         st.error(plain(refused["error"]))
     for upload in get_context().uploads.undecided():

@@ -23,6 +23,7 @@ WHOLE_ROOMS = {
     "test_mirror.py",
     "training/peers/test_parts.py",
     "training/peers/test_peers.py",
+    "web/test_home.py",
 }
 """Tests of what several modules of a room do together."""
 

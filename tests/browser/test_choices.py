@@ -79,7 +79,7 @@ def test_a_slide_file_of_two_images(app, page, tmp_path):
     steps.at_rest(page)
     page.get_by_role("button", name="Use this image").click()
     page.get_by_text(question).wait_for(state="detached")
-    page.get_by_text("image right of the file").first.wait_for()
+    page.get_by_text("image “right”").first.wait_for()
     (slide,) = (row for row in catalog_of(app).slides() if row.name == "two.ome.tif")
     assert (slide.series, slide.width) == ("right", 1300)
     assert not [p for p in (app.store / "uploads").rglob("*") if p.is_file()]

@@ -55,7 +55,7 @@ def _scores(s: dict[str, Any], *, facts: bool) -> None:
             metric(
                 label,
                 "not evaluable" if value is None else f"{value:.3f}",
-                None if baseline is None else f"mean profile: {baseline:.3g}",
+                None if baseline is None else f"mean profile: {round(baseline, 3):g}",
                 help=why,
             )
         if not facts:

@@ -181,7 +181,7 @@ def pixel_size_text(slide: SlideRow) -> str:
 
 def image_text(slide: SlideRow) -> str:
     """Return which image of its file a slide is, where the file holds several."""
-    return f" · image {slide.series} of the file" if slide.series else ""
+    return f" · image “{slide.series}”" if slide.series else ""
 
 
 def time_text(moment: datetime) -> str:

@@ -113,7 +113,9 @@ class Field {
   }
 
   end(file, answer) {
-    this.say(answer.error ?? `${file.name} is uploaded.`, "error" in answer);
+    // A page with several files lists the reasons itself.
+    const refused = this.data.several ? `${file.name} was not accepted.` : answer.error;
+    this.say("error" in answer ? refused : `${file.name} is uploaded.`, "error" in answer);
     this.report([...this.results, { name: file.name, ...answer }]);
   }
 
