@@ -35,6 +35,7 @@ from histospace_core.web.widgets.parts import (
     run_picker,
     time_text,
 )
+from histospace_core.web.widgets.run_progress import progress_bar
 from histospace_core.web.widgets.uploader import measured_uploader
 
 
@@ -122,14 +123,17 @@ def _file(answer: dict[str, Any] | None) -> Path | None:
 
 @guarded
 def _compare(run: RunRow, source: Source, placement: Placement | None = None) -> None:
-    bar = st.progress(0.0, "Reading the measurement and comparing…")
-
-    def show(event: Progress) -> None:
-        said = f"Predicting at the spots: {event.done:,} of {event.total:,}"
-        bar.progress(event.done / event.total, said)
-
     context = get_context()
-    with asking(source.counts, then_go_on=True), shown_as({source.counts: source.name}):
+    with (
+        asking(source.counts, then_go_on=True),
+        shown_as({source.counts: source.name}),
+        progress_bar("Reading the measurement and comparing…") as bar,
+    ):
+
+        def show(event: Progress) -> None:
+            said = f"Predicting at the spots: {event.done:,} of {event.total:,}"
+            bar.progress(event.done / event.total, said)
+
         row = compare_in_child(
             context.settings,
             context.catalog,

@@ -8,6 +8,7 @@ from histospace_core.server import get_context
 from histospace_core.server.samples import add_her2st, add_phantom
 from histospace_core.web.widgets.model_choice import initial_model
 from histospace_core.web.widgets.parts import guarded, plain, state_badge, time_text
+from histospace_core.web.widgets.run_progress import progress_bar
 from histospace_core.web.widgets.uploader import SLIDE_FORMATS
 
 
@@ -48,12 +49,12 @@ def _sample() -> None:
 
 @guarded
 def _download() -> None:
-    bar = st.progress(0.0, "Downloading…")
+    with progress_bar("Downloading…") as bar:
 
-    def report(event: Progress) -> None:
-        bar.progress(event.done / event.total, f"Downloading {event.stage}")
+        def report(event: Progress) -> None:
+            bar.progress(event.done / event.total, f"Downloading {event.stage}")
 
-    slide = add_her2st(get_context(), "C5", report)
+        slide = add_her2st(get_context(), "C5", report)
     _predict(slide)
 
 

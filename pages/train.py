@@ -25,6 +25,7 @@ from histospace_core.web.train.cohort import (
 from histospace_core.web.train.cohort_editor import attach_measurement, cohort_editor
 from histospace_core.web.train.results import show_training, training_title
 from histospace_core.web.widgets.parts import empty_state, guarded, plain, state_badge
+from histospace_core.web.widgets.run_progress import progress_bar
 
 
 @guarded
@@ -65,12 +66,11 @@ def _new() -> None:
 @guarded
 def _read_sections(members: Sequence[Member]) -> None:
     """Read the files of every section, and remember which slides were read."""
-    bar = st.progress(0.0, "Reading the sections…")
     sections = sections_of(members)
-    for done, section in enumerate(sections, start=1):
-        check_section(section)  # caches the facts that `check_members` needs
-        bar.progress(done / len(sections), f"Read {plain(section.name)}")
-    bar.empty()
+    with progress_bar("Reading the sections…") as bar:
+        for done, section in enumerate(sections, start=1):
+            check_section(section)  # caches the facts that `check_members` needs
+            bar.progress(done / len(sections), f"Read {plain(section.name)}")
     st.session_state["cohort-read"] = [_files(member.slide) for member in members]
 
 

@@ -1,8 +1,10 @@
 """Live progress of a run, and the state of a stopped one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from histospace_core.catalog import RunRow, State
 from histospace_core.server.context import get_context
@@ -54,3 +56,13 @@ def show_stopped_run(run: RunRow) -> None:
     if st.button("Resume", type="primary", icon=":material/resume:"):
         get_context().jobs.resume(run.id)
         st.rerun()
+
+
+@contextmanager
+def progress_bar(said: str) -> Iterator[DeltaGenerator]:
+    """Show a progress bar while the block runs, and not beside the error that ends it."""
+    bar = st.progress(0.0, said)
+    try:
+        yield bar
+    finally:
+        bar.empty()
