@@ -107,8 +107,8 @@ def _swipe(
 
 
 def _charts(charts: dict[str, go.Figure], scope: str, text: str) -> None:
-    # the same two columns twice, for two rows of charts
-    columns = st.columns(2) * 2 if len(charts) > 1 else [st.container()]
+    # Two rows, so that a narrow window shows measured and predicted one after the other.
+    columns = [*st.columns(2), *st.columns(2)] if len(charts) > 1 else [st.container()]
     for (name, figure), column in zip(charts.items(), columns, strict=True):
         chart = f"{name}-{scope}"
         column.plotly_chart(
