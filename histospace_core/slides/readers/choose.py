@@ -1,6 +1,8 @@
 """Choose the reader of a file by its content."""
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.content import dicom_instance, is_dicom, is_zarr
@@ -15,8 +17,10 @@ from histospace_core.slides.readers.reader import Reader
 from histospace_core.slides.readers.tiff import TiffReader
 from histospace_core.slides.readers.vips import VipsReader
 from histospace_core.slides.series import refuse_series
-from histospace_core.slides.tiff_images import ome_image, ome_xml, plain_image
+from histospace_core.slides.tiff_images import MAX_PAGES, ome_image, ome_xml, plain_image
 from histospace_core.slides.tiff_tiles import libvips_decodes, openslide_agrees, refuse_colours
+
+_MAGNIFICATION, _OFFSET = 65421, 65424  # Hamamatsu's tags
 
 
 def open_reader(path: Path, series: str | None = None) -> Reader:
@@ -98,8 +102,13 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
         if vendor not in (*PLAIN, None):
             refuse_series(series, (), path)
             refuse_colours(first, first.samplesperpixel, path)
+            planes = _focal_planes(tiff) if vendor == "hamamatsu" else 1
             tiff.close()
-            return OpenSlideReader(path)
+            scanned = OpenSlideReader(path)
+            if planes > 1:
+                which = f"Of {planes} focal planes, that at offset 0 is read."
+                scanned.notes = (which, *scanned.notes)
+            return scanned
         image = plain_image(tiff, series or None, path)
         page = image.levels[0][0]
         agrees = openslide_agrees(p for level in image.levels for p in level)
@@ -118,3 +127,11 @@ def _open_tiff(path: Path, series: str | None) -> Reader:
     except BaseException:
         tiff.close()
         raise
+
+
+def _focal_planes(tiff: Any) -> int:
+    """Return how many focal planes an NDPI holds; OpenSlide reads the one at offset 0."""
+    pages = list(itertools.islice(tiff.pages, MAX_PAGES))
+    # macro and map have a negative magnification
+    scans = [page.tags for page in pages if page.tags.valueof(_MAGNIFICATION, 0) > 0]
+    return len({tags.valueof(_OFFSET, 0) for tags in scans})

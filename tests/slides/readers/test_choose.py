@@ -5,6 +5,7 @@ import numpy as np
 import openslide
 import pytest
 from builders import tiff_corpus
+from builders.ndpi import write_ndpi
 from builders.tiff_corpus import Sample
 
 from histospace_core.slides.open import open_slide
@@ -74,6 +75,18 @@ def test_any_name_will_do(corpus: list[Sample], tmp_path: Path, name: str) -> No
     path.write_bytes(sample.path.read_bytes())
     with open_slide(path) as slide:
         assert np.array_equal(slide.read(9, 9, 400, 300, 400, 300), sample.truth[9:309, 9:409])
+
+
+def test_an_ndpi_with_focal_planes(corpus: list[Sample], tmp_path: Path) -> None:
+    truth = corpus[1].truth
+    blurred = [np.ascontiguousarray(truth[::-1]), np.ascontiguousarray(truth[:, ::-1])]
+    stack = list(zip([blurred[0], truth, blurred[1]], (-500, 0, 500), strict=True))
+    with open_slide(write_ndpi(tmp_path / "a.ndpi", stack)) as slide:
+        assert slide.properties.vendor == "hamamatsu"
+        assert slide.properties.notes == ("Of 3 focal planes, that at offset 0 is read.",)
+        assert np.abs(slide.read(0, 0, 700, 620, 700, 620).astype(int) - truth).mean() < 3
+    with open_slide(write_ndpi(tmp_path / "b.ndpi", stack[1:2])) as slide:
+        assert slide.properties.notes == ()
 
 
 @pytest.fixture(autouse=True)
