@@ -4,7 +4,10 @@ Coordinates are level-0 px from the top left corner, x to the right and y down.
 https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
+import gzip
+import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -146,9 +149,13 @@ def read_annotations(
     if not data.strip():
         raise RegionError(f"{file}: is empty; export the annotations from QuPath again.")
     try:
-        content = json.loads(data)
+        content = json.loads(_unpacked(data, file))
     except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise RegionError(f"{file}: is not GeoJSON; export it from QuPath again.") from error
+    if not isinstance(content, list) and "type" not in (
+        content if isinstance(content, dict) else ()
+    ):
+        raise RegionError(f"{file}: is JSON, but not GeoJSON; export it from QuPath again.")
     found: dict[str, list[shapely.Polygon]] = {}
     colours: dict[str, str] = {}
     seen: Counter[str] = Counter()
@@ -181,6 +188,22 @@ def read_annotations(
         for region in regions:
             _require_on_slide(region, file, size)
     return Annotations(tuple(regions), tuple(_notes(seen, left_out)))
+
+
+def _unpacked(data: bytes, file: str) -> bytes:
+    """Return the content of a file that QuPath may have packed with gzip."""
+    if data.startswith(b"PK"):
+        raise RegionError(f"{file}: is a zip; unpack it and give the GeoJSON file.")
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            content = packed.read(LARGEST_FILE + 1)  # a bomb unpacks to far more
+    except (OSError, EOFError, zlib.error) as error:
+        raise RegionError(f"{file}: is damaged; export it from QuPath again.") from error
+    if len(content) > LARGEST_FILE:
+        raise RegionError(f"{file}: larger than 64 MB; export only the annotations.")
+    return content
 
 
 def _features(content: Any) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ _KINDS = {
     "tile": "tile",
     "pathtile": "tile",
     "tmacore": "TMA core",
+    "pathtmacore": "TMA core",
     "root": "root",
     "pathroot": "root",
 }
@@ -70,8 +71,8 @@ def colour_of(properties: Mapping[str, Any]) -> str:
                 digits = colour.removeprefix("#")
                 if len(digits) == 6 and set(digits.lower()) <= set("0123456789abcdef"):
                     return "#" + digits.lower()
-            elif colour is not None and len(colour) in (3, 4):
-                return "#" + bytes(colour[:3]).hex()
+            elif isinstance(colour, list) and len(colour) in (3, 4) and all(map(_is_byte, colour)):
+                return "#" + bytes(int(part) for part in colour[:3]).hex()
     return ""
 
 
@@ -82,4 +83,10 @@ def _plain(name: object) -> str:
 
 def _class(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     found = properties.get("classification") or {}
-    return {"name": found} if isinstance(found, str) else found
+    if isinstance(found, list):
+        return {"names": found}
+    return found if isinstance(found, Mapping) else {"name": str(found)}
+
+
+def _is_byte(part: object) -> bool:
+    return isinstance(part, int | float) and 0 <= part <= 255

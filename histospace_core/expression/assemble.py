@@ -13,6 +13,7 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_version
 
 WHOLE = 8_000  # genes; a whole transcriptome has over 10,000, the largest panels about 5,000
+MANY = 100_000  # values; so many counts of transcripts are never all 1
 LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
@@ -94,7 +95,23 @@ def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
     """
     if 0 in counts.shape:
         raise MeasurementError(f"the count matrix is empty (shape {counts.shape}).", path=source)
-    values = counts.data
+    why = not_counts(counts.data)
+    if why:
+        raise MeasurementError(
+            f"the matrix holds {why} and is not a count matrix",
+            path=source,
+            remedy="give the raw UMI counts",
+        )
+    if counts.nnz >= MANY and counts.data.max() == 1:
+        raise MeasurementError(
+            "no count is above 1, so the matrix says only whether a gene was found",
+            path=source,
+            remedy="give the raw UMI counts",
+        )
+
+
+def not_counts(values: NDArray[np.float64]) -> str:
+    """Return what values other than whole numbers >= 0 there are, with an example; "" if none."""
     for broken, what in (
         (~np.isfinite(values), "missing or infinite values"),
         (values < 0, "negative values"),
@@ -102,17 +119,18 @@ def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
         (values > LARGEST_COUNT, f"values above {LARGEST_COUNT:,}"),
     ):
         if broken.any():
-            raise MeasurementError(
-                f"the matrix holds {what} (e.g. {values[broken][0]:g}) and is not a count matrix",
-                path=source,
-                remedy="give the raw UMI counts",
-            )
+            return f"{what} (e.g. {values[broken][0]:.10g})"
+    return ""
 
 
 def _require_positions(raw: RawCounts) -> None:
-    if not np.isfinite(raw.centres).all():
+    lost = ~np.isfinite(raw.centres).all(axis=1)
+    if lost.any():
         raise MeasurementError(
-            "some spots have no position (missing or infinite pixel coordinates).", path=raw.source
+            f"some spots have no position (missing or infinite pixel coordinates): {lost.sum():,}, "
+            f"such as {raw.spots[int(lost.argmax())]}",
+            path=raw.source,
+            remedy="give their positions, or leave them out",
         )
     repeated = pd.Index(raw.spots).duplicated()
     if repeated.any():

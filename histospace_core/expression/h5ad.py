@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice, refuse_unused
-from histospace_core.expression.flags import read_flags
+from histospace_core.expression.flags import NO, YES, read_flags
 from histospace_core.expression.genes import ENSEMBL, UNKNOWN, reconcile_genes
-from histospace_core.expression.h5ad_counts import find_counts, library_size
+from histospace_core.expression.h5ad_counts import find_counts
 from histospace_core.expression.h5ad_elements import read_frame
+from histospace_core.expression.h5ad_library import library_size
 from histospace_core.expression.h5ad_positions import find_positions, spot_diameter
 from histospace_core.expression.h5ad_sections import find_section
 from histospace_core.expression.hdf5 import open_hdf5
 from histospace_core.expression.recognise import refuse_other_hdf5
+from histospace_core.expression.spot_columns import FLAGS, plain
 
 ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl")
 SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol")
@@ -70,20 +72,38 @@ def _under_tissue(
     obs: pd.DataFrame, spots: NDArray[np.bool_], notes: list[str], source: Path
 ) -> NDArray[np.bool_]:
     """Return which of `spots` lie under tissue; all if the file does not say."""
-    if "in_tissue" not in obs:
+    column = flag_column(obs)
+    if column is None:
         return spots
     rows = obs.index.astype(str).tolist()
-    under = read_flags(obs["in_tissue"], "in_tissue", rows, source) & spots
+    under = read_flags(obs[column], column, rows, source) & spots
     off = int(spots.sum() - under.sum())
     if not under.any():
         raise MeasurementError(
-            f"{off} of {off} spots have in_tissue 0, so none is left",
+            f"{off} of {off} spots have {column} 0, so none is left",
             path=source,
             remedy="correct the column",
         )
     if off:
         notes.append(f"{off} spots are not under tissue and were left out.")
     return under
+
+
+def flag_column(obs: pd.DataFrame) -> str | None:
+    """Return the column that says which spots are under tissue, None if there is none.
+
+    A column such as `tissue` may name an organ, so all but `in_tissue` count only if they hold
+    nothing but yes and no.
+    """
+    columns = {plain(str(c)): str(c) for c in obs.columns}
+    for name in ("in_tissue", *FLAGS):
+        column = columns.get(name)
+        if column is None:
+            continue
+        words = set(obs[column].astype(str).str.strip().str.lower())
+        if name == "in_tissue" or words <= YES | NO:
+            return column
+    return None
 
 
 def gene_names(var: pd.DataFrame) -> tuple[list[str], list[str] | None]:

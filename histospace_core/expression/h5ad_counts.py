@@ -1,4 +1,4 @@
-"""Which matrix of an `.h5ad` holds the counts, and how large the library of each spot is."""
+"""Which matrix of an `.h5ad` holds the counts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.assemble import not_counts
 from histospace_core.expression.h5ad_elements import (
     FLOAT16_EXACT,
     is_rounded,
@@ -17,18 +17,20 @@ from histospace_core.expression.h5ad_elements import (
     read_matrix,
     whole,
 )
+from histospace_core.expression.h5ad_library import sums_of, totals
+from histospace_core.expression.spot_columns import plain
 
 # in this order, because X is normalised in most files; raw.X is how anndata 0.6 wrote it
+LAYERS = (
+    *("counts", "raw_counts", "counts_raw", "raw_count", "rawcounts", "count", "raw"),
+    *("umi", "umis", "umi_counts"),
+)
+"""Plain names of layers that hold raw counts, in the order in which they are looked at."""
 SOURCES = (
-    ("layers/counts", "var", 'layers["counts"]'),
-    ("layers/raw_counts", "var", 'layers["raw_counts"]'),
     ("X", "var", "X"),
     ("raw/X", "raw/var", "raw"),
     ("raw.X", "raw.var", "raw"),
 )
-TOTALS = ("total_counts", "n_counts", "ncount_spatial", "ncount_rna", "n_umis", "numi")
-HVG_FLAGS = ("highly_variable", "vst.variable", "vst_variable", "variable")
-FEW = 6_000  # genes; selections of variable genes are smaller, whole transcriptomes larger
 
 
 @dataclass
@@ -63,7 +65,9 @@ def find_counts(file: Any, obs: pd.DataFrame, source: Path) -> Counts:
     """
     found: list[Counts] = []
     others: list[Counts] = []
-    for key, var_key, where in SOURCES:
+    named = _layers(file)
+    layers = [(f"layers/{named[n]}", "var", f'layers["{named[n]}"]') for n in LAYERS if n in named]
+    for key, var_key, where in (*layers, *SOURCES):
         if key not in file or var_key not in file:
             continue
         counts = Counts(where, read_matrix(file[key]), read_frame(file, var_key, source))
@@ -78,7 +82,7 @@ def find_counts(file: Any, obs: pd.DataFrame, source: Path) -> Counts:
         raw = whole(counts.matrix.data).all() and not counts.rounded
         (found if raw else others).append(counts)
     if not found:
-        raise _no_counts(others, source)
+        raise _no_counts(others, _spare_layers(file), source)
     best = max(found, key=lambda c: c.matrix.shape[1])  # the first of those with the most genes
     if any(c.matrix.shape[1] < best.matrix.shape[1] for c in found):
         best.notes.append(
@@ -92,7 +96,7 @@ def find_counts(file: Any, obs: pd.DataFrame, source: Path) -> Counts:
     return best
 
 
-def _no_counts(others: list[Counts], source: Path) -> MeasurementError:
+def _no_counts(others: list[Counts], spare: list[str], source: Path) -> MeasurementError:
     if not others:
         return MeasurementError("the file holds no matrix (X, layers or raw).", path=source)
     values = others[0].matrix.data
@@ -104,11 +108,24 @@ def _no_counts(others: list[Counts], source: Path) -> MeasurementError:
             remedy="save the counts as float32 or as integers",
         )
     return MeasurementError(
-        'neither layers["counts"], X nor raw holds raw counts '
-        f"(found e.g. {values[~whole(values)][0]:g}, which looks normalised)",
+        f'neither layers["counts"], X nor raw holds raw counts ({others[0].where} holds '
+        f"{not_counts(values)})",
         path=source,
-        remedy='keep the UMI counts in layers["counts"]',
+        remedy=f'if layers["{spare[0][:60]}"] is the UMI counts of all, name it counts'
+        if spare
+        else 'keep the UMI counts in layers["counts"]',
     )
+
+
+def _layers(file: Any) -> dict[str, str]:
+    """Return each layer of counts by its plain name: layers["Raw Counts"] is raw_counts."""
+    return {plain(str(name)): str(name) for name in file.get("layers", ())}
+
+
+def _spare_layers(file: Any) -> list[str]:
+    """Return other layers that hold whole numbers, which may or may not be all counts."""
+    others = [name for key, name in _layers(file).items() if key not in LAYERS]
+    return [name for name in others if whole(read_matrix(file[f"layers/{name}"]).data).all()]
 
 
 def _differ(a: Counts, b: Counts) -> bool:
@@ -131,7 +148,7 @@ def _settle(best: Counts, other: Counts, obs: pd.DataFrame, source: Path) -> Cou
     fits = [
         c
         for c in (best, other)
-        if any(np.array_equal(total, _sums(c.matrix)) for _, total in _totals(obs))
+        if any(np.array_equal(total, sums_of(c.matrix)) for _, total in totals(obs))
     ]
     if len(fits) == 1:
         reason = "whose sums are the totals in obs"
@@ -150,92 +167,3 @@ def _settle(best: Counts, other: Counts, obs: pd.DataFrame, source: Path) -> Cou
         f"{left.where} holds other whole numbers; {taken.where}, {reason}, was taken."
     )
     return taken
-
-
-def library_size(
-    counts: Counts, obs: pd.DataFrame, uns: set[str], source: Path
-) -> NDArray[np.float64] | None:
-    """Return the library size of each spot over all genes, None if it is the sum of its counts.
-
-    Counts may have been cut to variable genes. Then totals in `obs` are the library size, if they
-    are whole numbers that are nowhere below the sums. What is taken is said in `counts.notes`.
-
-    Parameters
-    ----------
-    counts
-        As `find_counts` returned it; notes are added.
-    obs
-        Table of the spots.
-    uns
-        Names in `uns`: scanpy leaves "hvg" there.
-    source
-        The file, for error messages.
-
-    Raises
-    ------
-    MeasurementError
-        The counts were cut, and nothing says how large the libraries are.
-    """
-    sums = _sums(counts.matrix)
-    totals = _totals(obs)
-    n_genes = counts.matrix.shape[1]
-    larger = [(name, t) for name, t in totals if (t >= sums).all() and (t > sums).any()]
-    if larger:
-        name, taken = max(larger, key=lambda pair: pair[1].sum())
-        counts.notes.append(
-            f'{counts.where} holds {n_genes:,} genes, and obs["{name}"] counts more than these: '
-            f"it was taken as the library size (median {np.median(taken):,.0f} instead of "
-            f"{np.median(sums):,.0f})."
-        )
-        return taken
-    cut = _cut(counts, uns)
-    if cut and any((t > sums).mean() > 0.5 for _, t in totals):
-        cut += ", and the totals in obs contradict the counts"
-    if not cut:
-        for name, t in totals:
-            if (t > sums).any():
-                counts.notes.append(
-                    f'obs["{name}"] is above the sum of the counts in some spots and below it in '
-                    "others, and was not used."
-                )
-        if counts.more_genes > n_genes:
-            counts.notes.append(
-                f"Another matrix names {counts.more_genes:,} genes, but the counts are of "
-                f"{n_genes:,}: library sizes are over these."
-            )
-        return None
-    raise MeasurementError(
-        f"{counts.where} holds counts of {n_genes:,} genes only ({cut}), so the library sizes "
-        "over all genes are not known",
-        path=source,
-        remedy='keep the counts of all genes in raw, or their sums in obs["total_counts"]',
-    )
-
-
-def _cut(counts: Counts, uns: set[str]) -> str:
-    """Return what proves that genes were left out of the counts, "" if nothing does."""
-    n_genes = counts.matrix.shape[1]
-    columns = {str(c).lower(): c for c in counts.var.columns}
-    flags = [columns[c] for c in HVG_FLAGS if c in columns]
-    if any((counts.var[c].astype(str).str.lower() == "true").all() for c in flags):
-        return "all of them variable genes"
-    if not flags and "hvg" in uns and n_genes < FEW:
-        return "left after a selection of variable genes"
-    if counts.more_genes > 2 * n_genes:
-        return f"another matrix of the file has {counts.more_genes:,}"
-    return ""
-
-
-def _totals(obs: pd.DataFrame) -> list[tuple[str, NDArray[np.float64]]]:
-    """Return the columns of `obs` that hold whole totals."""
-    found = []
-    for column in obs.columns:
-        if str(column).lower() in TOTALS and pd.api.types.is_numeric_dtype(obs[column]):
-            values = obs[column].to_numpy(dtype=np.float64, na_value=np.nan)
-            if whole(values).all():
-                found.append((str(column), values))
-    return found
-
-
-def _sums(matrix: sparse.csr_matrix) -> NDArray[np.float64]:
-    return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()

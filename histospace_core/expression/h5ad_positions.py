@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.h5ad_elements import read_array
-from histospace_core.expression.spots import PIXELS, plain
+from histospace_core.expression.spot_columns import PIXELS, plain
 
 PLACES = ("spatial", "X_spatial")
 FULL_RESOLUTION = ("pxl_col_in_fullres", "pxl_row_in_fullres")

@@ -69,6 +69,7 @@ def find_section(
             remedy='name the library of each spot in obs["library_id"]',
         )
     if labels is None:
+        _refuse_piled(obs, centres, source)
         if choice.library is not None and choice.library not in libraries:
             if libraries:
                 choose("library", libraries, choice.library, source)
@@ -87,6 +88,22 @@ def find_section(
         "not known."
     )
     return Section(spots, None, notes)
+
+
+def _refuse_piled(obs: pd.DataFrame, centres: NDArray[np.float64], source: Path) -> None:
+    """Refuse spots that lie where others lie: two sections, with nothing that tells them apart."""
+    places = pd.DataFrame(centres).duplicated(keep=False)
+    if {"array_row", "array_col"} <= set(obs.columns):
+        places |= obs[["array_row", "array_col"]].astype(str).duplicated(keep=False).to_numpy()
+    # all at one place are not two sections
+    several = len(np.unique(centres, axis=0)) > 1
+    if several and np.isfinite(centres).all() and places.mean() > SHARE:
+        raise MeasurementError(
+            f"{places.sum():,} of {len(obs):,} spots lie where another one lies, as in a file of "
+            "several sections, and no column of obs tells these apart",
+            path=source,
+            remedy='name the section of each spot in obs["library_id"]',
+        )
 
 
 def _libraries(file: h5py.File) -> list[str]:

@@ -13,6 +13,7 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers zstd, Blosc, LZ4 and others with h5py
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.foreign import refuse_foreign
 
 MAX_OBJECTS = 20_000
 MAX_BYTES = 16 * 2**30
@@ -38,6 +39,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except (MeasurementError, MemoryError):  # lack of memory is not damage; the sandbox reports it
         raise
     except Exception as error:  # h5py and anndata raise whatever a hostile file provokes
+        _refuse_no_hdf5(path)
         lacking = _lacking_filter(path)
         if lacking:
             raise MeasurementError(
@@ -51,6 +53,18 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             path=path,
             remedy="export it again",
         ) from error
+
+
+def _refuse_no_hdf5(path: Path) -> None:
+    """Name a file that bears the name of HDF5 only, such as a web page or an empty file."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return
+    if not start:
+        raise MeasurementError("the file is empty", path=path, remedy="copy it again")
+    refuse_foreign(start, path)
 
 
 def _lacking_filter(path: Path) -> str:

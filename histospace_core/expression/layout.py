@@ -20,6 +20,7 @@ DEPTH = 8  # levels of folders that are searched
 MAX_FILES = 20_000
 
 _PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
+_OTHERS = (".h5ad", ".h5", ".h5.gz", ".tsv", ".tsv.gz", ".txt.gz", ".rds", ".loom", ".h5mu", ".gef")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Layout:
     sections : sections with counts and positions.
     parts : sections that lack one of them.
     packed : names of archives inside.
+    others : names of files that may be a measurement of another kind.
     has_cells : whether there are counts of segmented cells, which are not read.
     """
 
     sections: list[Section]
     parts: list[Section]
     packed: list[str]
+    others: list[str]
     has_cells: bool
 
 
@@ -57,21 +60,22 @@ def find_sections(folder: Path, source: Path) -> Layout:
     """
     places = Places(folder)
     packed: list[str] = []
+    others: list[str] = []
     has_cells = False
     for path in _walk(folder, source):
         if "segmented_outputs" in path.relative_to(folder).parts:
             has_cells = True
         elif path.name.casefold().endswith(_PACKED):
             packed.append(path.name)
-        else:
-            places.sort_in(path)
+        elif not places.sort_in(path) and path.name.casefold().endswith(_OTHERS):
+            others.append(path.name)
     homes: dict[Path, list[Section]] = {}
     for section in places.sections.values():
         homes.setdefault(section.home, []).append(section)
     found = [section for home in homes.values() for section in _paired(home, source)]
     whole = [section for section in found if section.has_counts and section.has_positions]
     parts = [section for section in found if section.has_counts != section.has_positions]
-    return Layout(whole, parts, packed, has_cells)
+    return Layout(whole, parts, packed, others, has_cells)
 
 
 def section_name(section: Section, folder: Path, alone: bool) -> str:

@@ -7,19 +7,16 @@ from scipy import sparse
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
-from histospace_core.expression.spots import (
-    ARRAY,
-    FLAGS,
-    PIXELS,
-    are_spots,
-    plain,
-    read_spots,
-    spot_id,
-)
+from histospace_core.expression.spot_columns import ARRAY, FLAGS, PIXELS, plain
+from histospace_core.expression.spots import are_spots, read_spots, spot_id
 from histospace_core.expression.tables import read_table
 
-TOTALS = ("total_counts", "n_counts", "ncount_spatial", "ncount_rna", "n_genes")
-NOT_GENES = frozenset(name for pair in (*ARRAY, *PIXELS, FLAGS, TOTALS) for name in pair)
+OF_SPOT = (
+    *("total_counts", "n_counts", "ncount_spatial", "ncount_rna", "n_genes", "n_genes_by_counts"),
+    *("nfeature_spatial", "nfeature_rna", "percent_mt", "pct_counts_mt", "orig_ident"),
+    *("cluster", "clusters", "seurat_clusters", "leiden", "louvain"),
+)
+NOT_GENES = frozenset(name for names in (*ARRAY, *PIXELS, FLAGS, OF_SPOT) for name in names)
 """Columns of a table of counts that describe the spot."""
 
 
@@ -61,6 +58,7 @@ def read_legacy(counts: Path, spots: Path) -> RawCounts:
     uncounted = len(selected) - len({rows[i] for i in keep})
     if uncounted:
         notes.append(f"{uncounted} spots under tissue have no counts.")
+    notes += positions.attrs["notes"]
     kept = [rows[i] for i in keep]
     return RawCounts(
         source=counts,

@@ -45,13 +45,14 @@ def read_measured(
         refuse_unused(choice, (), path)
         # text cannot crash its reader, so it needs no child process
         return assemble(_read_table(path, spots))
+    raw = read_isolated(path, kind, choice)  # first, because a file that has no positions says so
     if spots is not None:
         raise MeasurementError(
             "the file has its own positions",
             path=path,
             remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
         )
-    return assemble(read_isolated(path, kind, choice))
+    return assemble(raw)
 
 
 def _read_table(path: Path, spots: str | Path | None) -> RawCounts:

@@ -1,7 +1,6 @@
 """The positions of spots as Space Ranger writes them: CSV or parquet, with or without a header."""
 
 import csv
-import gzip
 import unicodedata
 import zlib
 from pathlib import Path
@@ -13,7 +12,9 @@ import pyarrow.parquet as pq
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.flags import NO, YES
-from histospace_core.expression.tables import parse_numbers
+from histospace_core.expression.foreign import refuse_foreign
+from histospace_core.expression.packed import open_unpacked
+from histospace_core.expression.tables import open_text, parse_numbers
 
 POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
 COLUMNS = [
@@ -52,9 +53,15 @@ def read_positions(path: Path) -> pd.DataFrame:
         A column is missing, a value is not what its column holds, or a barcode is listed twice.
     """
     try:
-        with path.open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-        table = _read_parquet(path) if is_parquet else _read_csv(path)
+        with open_unpacked(path) as file:
+            start = file.read(512)
+        if not start:
+            raise MeasurementError("the file is empty", path=path, remedy="copy it again")
+        if start.startswith(b"PAR1"):
+            table = _read_parquet(path)
+        else:
+            refuse_foreign(start, path)
+            table = _read_csv(path)
     # pyarrow's and pandas' own errors are ValueErrors or OSErrors
     except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException, csv.Error) as error:
         raise MeasurementError(
@@ -83,17 +90,30 @@ def read_agreeing(paths: list[Path]) -> pd.DataFrame:
     """
     first = read_positions(paths[0])
     for path in paths[1:]:
-        other = read_positions(path)
-        same = len(other) == len(first) and other.index.isin(first.index).all()
-        if not same or not np.allclose(
-            other.loc[first.index].to_numpy(), first.to_numpy(), atol=1.0, rtol=0, equal_nan=True
-        ):  # one version rounds to whole pixels, another does not
+        difference = _difference(first, read_positions(path))
+        if difference:
+            same_folder = path.parent == paths[0].parent
+            where = "the same folder" if same_folder else f"the folder {paths[0].parent.name}"
             raise MeasurementError(
-                f"differs from {paths[0].name} in the same folder",
+                f"differs from {paths[0].name} in {where} ({difference})",
                 path=path,
                 remedy="keep the one that belongs to the counts",
             )
     return first
+
+
+def _difference(first: pd.DataFrame, other: pd.DataFrame) -> str:
+    """Say what two tables of positions do not agree in, "" if they agree."""
+    if len(other) != len(first) or not other.index.isin(first.index).all():
+        return "other barcodes"
+    for name in COLUMNS[1:]:
+        # one version rounds pixels to whole numbers, another does not
+        most = 1.0 if name.startswith("pxl") else 0.0
+        there, here = (table.loc[first.index, name].to_numpy() for table in (first, other))
+        apart = ~np.isclose(there, here, atol=most, rtol=0, equal_nan=True)
+        if apart.any():
+            return f"column {name} of barcode {first.index[int(apart.argmax())][:40]}"
+    return ""
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -107,24 +127,21 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with (gzip.open if packed else open)(path, "rb") as file:
-        start = file.readline(2**16).decode("utf-8-sig")
-    separator = max(",;\t", key=start.count)
-    row = next(csv.reader([start], delimiter=separator), [])
-    has_header = len(row) > 1 and row[1].strip().casefold() not in YES | NO
-    table = pd.read_csv(
-        path,
-        sep=separator,
-        header=0 if has_header else None,
-        dtype=str,
-        nrows=MAX_ROWS,
-        keep_default_na=False,
-        encoding="utf-8-sig",
-        compression="gzip" if packed else None,
-        index_col=False,
-    )
+    with open_text(path) as file:
+        start = file.readline(2**16)
+        separator = max(",;\t", key=start.count)
+        row = next(csv.reader([start], delimiter=separator), [])
+        has_header = len(row) > 1 and row[1].strip().casefold() not in YES | NO
+        file.seek(0)
+        table = pd.read_csv(
+            file,
+            sep=separator,
+            header=0 if has_header else None,
+            dtype=str,
+            nrows=MAX_ROWS,
+            keep_default_na=False,
+            index_col=False,
+        )
     if has_header:
         return _named(table, row, path)
     if table.shape[1] != len(COLUMNS):

@@ -7,62 +7,19 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 import h5py
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.foreign import TO_TABLE, refusal, refuse_foreign
 from histospace_core.expression.xenium import find_xenium
 from histospace_core.expression.zarr_store import ROOT_FILES
 
 START = 8192  # bytes looked at; a HDF5 file of MATLAB begins after 512
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty zip
-TO_TABLE = "export the counts as .h5ad, or as a table of text with its spot file"
-SLIDE = "give the measured counts; the slide is given apart"
 WHOLE = "give the Space Ranger folder with filtered_feature_bc_matrix.h5 and `spatial`"
-R_OBJECT = (
-    "an R object (RDS or RData), which only R reads",
-    "in R, save the counts as .h5ad, or as a table of text with its spot file",
-)
-
-
-class Foreign(NamedTuple):
-    """A kind of file that holds no measurement that can be read."""
-
-    start: bytes
-    what: str
-    remedy: str
-
-
-FOREIGN = (
-    Foreign(b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "save the sheet as CSV"),
-    Foreign(b"%PDF", "a PDF document", TO_TABLE),
-    Foreign(b"PAR1", "a Parquet table", TO_TABLE),
-    Foreign(b"ARROW1", "a Feather (Arrow) table", TO_TABLE),
-    Foreign(b"FEA1", "a Feather table", TO_TABLE),
-    Foreign(b"\x93NUMPY", "a NumPy array without names of genes and spots", TO_TABLE),
-    Foreign(b"SQLite format 3", "an SQLite database", TO_TABLE),
-    Foreign(b"\x89PNG", "an image (PNG)", SLIDE),
-    Foreign(b"\xff\xd8\xff", "an image (JPEG)", SLIDE),
-    Foreign(b"II*\0", "an image (TIFF)", SLIDE),
-    Foreign(b"MM\0*", "an image (TIFF)", SLIDE),
-    Foreign(b"II+\0", "an image (BigTIFF)", SLIDE),
-    Foreign(b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it and give the folder"),
-    Foreign(b"Rar!", "a RAR archive", "unpack it and give the folder"),
-    Foreign(b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first (zstd -d)"),
-    Foreign(b"X\n\0\0", *R_OBJECT),
-    Foreign(b"RDX", *R_OBJECT),
-    Foreign(b"RDA", *R_OBJECT),
-    Foreign(b"%%MatrixMarket", "a matrix without names and positions",
-            "give the whole Space Ranger folder, with the `spatial` folder"),
-    Foreign(b"^SERIES", "a description of a GEO series, without counts",
-            "download the supplementary files of the series"),
-    Foreign(b"!Series_", "a series matrix of GEO, which describes samples and holds no spots",
-            "download the supplementary files of the series"),
-    Foreign(b"<", "a web page or an XML file",
-            "download the file itself; a link may need a login"),
-)  # fmt: skip
 PICKLES = tuple(bytes([0x80, version]) for version in range(2, 6))
 OFFICE = {
     "xl/": ("an Excel workbook", "save the sheet as CSV"),
@@ -134,20 +91,16 @@ def _kind(start: bytes, path: Path) -> str:
         return "hdf5"
     if start[257:262] == b"ustar":
         return "tar"
+    refuse_foreign(start, path)
     stripped = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for kind in FOREIGN:
-        if start.startswith(kind.start) or stripped.startswith(kind.start):
-            raise _refusal(kind.what, path, kind.remedy)
     if start.startswith(PICKLES) and start[2:3] in b"\x95}(c]\x8aX":
-        raise _refusal("a Python pickle, which may run code and is never opened", path, TO_TABLE)
+        raise refusal("a Python pickle, which may run code and is never opened", path, TO_TABLE)
     if stripped.startswith(b"{") and b"indexBlock" in start:
-        raise _refusal(
-            "a file of the Loupe browser (.cloupe)", path, "give the Space Ranger folder"
-        )
+        raise refusal("a file of the Loupe browser (.cloupe)", path, "give the Space Ranger folder")
     if stripped.startswith(b"{") and b'"pixel_size"' in start and b"xenium" in start.lower():
-        raise _refusal("the description of a Xenium run", path, "give the folder that holds it")
+        raise refusal("the description of a Xenium run", path, "give the folder that holds it")
     if stripped.startswith((b"{", b'["', b"[{", b"[[")):
-        raise _refusal("a JSON file", path, TO_TABLE)
+        raise refusal("a JSON file", path, TO_TABLE)
     return "table"
 
 
@@ -161,9 +114,9 @@ def _refuse_documents(path: Path) -> None:
     if "[Content_Types].xml" in names or "mimetype" in names:
         for begin, (what, remedy) in OFFICE.items():
             if any(name.startswith(begin) for name in names):
-                raise _refusal(what, path, remedy)
+                raise refusal(what, path, remedy)
     if names and all(name.endswith(".npy") for name in names):
-        raise _refusal("a file of NumPy arrays (.npz)", path, TO_TABLE)
+        raise refusal("a file of NumPy arrays (.npz)", path, TO_TABLE)
 
 
 def refuse_other_hdf5(file: h5py.File, path: Path) -> None:
@@ -177,7 +130,7 @@ def refuse_other_hdf5(file: h5py.File, path: Path) -> None:
     have = set(file)
     table = file.get("matrix")
     if isinstance(table, h5py.Dataset) and {"row_attrs", "col_attrs"} <= have:
-        raise _refusal("a loom file", path, "save it as .h5ad with obsm['spatial']")
+        raise refusal("a loom file", path, "save it as .h5ad with obsm['spatial']")
     if any(isinstance(g, h5py.Group) and {"barcodes", "indptr"} <= set(g) for g in file.values()):
         raise MeasurementError(
             "a 10x matrix has no positions",
@@ -188,7 +141,7 @@ def refuse_other_hdf5(file: h5py.File, path: Path) -> None:
     modalities = file.get("mod")
     if isinstance(modalities, h5py.Group) and len(modalities):
         shown = ", ".join(list(modalities)[:8])
-        raise _refusal(
+        raise refusal(
             f"MuData (.h5mu) of the modalities {shown}",
             path,
             "save the one with the genes as .h5ad",
@@ -201,13 +154,9 @@ def refuse_other_hdf5(file: h5py.File, path: Path) -> None:
         ({"cellBin"}, "a GEF file of Stereo-seq", "convert it to .h5ad"),
     ):
         if keys <= have:
-            raise _refusal(what, path, remedy)
+            raise refusal(what, path, remedy)
     raise MeasurementError(
         "not an AnnData file (obs or var is missing)",
         path=path,
         remedy="give an .h5ad that anndata or scanpy wrote",
     )
-
-
-def _refusal(what: str, path: Path, remedy: str) -> MeasurementError:
-    return MeasurementError(f"the file is {what}", path=path, remedy=remedy)

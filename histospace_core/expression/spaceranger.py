@@ -1,6 +1,5 @@
 """10x Visium and Visium HD: the output folder of Space Ranger."""
 
-import gzip
 import json
 import re
 import unicodedata
@@ -15,13 +14,15 @@ from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.barcodes import match_barcodes
 from histospace_core.expression.choice import ONLY, Choice, choose, refuse_unused
 from histospace_core.expression.layout import Layout, find_sections, section_name
+from histospace_core.expression.matrix_pairs import require_same, require_within
+from histospace_core.expression.packed import open_unpacked
 from histospace_core.expression.positions import read_agreeing
 from histospace_core.expression.section_files import Section
-from histospace_core.expression.tenx import Matrix, is_mtx, read_10x, read_barcodes
+from histospace_core.expression.tenx import Matrix, is_mtx, read_10x
 
 _BIN = re.compile(r"(?:square_)?0*(\d{1,3}) ?(?:[uµμ]m)?", re.IGNORECASE)
+_MAY_BE_COUNTS = re.compile(r"(?!.*(molecule|slice|probe|cell)).*\.h5(\.gz)?", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w{2,3})$", re.IGNORECASE)
-_COMPARED = 2**25  # values; a matrix in two formats is compared value by value up to this
 
 
 def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = None) -> RawCounts:
@@ -64,7 +65,7 @@ def read_spaceranger(folder: Path, choice: Choice = ONLY, source: Path | None = 
         # the file has the row before the column, and x is the column
         centres=under[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(np.float64),
         notes=notes,
-        spot_diameter=_spot_diameter(scales),
+        spot_diameter=_spot_diameter(scales, notes),
     )
 
 
@@ -79,7 +80,12 @@ def _choose(
     for section in layout.sections:
         alone = sum(other.home == section.home for other in layout.sections) == 1
         name = section_name(section, folder, alone) or _ARCHIVE.sub("", source.name)
-        taken = [s for s in by_sample.get(name, []) if s.bin == section.bin]
+        # counts beside bins of Visium HD are no bin size, so they are another sample
+        taken = [
+            s
+            for s in by_sample.get(name, [])
+            if s.bin == section.bin or None in (s.bin, section.bin)
+        ]
         full = section.home.relative_to(folder).as_posix()
         name = full if taken else name
         by_sample.setdefault(name, []).append(section)
@@ -96,6 +102,8 @@ def _choose(
         notes.append(
             f"{', '.join(rest)[:200]} is without its counts or positions, and was not read."
         )
+    if layout.packed:
+        notes.append(f"Packed files were not read: {', '.join(layout.packed)[:200]}.")
     return _choose_bin(sections, choice.bin, source, notes)
 
 
@@ -130,13 +138,26 @@ def _nothing(layout: Layout, source: Path) -> MeasurementError:
             path=source,
             remedy="unpack them, each section into its own folder",
         )
+    others = ", ".join(layout.others[:3])[:120]
     if positions:
         cells = " (counts of segmented cells are not read)" if layout.has_cells else ""
+        named = [name for name in layout.others if _MAY_BE_COUNTS.fullmatch(name)]
+        seen = f" (but {named[0][:80]})" if len(named) == 1 else ""
         return MeasurementError(
             "no filtered_feature_bc_matrix.h5 and no folder filtered_feature_bc_matrix found"
-            + cells,
+            + cells
+            + seen,
             path=source,
-            remedy="give the Space Ranger folder with its counts",
+            remedy=f"if {named[0][:80]} holds the counts, name it so"
+            if seen
+            else "give the Space Ranger folder with its counts",
+        )
+    if layout.others and not counts:
+        return MeasurementError(
+            f"holds {others} and no output of Space Ranger",
+            path=source,
+            remedy="give that file itself, unpacked; a table of counts also needs its spot file "
+            "(--spots)",
         )
     return MeasurementError(
         "no tissue_positions.csv (or tissue_positions_list.csv or .parquet) was found",
@@ -150,48 +171,26 @@ def _read_counts(section: Section, source: Path, notes: list[str]) -> Matrix:
     files = sorted(section.filtered or section.raw, key=is_mtx)
     matrix = read_10x(files[0])
     for other in files[1:]:
-        _require_same(matrix, files[0], other, source)
+        require_same(matrix, files[0], other, source)
     if not section.filtered:
         notes.append("The raw matrix was read, because there is no filtered one.")
     elif section.raw:
-        raw = sorted(section.raw, key=is_mtx)[0]
-        if not set(matrix.barcodes) <= set(read_barcodes(raw)):
-            raise MeasurementError(
-                f"{files[0].name} has barcodes that {raw.name} has not, so they are of different "
-                "runs",
-                path=source,
-                remedy="keep the matrix that belongs to the positions",
-            )
+        for raw in section.raw:
+            require_within(matrix, files[0], raw, source)
     return matrix
 
 
-def _require_same(matrix: Matrix, file: Path, other: Path, source: Path) -> None:
-    same = set(read_barcodes(other)) == set(matrix.barcodes)
-    if same and matrix.counts.nnz <= _COMPARED:
-        second = read_10x(other)
-        same = second.ids == matrix.ids and second.counts.sum() == matrix.counts.sum()
-    if not same:
-        names = [
-            p.name if p.parent == file.parent else f"{p.parent.name}/{p.name}"
-            for p in (file, other)
-        ]
-        raise MeasurementError(
-            f"{names[0]} and {names[1]} are not the same matrix",
-            path=source,
-            remedy="keep the one that belongs to the positions",
-        )
-
-
-def _spot_diameter(scales: list[Path]) -> float | None:
-    found = {_diameter(path) for path in scales} - {None}
-    return found.pop() if len(found) == 1 else None
+def _spot_diameter(scales: list[Path], notes: list[str]) -> float | None:
+    found = sorted({_diameter(path) for path in scales} - {None}, key=float)  # type: ignore[arg-type]
+    if len(found) > 1:
+        shown = " and ".join(f"{value:g}" for value in found[:2])
+        notes.append(f"Scale factors differ ({shown} px), so the size of a spot is not known.")
+    return found[0] if len(found) == 1 else None
 
 
 def _diameter(path: Path) -> float | None:
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with (gzip.open if packed else open)(path, "rb") as file:
+        with open_unpacked(path) as file:
             content = file.read(2**20)  # a real one has a few hundred bytes
         return float(json.loads(content)["spot_diameter_fullres"])
     except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):

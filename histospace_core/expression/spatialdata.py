@@ -18,8 +18,9 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts
 from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.expression.flags import read_flags
-from histospace_core.expression.h5ad import gene_names
-from histospace_core.expression.h5ad_counts import find_counts, library_size
+from histospace_core.expression.h5ad import flag_column, gene_names
+from histospace_core.expression.h5ad_counts import find_counts
+from histospace_core.expression.h5ad_library import library_size
 from histospace_core.expression.points_to_tiles import (
     TILE_UM,
     Columns,
@@ -198,8 +199,8 @@ def _rows(
     rows = (obs[str(attrs["region_key"])].astype(str) == region).to_numpy()
     if not rows.all():
         notes.append(f"{(~rows).sum():,} rows of other regions were left out.")
-    if "in_tissue" in obs:
-        under = read_flags(obs["in_tissue"], "in_tissue", obs.index.astype(str).tolist(), source)
+    if column := flag_column(obs):
+        under = read_flags(obs[column], column, obs.index.astype(str).tolist(), source)
         if (rows & ~under).any():
             notes.append(f"{(rows & ~under).sum():,} spots are not under tissue and were left out.")
         rows &= under

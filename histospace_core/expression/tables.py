@@ -1,7 +1,6 @@
 """Read tables of text as any program writes them: separators, quotes, encodings, decimal commas."""
 
 import csv
-import gzip
 import io
 import re
 import zlib
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from histospace_core.errors import MeasurementError
+from histospace_core.expression.packed import open_unpacked
 
 LONGEST_LINE = 64 * 2**20  # characters; 100,000 genes fit many times
 LARGEST_TABLE = 4 * 2**30  # characters after decompression: a guard against gzip bombs
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+UTF_16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 # 1,234 is 1234 in English and 1.234 in German
@@ -35,12 +35,10 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         The file cannot be read or is not text; also for a read inside the `with` block.
     """
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as content:
+        with open_unpacked(path) as content:
             start = content.read(2)
             content.seek(0)
-            encoding = "utf-16" if start in UTF_16 else "utf-8-sig"
+            encoding = UTF_16.get(start) or ("utf-16-le" if start[1:] == b"\0" else "utf-8-sig")
             with io.TextIOWrapper(content, encoding=encoding) as handle:
                 yield handle
     except (OSError, EOFError, UnicodeError, zlib.error) as error:

@@ -1,6 +1,7 @@
 """Count matrices as 10x writes them: one `.h5` file, or `matrix.mtx` with its two lists."""
 
 import gzip
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from scipy.io import mmread
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import WHOLE
+from histospace_core.expression.foreign import refuse_foreign
 from histospace_core.expression.hdf5 import MAX_BYTES, open_hdf5
+from histospace_core.expression.packed import is_packed, open_unpacked
 
 GENES = "Gene Expression"
 MAX_BARCODES = 4_000_000  # Visium HD at 8 um has under a million, at 2 um 11 million
@@ -102,9 +105,7 @@ def read_10x_h5(path: Path) -> Matrix:
 
 @contextmanager
 def _open(path: Path) -> Iterator[h5py.File]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    if not packed:
+    if not is_packed(path):
         with open_hdf5(path) as file:
             yield file
         return
@@ -148,43 +149,53 @@ def read_10x_mtx(path: Path) -> Matrix:
         barcodes = _list(path, "barcodes")[0].tolist()
         _refuse_many(len(barcodes), path)
         _refuse_header(path, (len(features), len(barcodes)))
-        counts = sparse.csr_matrix(mmread(path)).T.tocsr()  # 10x writes genes x barcodes
+        with open_unpacked(path) as file:
+            counts = sparse.csr_matrix(mmread(file)).T.tocsr()  # 10x writes genes x barcodes
     ids, names = features[0].tolist(), features[min(1, features.shape[1] - 1)].tolist()
     kinds = features[2].tolist() if features.shape[1] > 2 else None
     return _genes_only(Matrix(counts.astype(np.float64), barcodes, ids, names), kinds, path, {})
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path, what: str = "matrix") -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise MeasurementError(
-            f"the matrix is damaged or incomplete ({str(error).splitlines()[0][:120]})",
+            f"the {what} is damaged or incomplete ({str(error).splitlines()[0][:120]})",
             path=path,
             remedy="copy it again",
         ) from error
 
 
 def _list(matrix: Path, *names: str) -> pd.DataFrame:
-    name = matrix.name.casefold()
-    prefix = matrix.name[: name.rindex("matrix.mtx")]
-    wanted = [f"{prefix}{n}.tsv{gz}".casefold() for n in names for gz in (".gz", "")]
+    stem = re.sub(r"\.mtx(\.gz)?$", "", matrix.name, flags=re.IGNORECASE)
+    at = stem.casefold().rindex("matrix")
+    prefix, behind = stem[:at], stem[at + len("matrix") :]
+    wanted = [f"{prefix}{n}{behind}.tsv{gz}".casefold() for n in names for gz in (".gz", "")]
     # any case, as the matrix itself
     beside = {p.name.casefold(): p for p in matrix.parent.iterdir() if p.is_file()}
     path = next((beside[name] for name in wanted if name in beside), None)
     if path is None:
-        raise ValueError(f"{prefix}{names[0]}.tsv.gz is missing")
-    # a name such as NA is text, not a missing value
-    return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)
+        raise ValueError(f"{prefix}{names[0]}{behind}.tsv.gz is missing")
+    with _readable(path, "list"):
+        with open_unpacked(path) as file:
+            refuse_foreign(file.read(512), path)
+        with open_unpacked(path) as file:
+            # a name such as NA is text, not a missing value
+            return pd.read_csv(file, sep="\t", header=None, dtype=str, keep_default_na=False)
 
 
 def _refuse_header(path: Path, shape: tuple[int, int]) -> None:
     """Compare the declared size with that of the other files, before memory is allocated for it."""
-    with gzip.open(path, "rt") if path.suffix.casefold() == ".gz" else path.open() as handle:
+    with open_unpacked(path) as handle:
+        line = handle.readline(2**16)
+        if not line.startswith(b"%%MatrixMarket"):
+            refuse_foreign(line, path)
+            raise ValueError("it does not begin with %%MatrixMarket")
         for _ in range(1_000):  # bounded, like the line: the file may consist of comments
             line = handle.readline(2**16)
-            if not line.startswith("%"):
+            if not line.startswith(b"%"):
                 break
     declared = [int(word) for word in line.split()]
     if tuple(declared[:2]) != shape:

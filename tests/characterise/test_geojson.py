@@ -1,5 +1,6 @@
 """Annotations of QuPath: read, written and read again, and what cannot be one."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -148,7 +149,9 @@ def test_what_crosses_itself_is_mended_and_what_is_no_area_left_out_and_both_are
         (tumour([["a", 2], [3, 4], [5, 6]]), "invalid coordinates"),
         (tumour([[float("nan"), 2], [3, 4], [5, 6]]), "invalid coordinates"),
         (tumour([1, 2, 3]), "invalid coordinates"),
-        ("3", "invalid coordinates"),
+        ("3", "is JSON, but not GeoJSON"),
+        ('{"rois": []}', "is JSON, but not GeoJSON"),
+        ("PK", "is a zip; unpack it"),
         ('{"type": "FeatureCollection"}', "invalid coordinates"),
         (tumour([[x * 150, y] for x, y in SQUARE]), "this slide is 1,000 × 500 px: it was drawn"),
         (tumour([[x - 50, y] for x, y in SQUARE]), "another slide"),
@@ -182,3 +185,10 @@ def test_a_geometry_collection_gives_its_areas_and_counts_its_points() -> None:
     (region,), notes = read(feature({"type": "GeometryCollection", "geometries": parts}))
     assert region.bounds == (0, 0, 10, 10)
     assert notes == ("Points and lines left out, because they have no area: 1.",)
+
+
+def test_a_packed_file_is_unpacked() -> None:
+    packed = gzip.compress(json.dumps(tumour(SQUARE)).encode())
+    assert [r.name for r in read_annotations(packed, "x.geojson.gz").regions] == ["Tumor"]
+    with pytest.raises(RegionError, match="is damaged"):
+        read_annotations(packed[:-9], "x.geojson.gz")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from histospace_core.characterise.qupath import kind_of
+from histospace_core.characterise.qupath import colour_of, kind_of, name_of
 
 
 @pytest.mark.parametrize("place", ["objectType", "object_type", "object type", "type"])
@@ -42,3 +42,12 @@ def test_the_kind_may_stand_in_any_of_four_properties(place: str, written: str, 
 )
 def test_otherwise_the_id_says_it(feature: dict, kind: str) -> None:
     assert kind_of(feature) == kind
+
+
+@pytest.mark.parametrize("colour", [[300, 0, 0], [-1, 0, 0], ["a", 0, 0], "red", {"r": 1}])
+def test_a_colour_that_is_none_is_no_reason_to_refuse(colour: object) -> None:
+    assert colour_of({"color": colour}) == ""
+
+
+def test_a_class_may_be_a_list_of_names() -> None:
+    assert name_of({"classification": ["Tumor", "Positive"]}) == "Tumor: Positive"

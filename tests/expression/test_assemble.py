@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from histospace_core.expression.assemble import RawCounts, assemble
+from histospace_core.errors import MeasurementError
+from histospace_core.expression.assemble import RawCounts, assemble, require_counts
 
 
 def notes(genes: int, *said: str, library: bool = False) -> list[str]:
@@ -37,3 +38,11 @@ def test_a_panel_that_the_file_names_is_said_once() -> None:
 
 def test_library_sizes_that_the_file_states_are_not_of_the_panel() -> None:
     assert notes(60, library=True) == []
+
+
+def test_a_matrix_of_only_ones_is_no_count_matrix() -> None:
+    ones = sparse.csr_matrix(np.ones((200, 600)))
+    with pytest.raises(MeasurementError, match="whether a gene was found"):
+        require_counts(ones, Path("s.h5ad"))
+    ones.data[0] = 2
+    require_counts(ones, Path("s.h5ad"))

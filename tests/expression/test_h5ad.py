@@ -115,3 +115,21 @@ def test_files_of_this_anndata_version(write_h5ad: Callable[..., Path]) -> None:
     """The reader goes element by element; anndata's own reader must see the same."""
     path = write_h5ad()
     assert anndata.read_h5ad(path).obs_names.tolist() == read_h5ad(path).spots
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "left"),
+    [
+        ("In_Tissue", [1, 0, 1, 1, 1, 1], 5),
+        ("tissue", ["True", "False", "True", "True", "True", "True"], 5),
+        ("tissue", ["breast"] * 6, 6),
+    ],
+)
+def test_flags_of_other_names(
+    tmp_path: Path, counts: np.ndarray, name: str, values: list, left: int
+) -> None:
+    adata = AnnData(counts.astype(float), var=pd.DataFrame(index=GENES))
+    adata.obsm["spatial"] = np.arange(12.0).reshape(6, 2)
+    adata.obs[name] = values
+    adata.write_h5ad(tmp_path / "t.h5ad")
+    assert len(read_h5ad(tmp_path / "t.h5ad").spots) == left

@@ -147,3 +147,30 @@ def test_two_matrices_that_differ(tmp_path: Path, whole: AnnData) -> None:
     raw = read_h5ad(write(other, tmp_path))
     assert raw.counts.toarray().tolist() == whole.X.tolist()
     assert "raw, whose sums are the totals in obs, was taken" in raw.notes[0]
+
+
+@pytest.mark.parametrize("name", ["Counts", "raw_count", "Raw Counts", "umi", "raw"])
+def test_layers_of_counts_by_other_names(tmp_path: Path, whole: AnnData, name: str) -> None:
+    counts = whole.X.copy()
+    whole.layers[name] = counts
+    whole.X = np.log1p(counts)
+    assert read_h5ad(write(whole, tmp_path)).counts.toarray().tolist() == counts.tolist()
+
+
+def test_a_layer_that_may_be_a_part_is_named_and_not_read(tmp_path: Path, whole: AnnData) -> None:
+    whole.layers["spliced"] = whole.X.copy()
+    whole.X = np.log1p(whole.X)
+    with pytest.raises(MeasurementError, match=r'if layers\["spliced"\] is the UMI counts of all'):
+        read_h5ad(write(whole, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "missing or infinite values"), (-1, "negative values"), (1.001, r"e.g. 1.001")],
+)
+def test_why_values_are_no_counts(
+    tmp_path: Path, whole: AnnData, value: float, message: str
+) -> None:
+    whole.X[0, 0] = value
+    with pytest.raises(MeasurementError, match=rf"X holds .*{message}"):
+        read_h5ad(write(whole, tmp_path))

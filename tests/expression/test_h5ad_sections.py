@@ -137,3 +137,16 @@ def test_arrangement_of_grids() -> None:
         assert (
             arrangement(labels, np.vstack([first, first + np.array([shift, 0])]), names) == expected
         )
+
+
+@pytest.mark.parametrize("by", ["positions", "array"])
+def test_spots_on_each_other_without_a_name_are_refused(tmp_path: Path, by: str) -> None:
+    both = two("kind of my own")
+    both.obs_names = [f"spot {i}" for i in range(both.n_obs)]
+    both.obsm["spatial"] = np.tile(section(0).obsm["spatial"], (2, 1))
+    if by == "array":
+        both.obs[["array_row", "array_col"]] = (both.obsm["spatial"] / 100).astype(int)
+        both.obsm["spatial"][36:] += 5000
+    both.write_h5ad(tmp_path / "s.h5ad")
+    with pytest.raises(MeasurementError, match="72 of 72 spots lie where another one lies"):
+        read_h5ad(tmp_path / "s.h5ad")

@@ -111,7 +111,9 @@ def test_a_position_may_be_missing_where_there_is_no_tissue(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a table of barcode"),
+        (b"", "the file is empty; copy it again"),
+        (b"<!DOCTYPE html>", "the file is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1", "is a pointer of Git LFS"),
         (b"a,b\n1,2\n", "no column barcode among a, b; name the columns barcode"),
         (b"barcode,in_tissue,y,x\nA-1,1,2,3\n", "no column array_row among barcode"),
         (b"A-1,1,0,0,10\n", "5 columns and no header, not 6"),
@@ -135,3 +137,21 @@ def test_two_files_must_agree(tmp_path: Path) -> None:
     csv.write_text(text(table=POSITIONS.assign(pxl_col_in_fullres=7)))
     with pytest.raises(MeasurementError, match=r"differs from tissue_positions.csv in the same"):
         read_agreeing([csv, parquet])
+
+
+@pytest.mark.parametrize("column", COLUMNS[1:])
+def test_two_files_must_agree_in_every_column(tmp_path: Path, column: str) -> None:
+    table = EXPECTED.rename_axis("barcode").reset_index()
+    table.to_csv(tmp_path / "tissue_positions.csv", index=False)
+    table.loc[2, column] = 1 - table.loc[2, column]
+    table.to_csv(tmp_path / "tissue_positions_list.csv", index=False)
+    names = ("tissue_positions.csv", "tissue_positions_list.csv")
+    with pytest.raises(MeasurementError, match=rf"same folder \(column {column} of barcode"):
+        read_agreeing([tmp_path / name for name in names])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_positions_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "tissue_positions.csv"
+    EXPECTED.rename_axis("barcode").to_csv(path, encoding=encoding)
+    pd.testing.assert_frame_equal(read_positions(path), EXPECTED, check_names=False)

@@ -182,3 +182,59 @@ def test_her2st_spot_files_in_other_hands(shared: Path, tmp_path: Path, section:
     assert np.array_equal(known[["pixel_x", "pixel_y"]], table[["pixel_x", "pixel_y"]])
     pixels = ["pixel_x", "pixel_y"]
     assert np.array_equal(read_spots(tmp_path / "s.csv")[pixels], known[pixels])
+
+
+HEAD = "x\ty\tpixel_x\tpixel_y"
+
+
+@pytest.mark.parametrize(
+    "name", ["selected", "is_selected", "Selected?", "inTissue", "In Tissue", "under_tissue"]
+)
+def test_flags_of_any_spelling_are_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"{HEAD}\t{name}\n1\t1\t10\t10\tTRUE\n2\t1\t20\t10\tno\n")
+    assert read_spots(path)["selected"].tolist() == [1, 0]
+
+
+def test_a_column_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"{HEAD}\tkeep\n1\t1\t10\t10\t1\n2\t1\t20\t10\t1\n")
+    assert read_spots(path).attrs["notes"] == ["Columns of s.tsv that were not used: keep."]
+
+
+def test_pixels_that_follow_the_other_axis_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    rows = [f"{i}\t{j}\t{10 * j}\t{10 * i}" for i in range(4) for j in range(3)]
+    path.write_text("\n".join([HEAD, *rows]) + "\n")
+    (note,) = read_spots(path).attrs["notes"]
+    assert "pixel_x follows the second number" in note
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("5\t4\t505.5\t412\n", "the first line is '5, 4, 505.5, 412', which names no columns"),
+        ("A-1,1,0,0,1000,500\n", "which names no columns; add a line of names"),
+        ("5\t4\t505.5\t412\t5.1\t3.9\n", "row 1 .* is not in the order x, y, new_x, new_y"),
+    ],
+)
+def test_values_without_names_are_never_guessed(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(text * 2)
+    with pytest.raises(MeasurementError, match=message):
+        read_spots(path)
+
+
+def test_separators_at_the_end_of_lines_shift_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(f"{HEAD}\n1\t1\t10\t20\t\n2\t1\t30\t40\t\n")
+    assert read_spots(path)[["pixel_x", "pixel_y"]].to_numpy().tolist() == [[10, 20], [30, 40]]
+
+
+def test_units_in_names_of_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text("x\ty\tpixel_x (px)\tpixel_y [px]\n1\t1\t10\t20\n")
+    assert read_spots(path)["pixel_y"].tolist() == [20]
+    path.write_text("x\ty\tpixel_x (um)\tpixel_y (um)\n1\t1\t10\t20\n")
+    with pytest.raises(MeasurementError, match="not known by name"):
+        read_spots(path)
