@@ -39,8 +39,10 @@ from histospace_core.expression.spatialdata_parts import (
     which_table,
 )
 from histospace_core.expression.tenx import GENES, Matrix
-from histospace_core.expression.xenium import add_cells
+from histospace_core.expression.xenium import add_cells, in_tiles
 from histospace_core.expression.zarr_store import Group, open_store
+
+CHECK_IMAGE = "check the transformation of the image"
 
 
 def read_spatialdata(path: Path, choice: Choice = ONLY, source: Path | None = None) -> RawCounts:
@@ -92,7 +94,8 @@ def _read_molecules(
     columns = Columns("x", "y", str(element.attrs["spatialdata_attrs"]["feature_key"]))
     files = point_files(path, name)
     tally = add_transcripts(files, columns, genes, placed.to_slide, sums)
-    return _tiles(source, sums, genes, ids, [placed.note, *tally.notes(sums.side)])
+    notes = [placed.note, *tally.notes(sums.side)]
+    return in_tiles(source, "spatialdata", sums, genes, ids, notes, CHECK_IMAGE)
 
 
 def _require_image(placed: Placed, source: Path) -> float:
@@ -120,29 +123,6 @@ def _are_genes(var: pd.DataFrame) -> NDArray[np.bool_]:
     return (var["feature_types"].astype(str) == GENES).to_numpy()
 
 
-def _tiles(
-    source: Path, sums: TileSums, genes: Genes, ids: dict[str, str], notes: list[str]
-) -> RawCounts:
-    counts, tiles, centres = sums.matrix(len(genes.names))
-    if not tiles:
-        raise MeasurementError(
-            "no transcript of a gene lies on the H&E image",
-            path=source,
-            remedy="check the transformation of the image",
-        )
-    return RawCounts(
-        source=source,
-        kind="spatialdata",
-        counts=counts,
-        spots=tiles,
-        names=genes.names,
-        gene_ids=[ids.get(name, "") for name in genes.names],
-        centres=centres,
-        notes=notes,
-        spot_diameter=sums.side,
-    )
-
-
 def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> RawCounts:
     group = root[chosen.table]
     obs = read_elem(group["obs"])
@@ -168,7 +148,7 @@ def _read_table(path: Path, root: Group, chosen: Annotation, source: Path) -> Ra
         genes, by_name = Genes(names), dict(zip(names, ids or [""] * len(names), strict=True))
         cells = Matrix(counts, list(keys), ids or names, names)
         notes = [placed.note, *notes, *add_cells(cells, centres, genes, sums)]
-        return _tiles(source, sums, genes, by_name, notes)
+        return in_tiles(source, "spatialdata", sums, genes, by_name, notes, CHECK_IMAGE)
     if not shapes.regular:
         raise MeasurementError(
             f"{element} holds cells, and their size in um is known for Xenium only",

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,16 +73,43 @@ def read_xenium(folder: Path, choice: Choice = ONLY, source: Path | None = None)
             notes += add_cells(matrix, places @ to_slide[:2, :2].T + to_slide[:2, 2], genes, sums)
         if missing:
             notes.append(f"{missing} cells of the matrix have no position and were left out.")
+    remedy = f"check that {alignment.name} belongs to this sample"
+    return in_tiles(source, "xenium", sums, genes, ids, notes, remedy)
+
+
+def in_tiles(
+    source: Path,
+    kind: str,
+    sums: TileSums,
+    genes: Genes,
+    ids: Mapping[str, str],
+    notes: list[str],
+    remedy: str,
+) -> RawCounts:
+    """Return what was added up in tiles as counts.
+
+    Parameters
+    ----------
+    source, kind, notes
+        As in `RawCounts`.
+    ids
+        Ensembl id of each gene by name.
+    remedy
+        What to do if no tile has a transcript.
+
+    Raises
+    ------
+    MeasurementError
+        No transcript of a gene lies on the slide.
+    """
     counts, tiles, centres = sums.matrix(len(genes.names))
     if not tiles:
         raise MeasurementError(
-            "no transcript of a gene lies on the H&E slide",
-            path=source,
-            remedy=f"check that {alignment.name} belongs to this sample",
+            "no transcript of a gene lies on the H&E slide", path=source, remedy=remedy
         )
     return RawCounts(
         source=source,
-        kind="xenium",
+        kind=kind,
         counts=counts,
         spots=tiles,
         names=genes.names,
