@@ -12,7 +12,7 @@ from histospace_core.catalog.intake import accept_slide
 from histospace_core.catalog.quota import require_space
 from histospace_core.catalog.tables import SlideRow
 from histospace_core.errors import SlideError
-from histospace_core.files import sha256
+from histospace_core.files import is_hidden, sha256
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.settings import Settings
 
@@ -38,8 +38,8 @@ def list_importable(settings: Settings) -> list[str]:
 
 
 def _visible(files: list[str], inner: list[str]) -> list[str]:
-    inner[:] = sorted(name for name in inner if not name.startswith("."))  # os.walk enters these
-    return sorted(name for name in files if not name.startswith("."))
+    inner[:] = sorted(name for name in inner if not is_hidden(name))  # os.walk enters these
+    return sorted(name for name in files if not is_hidden(name))
 
 
 def find_import(settings: Settings, name: str) -> Path:

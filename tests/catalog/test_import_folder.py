@@ -53,7 +53,9 @@ def test_slides_are_listed_and_nothing_else(settings: Settings, tmp_path: Path) 
     folder = folder_of(settings)
     for name in ("b.SVS", "a.ndpi", "notes.txt", ".hidden.svs", "cohort/c.ome.tiff"):
         (folder / name).touch()
-    (folder / ".trash").mkdir()
+    for name in (".trash", "__MACOSX", "$RECYCLE.BIN"):
+        (folder / name).mkdir()
+        (folder / name / "deleted.svs").touch()
     (folder / ".trash" / "old.svs").touch()
     (tmp_path / "secret.svs").touch()
     (folder / "out.svs").symlink_to(tmp_path / "secret.svs")
