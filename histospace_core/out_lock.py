@@ -79,9 +79,10 @@ def locked(out: Path) -> Iterator[None]:
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
         yield
         return
-    file = lock_file(out)
-    whole = out.resolve()
-    made = [folder for folder in (whole, *whole.parents) if not folder.exists()]
+    with disk_errors(out):  # a name may be too long to be looked for
+        file = lock_file(out)
+        whole = out.resolve()
+        made = [folder for folder in (whole, *whole.parents) if not folder.exists()]
     mine = {
         "id": uuid.uuid4().hex,
         "process": identity(),
@@ -114,10 +115,13 @@ def _take(file: Path, mine: Holder, out: Path) -> None:
     """Write the lock file as its only holder."""
     until = time.monotonic() + _PATIENCE_S
     while True:
-        with suppress(FileNotFoundError):  # another process has removed its empty folder
+        try:
             file.parent.mkdir(parents=True, exist_ok=True)
             if _create(file, mine):
                 return
+        except FileNotFoundError:  # another process has removed its empty folder
+            if time.monotonic() > until:
+                raise  # a folder in which nothing can be made, such as /proc
         holder = _read(file)
         if holder is None:
             if file.exists() and time.monotonic() > until:

@@ -202,3 +202,18 @@ def test_work_that_fails_leaves_no_empty_folder_and_keeps_what_was_there(tmp_pat
             refused("no", out=out)
     assert tmp_path.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["x" * 300, "file/out"])
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"), locked(tmp_path / out):
+        pytest.fail("it was locked")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a file system that takes no file")
+def test_a_folder_that_takes_no_file_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("histospace_core.out_lock._PATIENCE_S", 0.1)
+    with pytest.raises(StoreError, match="cannot be written"), locked(Path("/proc/out")):
+        pytest.fail("it was locked")
