@@ -129,6 +129,12 @@ def plain_image(tiff: Any, series: str | None, path: Path) -> TiffImage:
         slide is not in 8-bit colour.
     """
     pages = list(itertools.islice(tiff.pages, MAX_PAGES))
+    if any(min(size_of(page)) < 1 for page in pages):
+        raise SlideError(
+            "an image in it states no size",
+            path=path,
+            remedy="the file is damaged or incomplete: export it again",
+        )
     first = pages[0]
     aperio = bool(first.is_svs)
     full = [p for p in pages if p is first or _is_another(p, first, aperio)]

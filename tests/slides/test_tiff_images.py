@@ -275,3 +275,15 @@ def test_ome_xml_that_a_program_wrote_by_hand(
     assert np.array_equal(whole(path), pixels)
     with open_slide(path) as slide:
         assert slide.mpp == 0.5
+
+
+def test_a_page_without_a_size(pixels: RGB, tmp_path: Path) -> None:
+    path = write_pages(tmp_path / "a.tif", pixels, pixels[:300, :200])
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[1].tags["ImageWidth"]
+        start = tag.valueoffset
+    content = bytearray(path.read_bytes())
+    content[start : start + 2] = bytes(2)
+    path.write_bytes(content)
+    with pytest.raises(SlideError, match="an image in it states no size; the file is damaged"):
+        open_slide(path)

@@ -15,6 +15,7 @@ from histospace_core.slides.tiff_tiles import JPEG, is_premultiplied
 MAX_FLAT_PIXELS = 2_000_000_000
 """Largest flat image accepted; it must be decoded to a temporary file before a region is read."""
 _HEAD = 1 << 16  # bytes of a PNG in which a profile begins
+_ZEROS = 16  # at the end of a JPEG
 
 
 class VipsReader:
@@ -47,6 +48,8 @@ class VipsReader:
             revalidate=True,  # otherwise libvips returns what this path held before
             **options,
         )
+        if kind == "jpeg":
+            _refuse_unfinished(path)
         if image.width * image.height > MAX_FLAT_PIXELS:
             raise SlideError(
                 f"{image.width} x {image.height} px is too large for a flat image (at most "
@@ -79,6 +82,25 @@ class VipsReader:
 
     def close(self) -> None:
         self._image = None
+
+
+def _refuse_unfinished(path: Path) -> None:
+    """Refuse a JPEG that has no end but zeros; libjpeg would paint them in some colour."""
+    with path.open("rb") as file:
+        at = size = file.seek(0, os.SEEK_END)
+        tail = b""
+        while at and not tail:
+            at = file.seek(max(0, at - _HEAD))
+            tail = file.read(_HEAD).rstrip(b"\0")
+        file.seek(max(0, at + len(tail) - 2))
+        last = file.read(2)
+    zeros = size - at - len(tail)
+    if zeros >= _ZEROS and last != b"\xff\xd9":
+        raise SlideError(
+            f"it ends in {zeros:,} zero bytes, as a copy that was broken off does",
+            path=path,
+            remedy="copy it again",
+        )
 
 
 def _field(image: Any, name: str) -> Any:

@@ -62,3 +62,18 @@ def test_a_profile_that_libpng_drops_is_noted(pixels: RGB, tmp_path: Path) -> No
     Image.fromarray(pixels).save(path, icc_profile=b"no profile" * 20)
     with open_slide(path) as slide:
         assert any("profile cannot be used" in note for note in slide.properties.notes)
+
+
+def test_a_jpeg_that_ends_in_zeros(pixels: RGB, tmp_path: Path) -> None:
+    path = tmp_path / "slide.jpg"
+    Image.fromarray(pixels).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content + bytes(200_000))
+    with open_slide(path) as slide:
+        assert slide.width == pixels.shape[1]
+    half = len(content) // 2
+    path.write_bytes(content[:half] + bytes(200_000))
+    with pytest.raises(
+        SlideError, match=r"slide\.jpg: it ends in 200,\d\d\d zero bytes.*copy it ag"
+    ):
+        open_slide(path)
