@@ -120,6 +120,8 @@ class TiledPage:
             return page.decode(data, number)[0][0]
         if not looks_whole(data):
             refuse_unfinished(data)
+            if size > len(data):  # OpenSlide would reserve memory for all of it
+                raise ValueError("a tile reaches beyond the end of the file")
             if not judge:
                 return None
             refuse_damaged(data, self._tables)

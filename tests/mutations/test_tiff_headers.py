@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from histospace_core.errors import HistospaceError
+from histospace_core.slides.formats import open_tiff
 from histospace_core.slides.open import open_slide
+from histospace_core.slides.tiff_tiles import openslide_agrees
 
 Pixels = NDArray[np.uint8]
 
@@ -144,6 +146,11 @@ def ours(file: Path) -> Pixels | str:
         return str(error)
 
 
+def shown_as_stored(file: Path) -> bool:
+    with open_tiff(file) as tiff:
+        return openslide_agrees([tiff.pages.first])
+
+
 def by_openslide(file: Path) -> Pixels | None:
     try:
         with openslide.OpenSlide(file) as slide:
@@ -203,7 +210,8 @@ def test_headers(
         assert "\n" not in got
         return
     reference = by_openslide(file)
-    if reference is not None and name != "ome":  # OpenSlide does not know OME-TIFF
+    # OpenSlide does not know OME-TIFF, turns tiles one by one and shows three grey channels as one.
+    if reference is not None and name != "ome" and shown_as_stored(file):
         np.testing.assert_array_equal(got, reference)
         return
     others = [read for read in (by_tifffile(file), by_vips(file)) if read is not None]

@@ -81,3 +81,18 @@ def test_what_is_unusual_but_whole_is_read(pixels: RGB, tmp_path: Path) -> None:
     assert np.array_equal(found, decode_jpeg(tile, None, "YCBCR", (256, 256)))
     with pytest.raises(ValueError, match="is 256 x 256 px, not 128 x 256"):
         decode_jpeg(tile, None, "YCBCR", (256, 128))
+
+
+def test_a_tile_that_reaches_beyond_the_file(pixels: RGB, tmp_path: Path) -> None:
+    """OpenSlide would end the process, for lack of memory."""
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, pixels[400:912, 400:912], bigtiff=True, **LOOKS)  # type: ignore[arg-type]
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages.first.tags["TileByteCounts"]
+        assert tag.dtype == 4
+        place = tag.valueoffset
+    content = bytearray(path.read_bytes())
+    content[place + 3] = 0xFF
+    path.write_bytes(content)
+    with open_slide(path) as slide, pytest.raises(SlideError, match="beyond the end of the file"):
+        slide.read(0, 0, 256, 256, 256, 256)
