@@ -14,6 +14,7 @@ from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_versi
 
 WHOLE = 8_000  # genes; a whole transcriptome has over 10,000, the largest panels about 5,000
 MANY = 100_000  # values; so many counts of transcripts are never all 1
+MANY_SPOTS, LEVELLED = 30, 0.03  # spots, and standard deviation of library sizes over their mean
 LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
@@ -76,6 +77,13 @@ def assemble(raw: RawCounts) -> AnnData:
     if empty.any():
         adata.uns["histospace"]["notes"].append(f"{empty.sum()} spots without counts left out.")
         adata = adata[~empty].copy()
+    if raw.library is None and _is_levelled(totals[~empty]):
+        usual = np.median(totals[~empty])
+        adata.uns["histospace"]["notes"].append(
+            f"All spots have nearly the same total count (about {usual:,.0f}), so the counts "
+            "were normalised and rounded, or thinned to one depth: the noise of the "
+            "measurement is unknown, and the noise ceiling does not hold."
+        )
     said = any("targeted panel" in note for note in raw.notes)
     if raw.library is None and adata.n_vars < WHOLE and not said:
         adata.uns["histospace"]["notes"].append(
@@ -83,6 +91,11 @@ def assemble(raw: RawCounts) -> AnnData:
             "the scores, are over these genes alone."
         )
     return adata
+
+
+def _is_levelled(totals: NDArray[np.float64]) -> bool:
+    """Return whether library sizes hardly differ; those of real spots differ by tens of percent."""
+    return len(totals) >= MANY_SPOTS and float(totals.std()) < LEVELLED * float(totals.mean())
 
 
 def require_counts(counts: sparse.csr_matrix, source: Path) -> None:

@@ -46,3 +46,22 @@ def test_a_matrix_of_only_ones_is_no_count_matrix() -> None:
         require_counts(ones, Path("s.h5ad"))
     ones.data[0] = 2
     require_counts(ones, Path("s.h5ad"))
+
+
+@pytest.mark.parametrize("levelled", [True, False])
+def test_spots_of_one_depth_are_told_from_counted_ones(levelled: bool) -> None:
+    rng = np.random.default_rng(0)
+    rates = rng.gamma(0.3, 1, (60, 400))
+    counts = rng.poisson(rates * rng.gamma(4, 3, (60, 1)))
+    if levelled:  # to 10,000, and rounded, as an export for another program may be
+        counts = np.round(1e4 * counts / counts.sum(1, keepdims=True))
+    raw = RawCounts(
+        source=Path("a"),
+        kind="h5ad",
+        counts=sparse.csr_matrix(counts),
+        spots=[f"s{i}" for i in range(60)],
+        names=[f"ENSG{i:011d}" for i in range(400)],
+        centres=rng.uniform(0, 1e4, (60, 2)),
+    )
+    said: list[str] = assemble(raw).uns["histospace"]["notes"]
+    assert any("nearly the same total count (about " in note for note in said) == levelled
