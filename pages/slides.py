@@ -15,7 +15,7 @@ from histospace_core.web.library.listing import (
     warn_of_personal_name,
     watch,
 )
-from histospace_core.web.widgets.image_choice import ask_for_image, slide_of
+from histospace_core.web.widgets.image_choice import ask_for_image, show_failed_import, slide_of
 from histospace_core.web.widgets.parts import (
     ask_pixel_size,
     guarded,
@@ -113,10 +113,7 @@ def _import() -> None:
     if active:
         watch([run.id for run in active])
     for run in context.catalog.runs(kinds=[Kind.IMPORT], states=[State.FAILED], limit=5):
-        st.error(plain(run.error))
-        if st.button("Dismiss", key=f"dismiss-{run.id}", type="tertiary"):
-            context.catalog.delete_run(run.id)
-            st.rerun()
+        show_failed_import(run)
 
 
 def _import_selected() -> None:

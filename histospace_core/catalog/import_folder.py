@@ -15,6 +15,7 @@ from histospace_core.errors import SlideError
 from histospace_core.files import is_hidden, sha256
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.settings import Settings
+from histospace_core.slides.probe import probe_slide
 
 MAX_LISTED = 2000
 _SLIDE = re.compile(r"\.(svs|ndpi|tiff?|scn|bif|svslide|qptiff|png|jpe?g)\Z", re.IGNORECASE)
@@ -61,12 +62,31 @@ def find_import(settings: Settings, name: str) -> Path:
     return file
 
 
+def images_of(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the images of a file of the import folder, of which one must be chosen, if any.
+
+    Raises
+    ------
+    SlideError
+        The file is missing, or cannot be read.
+    """
+    try:
+        probe_slide(find_import(settings, name))
+    except SlideError as error:
+        if error.alternatives is None:
+            raise
+        return error.alternatives.names
+    return ()
+
+
 def import_slide(
     settings: Settings,
     catalog: Catalog,
     name: str,
     staging: Path,
     on_progress: OnProgress = no_progress,
+    *,
+    series: str | None = None,
 ) -> SlideRow:
     """Import a file of the import folder into the store.
 
@@ -81,6 +101,8 @@ def import_slide(
         A new folder within the store, removed at the end.
     on_progress
         Called with the bytes read so far and their total.
+    series
+        Image to read, if the file holds several; `images_of` names them.
 
     Raises
     ------
@@ -99,15 +121,12 @@ def import_slide(
         # After the link, for only now is it known whether the file takes space.
         require_space(settings, source.name, size, used=used, on_disk=not linked)
         digest = _read(source, None if linked else here, size, on_progress)
-        return accept_slide(settings, catalog, here, source.name, digest)
+        return accept_slide(settings, catalog, here, source.name, digest, series=series)
     except SlideError as error:
         if error.alternatives is None:
             raise
         raise SlideError(
-            error.problem,
-            path=source,
-            remedy="upload the file, and the page will ask which one, or use --series on the "
-            "command line",
+            error.problem, path=source, remedy="choose one on the Slides page"
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)

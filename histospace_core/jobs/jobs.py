@@ -52,9 +52,13 @@ class Jobs(Queue):
         settings = {"stain": stain, "stride_um": stride_um, "device": device, "icc": True}
         return self._submit_predictions(slide_ids, model_name, settings, model_sha256, batch=True)
 
-    def submit_import(self, name: str) -> str:
-        """Queue the import of a file that `list_importable` lists; return its run's id."""
-        return self._submit(Kind.IMPORT, {"file": name})
+    def submit_import(self, name: str, series: str | None = None) -> str:
+        """Queue the import of a file that `list_importable` lists; return its run's id.
+
+        `series` is the image of the file that is meant, if it holds several.
+        """
+        chosen = {} if series is None else {"series": series}
+        return self._submit(Kind.IMPORT, {"file": name, **chosen})
 
     def submit_training(
         self,

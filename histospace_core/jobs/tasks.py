@@ -163,6 +163,7 @@ def import_slide(task: Task) -> Record:
         task.run.settings["file"],
         task.settings.uploads_dir / task.run.id,
         report,
+        series=task.run.settings.get("series"),
     )
     return ImportRecord(
         timings=_since(started), slide=slide.id, name=slide.name, sha256=slide.sha256

@@ -1,6 +1,7 @@
 """What a user does, step by step."""
 
 import re
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,3 +153,21 @@ def download(page: "Page", label: str) -> pd.DataFrame:
         page.get_by_role("button", name=label).click()
     data = Path(event.value.path()).read_bytes()
     return pd.read_csv(BytesIO(data), float_precision="round_trip")
+
+
+def mark(page: "Page", where: "Locator", label: str, words: str) -> None:
+    """Type into a field of several choices, and take the one that says so."""
+    from playwright.sync_api import TimeoutError
+
+    chip = where.locator("[data-tag-index]").filter(has_text=words)
+    box = where.get_by_role("combobox", name=label)
+    for _ in range(20):  # the list closes when the page moves under it, as while it still loads
+        at_rest(page)
+        box.click()
+        box.fill(words)
+        with suppress(TimeoutError):
+            page.get_by_role("option", name=re.compile(words)).click(timeout=3000)
+            chip.wait_for(timeout=3000)
+            break
+    chip.wait_for()
+    at_rest(page)

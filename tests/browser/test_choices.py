@@ -89,3 +89,26 @@ def test_a_slide_file_of_two_images(app, page, tmp_path):
     run_id = steps.run(page)
     record = json.loads((app.store / "runs" / run_id / "run.json").read_text())
     assert (record["slide"]["series"], record["slide"]["width"]) == ("right", 1300)
+
+
+def test_a_file_of_two_images_in_the_import_folder(app, page):
+    app.import_dir.mkdir(exist_ok=True)
+    make_two_series(app.import_dir / "pair.ome.tif", side=1200)
+    page.goto("/slides")
+    page.get_by_text("From the import folder").click()
+    steps.mark(page, page.get_by_test_id("stMain"), "Files (", "pair.ome.tif")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Import files").click()
+    page.get_by_role("button", name="Update the list below").click(timeout=120_000)
+    page.get_by_text("pair.ome.tif holds 2 images.").wait_for()
+    steps.at_rest(page)
+    steps.choose(page, "Which image", "left")
+    steps.at_rest(page)
+    page.get_by_role("button", name="Use this image").click()
+    page.get_by_text("pair.ome.tif holds 2 images.").wait_for(state="detached")
+    for _ in range(600):
+        found = [row for row in catalog_of(app).slides() if row.name == "pair.ome.tif"]
+        if found:
+            break
+        page.wait_for_timeout(200)
+    assert (found[0].series, found[0].width) == ("left", 1200)

@@ -10,7 +10,12 @@ import pytest
 from builders.slide_files import make_slide, make_two_series
 
 from histospace_core.catalog import Catalog
-from histospace_core.catalog.import_folder import find_import, import_slide, list_importable
+from histospace_core.catalog.import_folder import (
+    find_import,
+    images_of,
+    import_slide,
+    list_importable,
+)
 from histospace_core.errors import SlideError, StoreError
 from histospace_core.progress import Progress
 from histospace_core.settings import Settings
@@ -128,10 +133,19 @@ def test_a_file_of_several_images_says_how_to_choose(settings: Settings, catalog
     with pytest.raises(SlideError) as caught:
         take_in(settings, catalog, "two.ome.tif")
     assert str(caught.value) == (
-        "two.ome.tif: holds 2 series (left, right), and one is read at a time; upload the file, "
-        "and the page will ask which one, or use --series on the command line."
+        "two.ome.tif: holds 2 series (left, right), and one is read at a time; choose one on the "
+        "Slides page."
     )
     assert list(settings.uploads_dir.iterdir()) == []
+    assert images_of(settings, "two.ome.tif") == ("left", "right")
+    slide = import_slide(
+        settings, catalog, "two.ome.tif", settings.uploads_dir / "1", series="right"
+    )
+    assert (slide.series, slide.width) == ("right", 500)
+
+
+def test_a_file_of_one_image_asks_nothing(settings: Settings) -> None:
+    assert images_of(settings, "cohort/case 1.png") == ()
 
 
 def test_the_quota_is_kept(settings: Settings, catalog: Catalog) -> None:
