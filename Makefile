@@ -114,12 +114,13 @@ fast: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not cases" --durations 12
 
 # On a busy machine a browser may miss a gesture, so a test may run again; pytest reports the rerun.
-# The browser tests and the others run as two commands, because each needs its own Playwright.
+# The browser tests and the others run as two commands, because each needs its own Playwright. xdist
+# would run files of many tests first, and the longest are files of one test.
 slow: $(VENV)/.dev
 	$(call STEP,Browser tests)
 	$(BIN)/python -m pytest -q -m "slow or browser" --reruns 2 --durations 8 tests/browser
 	$(call STEP,Slow tests)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "slow or browser" --reruns 2 --durations 8 --ignore=tests/browser
 
 # Scripts that stand beside the checkout and judge the program from outside.
 cases: $(VENV)/.dev
