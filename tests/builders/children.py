@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,11 @@ from histospace_core.errors import PixelSizeError
 
 def add(a: int, b: int) -> int:
     return a + b
+
+
+def heed_interrupt() -> None:
+    """Heed Ctrl-C, which a shell lets its background jobs, and so their children, ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def crash(*_: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders.children import heed_interrupt
 from builders.packages import make_package
 from builders.slide_files import MPP, make_slide
 
@@ -46,13 +47,19 @@ def test_the_same_command_brings_the_result(
 ) -> None:
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [*command, run], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, run],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupt,
     )
     while not MOMENTS[moment](run) and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert "Traceback" not in said
+    if moment == "at the first tiles":
+        assert process.returncode == 130
     again = subprocess.run([*command, run], capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     np.testing.assert_array_equal(read_run(run).matrix(), read_run(whole).matrix())
