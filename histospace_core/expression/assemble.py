@@ -14,7 +14,8 @@ from histospace_core.expression.genes import NO_ID, reconcile_genes, strip_versi
 
 WHOLE = 8_000  # genes; a whole transcriptome has over 10,000, the largest panels about 5,000
 MANY = 100_000  # values; so many counts of transcripts are never all 1
-MANY_SPOTS, LEVELLED = 30, 0.03  # spots, and standard deviation of library sizes over their mean
+MANY_SPOTS, MANY_COUNTS = 30, 100  # fewer may be alike by chance
+LEVELLED = 0.03  # standard deviation of library sizes over their mean
 LARGEST_COUNT = 2**24  # float32 is exact for whole numbers up to this
 
 
@@ -95,7 +96,9 @@ def assemble(raw: RawCounts) -> AnnData:
 
 def _is_levelled(totals: NDArray[np.float64]) -> bool:
     """Return whether library sizes hardly differ; those of real spots differ by tens of percent."""
-    return len(totals) >= MANY_SPOTS and float(totals.std()) < LEVELLED * float(totals.mean())
+    if len(totals) < MANY_SPOTS or totals.mean() < MANY_COUNTS:
+        return False
+    return float(totals.std()) < LEVELLED * float(totals.mean())
 
 
 def require_counts(counts: sparse.csr_matrix, source: Path) -> None:
