@@ -73,11 +73,11 @@ def accept_slide(
             probed = _unpack(settings, catalog, file, name, staging)
             sha256 = slide_sha256(probed)
         known = catalog.slide_by_sha256(sha256)
-        if known is not None and known.file.exists():
-            file.unlink()
-            shutil.rmtree(staging)
-            return known
         if known is not None:
+            if known.file.exists():
+                file.unlink()
+                shutil.rmtree(staging)
+                return known
             series = known.series
         if not packed:
             shutil.move(file, probed)

@@ -12,9 +12,8 @@ from histospace_core.errors import MeasurementError
 from histospace_core.expression.tenx import Matrix, read_10x, read_barcodes
 
 LARGEST = 64 * 2**20  # bytes; of a larger file, such as bins of Visium HD, only barcodes are read
-MOST_APART = (
-    0.01  # share of values; the raw matrix may hold probes that the filtered one leaves out
-)
+# The raw matrix may hold probes that the filtered one leaves out.
+MOST_APART = 0.01  # share of values
 
 
 def require_same(matrix: Matrix, file: Path, other: Path, source: Path) -> None:
