@@ -29,10 +29,10 @@ from histospace_core.slides.content import slide_sha256
 from histospace_core.training import read_cohort
 from histospace_core.training.build import score_panel
 from histospace_core.training.cohort import Section
-from histospace_core.training.cross_validate import run_fold
 from histospace_core.training.folds import make_folds, sections_of
 from histospace_core.training.method import Packable
 from histospace_core.training.registry import method_named
+from histospace_core.training.run_fold import run_fold
 
 
 def score(section: Section, model: ModelPackage, out: Path) -> Comparison:

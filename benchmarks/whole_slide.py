@@ -1,29 +1,42 @@
-"""Time whole slides: the published pipeline, our engine, and the engine's lower bounds.
+"""Time whole slides: the published pipeline, our engine with both networks, and its lower bounds.
 
-    python -m benchmarks.whole_slide [--slide SLIDE] [--repeats 3] [--device auto]
-        [--model models/histospace-her2st] [--genes 1000] [--parts published,engine,decode,forward]
+    python -m benchmarks.whole_slide [--slide SLIDE] [--repeats 3] [--device auto] [--isa avx2]
+        [--genes 1000] [--parts published,histospace,plus,fine,decode,forward]
         [--sides 61440,102400] [--store]
 
 Each figure comes from a separate process; the parts run in turn. `published` cuts the tiles to
-JPEG files, reads them with PIL and a DataLoader, runs the network in eager fp32 and stores the
-result, as the authors' code does. `decode` reads the same tiles and discards them. `forward` has
-tiles in memory and runs the form of the network that the engine chose. "process s" includes
-imports. `--sides` adds the peak memory of predicting slides of these sizes, and `--store` the
-times of one gene of 200,000 tiles x 2,000 genes. Without --slide, a slide of 20,480 px a side is
-made.
+JPEG files, reads them with PIL and a DataLoader, runs the published network in eager fp32 and
+stores the result, as the authors' code does. `histospace` is that network in our engine, `plus`
+HistoSPACE+ in our engine, and `fine` the same at a third of the stride: nine times the tiles.
+`decode` reads the pixels of `plus` and discards them; `forward` computes them from memory. "process
+s" includes imports. `--isa avx2` imitates a processor with AVX2 only. `--sides` adds the peak
+memory of predicting slides of these sizes with HistoSPACE+, and `--store` the times of one gene of
+200,000 tiles x 2,000 genes. Without --slide, a slide of 20,480 px a side is made.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-PARTS = ("published", "engine", "decode", "forward")
+from histospace_core.process import usable_cores
+from histospace_core.remembered import processor
+
+PARTS = ("published", "histospace", "plus", "fine", "decode", "forward")
+PUBLISHED, PLUS = "histospace-her2st", "histospace-plus-her2st"
+MODELS = {"published": PUBLISHED, "histospace": PUBLISHED}  # the others use HistoSPACE+
+ISA = {
+    "native": {},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+}
 Figures = dict[str, Any]
 
 
@@ -94,76 +107,66 @@ def published(slide: Path, model: Path, out: Path, device: str) -> Figures:
     return {"tiles": len(files)}
 
 
-def engine(slide: Path, model: Path, out: Path, device: str) -> Figures:
+def engine(
+    slide: Path, model: Path, out: Path, device: str, stride_um: float | None = None
+) -> Figures:
     from histospace_core.inference import predict_slide
     from histospace_core.networks import load_package
     from histospace_core.networks.cost import peak_memory_mb
     from histospace_core.slides.open import open_slide
 
     with open_slide(slide) as opened:
-        run = predict_slide(opened, load_package(model), out / "run", device=device)
+        package = load_package(model)
+        run = predict_slide(opened, package, out / "run", device=device, stride_um=stride_um)
+    settings = run.record.settings
     return {
         "tiles": run.n_tiles,
-        "arithmetic": run.record.settings.arithmetic,
-        "agreement": run.record.settings.agreement_with_fp32,
+        "arithmetic": settings.arithmetic,
+        "agreement": settings.agreement_with_fp32 and settings.agreement_with_fp32.mean_r,
         "memory_mb": peak_memory_mb(),
     }
+
+
+histospace = plus = engine
+
+
+def fine(slide: Path, model: Path, out: Path, device: str) -> Figures:
+    from histospace_core.networks import load_package
+
+    return engine(slide, model, out, device, load_package(model).tile_um / 3)
 
 
 def decode(slide: Path, model: Path, out: Path, device: str) -> Figures:
     """Time reading alone, with the threads of the engine."""
     import torch
 
-    from histospace_core.networks import load_package
-    from histospace_core.slides.open import open_slide
-    from histospace_core.slides.plan import plan_tiles
-    from histospace_core.slides.tiles import stream_blocks
-    from histospace_core.slides.tissue import find_tissue
+    from histospace_core.slides.prefetch import in_order
 
-    views = load_package(model).views
-    with open_slide(slide) as opened:
-        tissue = find_tissue(opened)
-        plan = plan_tiles(opened, tissue, tile_px=views[0].px, um_per_px=views[0].um_per_px)
-        threads = torch.get_num_threads()
+    with _opened(slide, model) as (_, plan, cut):
         started = time.perf_counter()
-        blocks = stream_blocks(opened, plan, context=views[1:], threads=threads)
-        tiles = sum(len(block.tiles) for block in blocks)
+        blocks = in_order(cut, plan.blocks, torch.get_num_threads())
+        tiles = sum(len(block.readable) for block in blocks)
         return {"tiles": tiles, "seconds": time.perf_counter() - started}
 
 
 def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
     """Time the network alone on a thousand tiles in memory, in the form that the engine uses."""
-    import numpy as np
     import torch
 
     from histospace_core.networks import Predictor, load_package
-    from histospace_core.slides.open import open_slide
-    from histospace_core.slides.plan import plan_tiles
     from histospace_core.slides.prefetch import in_order
-    from histospace_core.slides.tiles import sample_tiles, stream_blocks
-    from histospace_core.slides.tissue import find_tissue
+    from histospace_core.slides.tiles import sample_tiles
 
     package = load_package(model)
-    views = package.views
-    with open_slide(slide) as opened, Predictor(package, device) as predict:
-        tissue = find_tissue(opened)
-        plan = plan_tiles(opened, tissue, tile_px=views[0].px, um_per_px=views[0].um_per_px)
-        predict.tune(*sample_tiles(opened, plan, views))
-        wanted = 16_384 if predict.on_gpu else 1024
-        kept, n = [], 0
-        for block in stream_blocks(opened, plan, context=views[1:]):
-            kept.append(block.views)
-            n += len(block.tiles)
-            if n >= wanted:
-                break
-        if predict.on_gpu:
-            kept = [tuple(np.concatenate(parts) for parts in zip(*kept, strict=True))]
+    with _opened(slide, model) as (opened, plan, cut), Predictor(package, device) as predict:
+        predict.tune(*sample_tiles(opened, plan, package.views))
+        kept = [cut(block) for block in plan.blocks[:6]]
         threads = 1 if predict.on_gpu else torch.get_num_threads()
 
         def run(block: Any) -> int:
             if not predict.on_gpu:
                 torch.set_num_threads(1)
-            return len(predict.encode(*block)[0])
+            return len(predict.encode_windows(block.windows)[0])
 
         list(in_order(run, kept[:threads], threads))
         started = time.perf_counter()
@@ -172,14 +175,37 @@ def forward(slide: Path, model: Path, out: Path, device: str) -> Figures:
         return {"tiles": plan.n_tiles, "seconds": seconds / tiles * plan.n_tiles}
 
 
-def run_part(part: str, slide: Path, model: Path, device: str) -> Figures:
+@contextmanager
+def _opened(slide: Path, model: Path) -> Iterator[tuple[Any, Any, Any]]:
+    """Open a slide; yield it, its plan, and what cuts a block as HistoSPACE+ sees it."""
+    from functools import partial
+
+    from histospace_core.networks import load_package
+    from histospace_core.slides.open import open_slide
+    from histospace_core.slides.plan import plan_tiles
+    from histospace_core.slides.tiles import cut_block_windows
+    from histospace_core.slides.tissue import find_tissue
+
+    views = load_package(model).views
+    with open_slide(slide) as opened:
+        tissue = find_tissue(opened)
+        plan = plan_tiles(opened, tissue, tile_px=views[0].px, um_per_px=views[0].um_per_px)
+        yield opened, plan, partial(cut_block_windows, opened, plan, views=views)
+
+
+def run_part(part: str, slide: Path, models: Path, device: str, isa: str) -> Figures:
     """Run one part in a separate process; `whole` is the lifetime of the process, seconds."""
     with tempfile.TemporaryDirectory() as folder:
+        model = models / MODELS.get(part, PLUS)
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.whole_slide", "--part", part]
         command += ["--slide", str(slide), "--model", str(model), "--device", device]
         output = subprocess.run(
-            [*command, "--out", folder], check=True, capture_output=True, text=True
+            [*command, "--out", folder],
+            env={**os.environ, "HISTOSPACE_STORE": str(models / "store"), **ISA[isa]},
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         ).stdout
         return {**json.loads(output.splitlines()[-1]), "whole": time.perf_counter() - started}
 
@@ -236,40 +262,51 @@ def store_figures(folder: Path) -> Figures:
     return {"gene_ms": 1e3 * median(read), "figure_ms": 1e3 * median(drawn)}
 
 
-def compare(slide: Path, model: Path, device: str, parts: list[str], repeats: int) -> None:
+def compare(
+    slide: Path, models: Path, device: str, isa: str, parts: list[str], repeats: int
+) -> None:
     """Run the parts in turn and print the medians."""
     found: dict[str, list[Figures]] = {part: [] for part in parts}
+    for part in {"histospace", "plus"} & set(parts):  # so that the machine knows its kernels
+        run_part(part, slide, models, device, isa)
     for _ in range(repeats):
         for part in parts:
-            found[part].append(run_part(part, slide, model, device))
+            found[part].append(run_part(part, slide, models, device, isa))
+    print(f"{processor()}, {isa}, {usable_cores()} cores")
     print(f"{'part':12}{'s':>8}{'tiles/s':>9}{'process s':>11}{'tiles/s':>9}")
     seconds = {p: median(f["seconds"] for f in figures) for p, figures in found.items()}
     whole = {p: median(f["whole"] for f in figures) for p, figures in found.items()}
     for part in parts:
-        n = found[part][0]["tiles"]
+        last = found[part][-1]
+        n = last["tiles"]
         print(
             f"{part:12}{seconds[part]:8.2f}{n / seconds[part]:9.0f}"
-            f"{whole[part]:11.2f}{n / whole[part]:9.0f}"
+            f"{whole[part]:11.2f}{n / whole[part]:9.0f}",
+            *(
+                [f"  {last['arithmetic']}, r {last['agreement']:.5f}, {last['memory_mb']:.0f} MB"]
+                if "arithmetic" in last
+                else []
+            ),
         )
-    if "engine" in found:
-        last = found["engine"][-1]
-        print(f"engine: {last['arithmetic']}, {last['memory_mb']:.0f} MB; {last['agreement']}")
-    if {"engine", "published"} <= found.keys():
-        print(
-            f"engine / published: {seconds['published'] / seconds['engine']:.1f}x, "
-            f"whole processes {whole['published'] / whole['engine']:.1f}x"
-        )
-    if {"engine", "decode", "forward"} <= found.keys():
+    for slow, fast in (
+        ("published", "histospace"),
+        ("published", "plus"),
+        ("plus", "histospace"),
+        ("fine", "plus"),
+    ):
+        if {slow, fast} <= found.keys():
+            print(f"{slow} / {fast}: {whole[slow] / whole[fast]:.2f} (whole processes)")
+    if {"plus", "decode", "forward"} <= found.keys():
         bound = seconds["decode"] + seconds["forward"]
-        print(f"engine / (decode + forward): {seconds['engine'] / bound:.2f}x")
+        print(f"plus / (decode + forward): {seconds['plus'] / bound:.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slide", type=Path)
-    parser.add_argument("--model", type=Path, default=Path("models/histospace-her2st"))
     parser.add_argument("--genes", type=int, default=1000)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--isa", choices=ISA, default="native")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument(
@@ -277,6 +314,7 @@ def main() -> None:
     )
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.part:
@@ -288,17 +326,20 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = cut_model(asked.model, folder, asked.genes)
+        for model in (PUBLISHED, PLUS):
+            cut_model(Path("models") / model, folder, asked.genes)
         slide = asked.slide or make_slide(folder / "slide.tif")
         if parts := [part for part in asked.parts.split(",") if part]:
-            compare(slide, model, asked.device, parts, asked.repeats)
+            compare(slide, folder, asked.device, asked.isa, parts, asked.repeats)
         for side in (int(s) for s in asked.sides.split(",") if s):
-            large = run_part(
-                "engine", make_slide(folder / f"{side}.tif", side), model, asked.device
+            made = make_slide(folder / f"{side}.tif", side)
+            large = run_part("plus", made, folder, asked.device, asked.isa)
+            print(
+                f"{side} px: {large['tiles']} tiles, {large['memory_mb']:.0f} MB peak, "
+                f"{large['whole']:.0f} s"
             )
-            print(f"{side} px: {large['tiles']} tiles, {large['memory_mb']:.0f} MB peak")
         if asked.store:
-            (folder / "store").mkdir()
+            (folder / "store").mkdir(exist_ok=True)
             print(store_figures(folder / "store"))
 
 

@@ -1,4 +1,4 @@
-"""The identity of this process, and whether another one is alive."""
+"""The identity of this process and the cores it may use, and whether another one is alive."""
 
 import os
 import socket
@@ -10,6 +10,13 @@ import psutil
 def identity() -> str:
     """Return this process as "host/pid/start"."""
     return f"{socket.gethostname()}/{os.getpid()}/{_start(os.getpid())}"
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use; a container may grant it fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def is_alive(process: str) -> bool | None:

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     import_dir: Path | None = Field(
         None, description="folder of slides that users can import; the app only reads it"
     )
+    features_gb: float = Field(
+        20.0, ge=0, description="limit on the stored features of trunks, GB; 0 stores none"
+    )
     heartbeat_s: float = Field(5.0, gt=0, description="seconds between two heartbeats of a run")
     her2st_url: str = Field(
         "https://raw.githubusercontent.com/almaan/her2st/master/data",
@@ -57,6 +60,16 @@ class Settings(BaseSettings):
     def trained_dir(self) -> Path:
         """Folder of the model packages trained in this installation."""
         return self.store / "models"
+
+    @property
+    def trunks_dir(self) -> Path:
+        """Folder of the trunks of HistoSPACE+ that were installed."""
+        return self.store / "trunks"
+
+    @property
+    def features_dir(self) -> Path:
+        """Folder of the features that trunks gave in trainings; it may be deleted at any time."""
+        return self.store / "features"
 
     @property
     def uploads_dir(self) -> Path:

@@ -5,18 +5,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from histospace_core.catalog import ComparisonRow, RunRow
 from histospace_core.comparison.compare import Comparison, open_comparison
 from histospace_core.errors import HistospaceError, shown_as
+from histospace_core.evaluation.noise import range_text
 from histospace_core.exports import genes_csv, spots_csv
 from histospace_core.expression import Placement
 from histospace_core.progress import Progress
 from histospace_core.server import get_context
 from histospace_core.server.comparing import compare_in_child
 from histospace_core.server.measured_files import measured_file
+from histospace_core.web.compare.adapt import adapt_to_patient
 from histospace_core.web.compare.headline import headline
 from histospace_core.web.compare.maps import gene_maps
 from histospace_core.web.compare.placement import Source, place_by_hand, registration_facts
@@ -102,6 +103,7 @@ def _bring(run: RunRow, at_once: bool) -> None:
     source = uploaded or source
     if source is not None:
         place_by_hand(run, source, partial(_compare, run, source))
+        adapt_to_patient(run, source)
 
 
 def _uploaded(run: RunRow) -> Source | None:
@@ -185,12 +187,18 @@ def _gene_picker(run: RunRow, comparison: Comparison) -> str | None:
     )
     remember_choice("gene", gene)
     row = scored.loc[gene]
-    ceiling = comparison.spots.var.get("noise_ceiling", {}).get(gene)
-    known = ceiling is not None and pd.notna(ceiling)
-    limit = f" (mean profile 0{f', noise ceiling {ceiling:.2f}' if known else ''})"
+    facts = comparison.spots.var.loc[gene]
+    given_depth = range_text(facts.get("pearson_given_depth"), form="{:.2f}", unknown="")
+    ends = (facts.get("noise_ceiling"), facts.get("noise_ceiling_low"))
+    ceiling = range_text(*ends, form="{:.2f}", unknown="")
+    limit = ", ".join(
+        ["mean profile 0"]
+        + ([f"given the depth {given_depth}"] if given_depth else [])
+        + ([f"noise ceiling {ceiling}"] if ceiling else [])
+    )
     better = "beats" if row.mse_ratio_to_mean < 1 else "does not beat"
     st.markdown(
-        f"{plain(gene)}: r **{row.pearson:.2f}**{limit}, error ratio "
+        f"{plain(gene)}: r **{row.pearson:.2f}** ({limit}), error ratio "
         f"**{row.mse_ratio_to_mean:.2f}** ({better} the mean profile), held-out r "
         f"{row.held_out_pearson:.2f}"
         + (

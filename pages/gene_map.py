@@ -14,6 +14,8 @@ from histospace_core.inference import Prediction, RunRecord
 from histospace_core.server import get_context
 from histospace_core.server.tiles import OpenRun
 from histospace_core.web.gene_map import regions
+from histospace_core.web.gene_map.confirmed import scale_of_certainty
+from histospace_core.web.gene_map.depth import depth_slider
 from histospace_core.web.gene_map.gene_picker import gene_picker
 from histospace_core.web.gene_map.region_panel import region_panel
 from histospace_core.web.gene_map.region_statistics import region_statistics
@@ -68,6 +70,8 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
         )
     with facts:
         show_gene_score(prediction.var.loc[gene], not prediction.record.domain.warning)
+        scale_of_certainty(run.id, prediction, gene)
+        depth_slider(run.id, prediction, gene)
         if choice.signature:
             show_signature_score(run.id, prediction, choice.signature)
         region_panel(run, prediction, rows, row)
@@ -75,7 +79,7 @@ def _map(run: RunRow, open_run: OpenRun) -> None:
             _inside_and_outside(run, prediction, gene, row)
     _downloads(run, prediction, gene, row)
     if row is not None:
-        region_statistics(run, prediction, row, gene)
+        region_statistics(run, prediction, row, gene, choice.signature)
 
 
 def _warnings(record: RunRecord) -> None:

@@ -29,8 +29,10 @@ def frame() -> None:
     st.set_page_config(layout="wide", page_icon=str(STATIC / "mark.svg"))
     st.logo(str(STATIC / "logo.svg"), size="large")
     # Streamlit leaves a tenth of a laptop screen empty above the page; maps need that space.
+    # In a narrow window, a wide table scrolls by itself, not the page with it.
     st.html(
         "<style>[data-testid=stMainBlockContainer]{padding-top:4.5rem}"
+        "[data-testid=stMarkdownContainer] table{display:block;overflow-x:auto}"
         "@media(min-width:60rem){.st-key-notice{align-items:flex-end;margin-bottom:-3.6rem}}</style>"
     )
     page = st.navigation(PAGES, position="top")

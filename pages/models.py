@@ -9,6 +9,7 @@ from histospace_core.exports import genes_csv
 from histospace_core.figures.scores import model_scatter, score_spread
 from histospace_core.networks import ModelPackage, load_package
 from histospace_core.server import get_context
+from histospace_core.web.library.intervals import show_intervals
 from histospace_core.web.library.model_cards import (
     card_markdown,
     overview,
@@ -88,11 +89,13 @@ def _show_one(row: ModelRow) -> None:
     st.subheader(plain(row.name), anchor=False)
     _card_and_warning(row)
     _actions(row, package)
-    scores, genes, card = st.tabs(["Scores", "Genes", "Model card"])
+    scores, genes, intervals, card = st.tabs(["Scores", "Genes", "Intervals", "Model card"])
     with scores:
         _score_distribution(package)
     with genes:
         _genes(package)
+    with intervals:
+        show_intervals(package)
     with card:
         st.markdown(card_markdown(package))
 

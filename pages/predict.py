@@ -60,7 +60,7 @@ def _new_run() -> None:
     with picture:
         shown = _preview(slide, model, stride_um, icc)
     with choice:
-        _facts(shown, model)
+        _facts(shown, model, stride_um)
         if st.button("Run", type="primary", icon=":material/play_arrow:"):
             st.query_params["run"] = context.jobs.submit_prediction(
                 slide.id,
@@ -137,8 +137,8 @@ def _preview(slide: SlideRow, model: ModelRow, stride_um: float | None, icc: boo
     return shown
 
 
-def _facts(shown: Preview, model: ModelRow) -> None:
-    seconds = expected_seconds(get_context().catalog, model.name, shown.n_tiles)
+def _facts(shown: Preview, model: ModelRow, stride_um: float | None) -> None:
+    seconds = expected_seconds(get_context().catalog, model.name, shown.n_tiles, stride_um)
     with st.container(horizontal=True):
         st.metric("Tissue", f"{shown.tissue_mm2:.1f} mm²", width="content")
         st.metric("Tiles", f"{shown.n_tiles:,}", width="content")

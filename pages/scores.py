@@ -7,8 +7,9 @@ import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
 from histospace_core.catalog.records import EvaluateRecord
+from histospace_core.evaluation.noise import SHARE_COLUMNS, range_text, share_text
 from histospace_core.exports import genes_csv
-from histospace_core.figures.scores import ranking, score_spread
+from histospace_core.figures.scores import ceiling_spread, ranking
 from histospace_core.server import get_context
 from histospace_core.shipped import SHIPPED
 from histospace_core.web.library.evaluations import (
@@ -35,8 +36,11 @@ HEADERS = {
     "mse_ratio_to_mean": "error ratio (mean profile: 1)",
     "per_spot_pearson": "per-spot r",
     "mean_profile_per_spot_pearson": "mean profile's per-spot r",
-    "noise_ceiling": "noise ceiling of per-gene r",
+    "per_gene_pearson_given_depth": "r given the depth (mean profile: 0)",
+    "noise_ceiling_low": "noise ceiling from",
+    "noise_ceiling": "noise ceiling to",
     "share_of_noise_ceiling": "share of the ceiling",
+    "share_of_noise_ceiling_low": "share of its lower end",
 }
 HEADLINE = {
     "Per-gene r": "per_gene_pearson",
@@ -91,10 +95,14 @@ def _overall(evaluation: Evaluation) -> None:
         for label, key in HEADLINE.items():
             value, baseline = evaluation.mean(key), evaluation.baseline(key)
             metric(label, _number(value), f"mean profile: {baseline:.3g}")
-        share = evaluation.mean("share_of_noise_ceiling")
-        ceiling = _number(evaluation.mean("noise_ceiling"))
-        known = "not evaluable" if pd.isna(share) else f"{share:.0%}"
-        metric("Share of the noise ceiling", known, f"ceiling of r: {ceiling}")
+        given_depth = evaluation.mean("per_gene_pearson_given_depth")
+        if pd.notna(given_depth):  # older evaluations lack it
+            metric("r given the depth", _number(given_depth), "mean profile: 0")
+        shares = [evaluation.mean(column) for column in SHARE_COLUMNS]
+        ceiling = range_text(
+            *(evaluation.mean(key) for key in ("noise_ceiling_low", "noise_ceiling"))
+        )
+        metric("Share of the noise ceiling", share_text(shares), f"ceiling of r: {ceiling}")
     beats = "beats" if evaluation.mean("mse_ratio_to_mean") < 1 else "**does not beat**"
     spot = evaluation.mean("per_spot_pearson") > evaluation.baseline("per_spot_pearson")
     st.markdown(
@@ -152,11 +160,10 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
     genes = evaluation.section_genes(section)
     scored = genes["pearson"].notna().sum()
     st.plotly_chart(
-        score_spread(genes["pearson"], ceiling=genes.get("noise_ceiling")),
+        ceiling_spread(genes),
         key=f"spread-{run_id}-{section}",
         config=CHART_CONFIG,
-        alt=f"Per-gene r of {scored} genes on section {section}, "
-        f"mean {genes['pearson'].mean():.2f}",
+        alt=f"Per-gene r of {scored} genes on section {section} beside the noise ceiling",
     )
     part = st.text_input("Find genes", placeholder="part of a name", icon=":material/search:")
     found = genes[genes["gene"].str.contains(part.strip(), case=False, regex=False)]
@@ -166,7 +173,10 @@ def _genes(evaluation: Evaluation, run_id: str) -> None:
         height=320,
         column_config={
             column: st.column_config.NumberColumn(
-                {"pearson": "r", **HEADERS}.get(column, column), format="%.3f"
+                {"pearson": "r", "pearson_given_depth": "r given the depth", **HEADERS}.get(
+                    column, column
+                ),
+                format="%.3f",
             )
             for column in found.select_dtypes("float")
         },

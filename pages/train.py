@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from histospace_core.catalog import Kind, SlideRow
+from histospace_core.catalog import SlideRow
 from histospace_core.errors import CohortError, HistospaceError
 from histospace_core.server import get_context
 from histospace_core.training.cohort import Section
@@ -23,7 +23,7 @@ from histospace_core.web.train.cohort import (
     write_cohort,
 )
 from histospace_core.web.train.cohort_editor import attach_measurement, cohort_editor
-from histospace_core.web.train.results import show_training, training_title
+from histospace_core.web.train.results import KIND_TITLES, show_training, training_title
 from histospace_core.web.widgets.parts import empty_state, guarded, plain, state_badge
 from histospace_core.web.widgets.run_progress import progress_bar
 
@@ -195,7 +195,7 @@ def _start(sections: Sequence[Section]) -> None:
 
 
 def _latest() -> None:
-    runs = get_context().catalog.runs(kinds=[Kind.TRAIN, Kind.EVALUATE], limit=6)
+    runs = get_context().catalog.runs(kinds=[*KIND_TITLES], limit=6)
     if not runs:
         return
     st.subheader("Latest runs", anchor=False)

@@ -33,3 +33,14 @@ def server(tmp_path: Path) -> Iterator["Server"]:
 
     with serve(tmp_path / "store") as running:
         yield running
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store of its own for what reads the settings in this process."""
+    from histospace_core.settings import get_settings
+
+    monkeypatch.setenv("HISTOSPACE_STORE", str(tmp_path / "store"))
+    get_settings.cache_clear()
+    yield tmp_path / "store"
+    get_settings.cache_clear()

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PREDICT = "predict"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    ADAPT = "adapt"
     EXPORT = "export"
     CHARACTERISE = "characterise"
     IMPORT = "import"

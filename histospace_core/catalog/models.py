@@ -21,6 +21,7 @@ _SUMMARY = (
     "tile_px",
     "um_per_px",
     "metrics",
+    "adapted",
 )
 
 

@@ -14,6 +14,14 @@ class TrainRecord(Record):
     cohort: str
 
 
+class AdaptRecord(Record):
+    """An adaptation: the resulting model, and the model that it was made from."""
+
+    model: str
+    model_sha256: str
+    adapted_from: str
+
+
 class FoldRecord(Part):
     """A held-out section of an evaluation, and its patient."""
 
@@ -49,12 +57,19 @@ class ImportRecord(Record):
 
 
 AnyRecord = (
-    RunRecord | TrainRecord | EvaluateRecord | ExportRecord | CharacteriseRecord | ImportRecord
+    RunRecord
+    | TrainRecord
+    | AdaptRecord
+    | EvaluateRecord
+    | ExportRecord
+    | CharacteriseRecord
+    | ImportRecord
 )
 
 _FORMS: dict[Kind, type[AnyRecord]] = {
     Kind.PREDICT: RunRecord,
     Kind.TRAIN: TrainRecord,
+    Kind.ADAPT: AdaptRecord,
     Kind.EVALUATE: EvaluateRecord,
     Kind.EXPORT: ExportRecord,
     Kind.CHARACTERISE: CharacteriseRecord,

@@ -37,7 +37,7 @@ def check_model_name(
             "A model's name has 1 to 48 letters (a-z), digits, hyphens or underscores, and starts "
             "with a letter or digit: choose another name."
         )
-    under_way = catalog.runs(kinds=[Kind.TRAIN], states=ACTIVE)
+    under_way = catalog.runs(kinds=[Kind.TRAIN, Kind.ADAPT], states=ACTIVE)
     # A training under way takes its name only when it is done.
     promised = {run.settings.get("name") for run in under_way if run.settings != work}
     known = {model.name for model in catalog.models()} | promised

@@ -8,6 +8,7 @@ from histospace_core.characterise.boundary import (
     region_labels,
 )
 from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.expected import expected_in_region, expected_signatures
 from histospace_core.characterise.geojson import (
     Annotations,
     read_annotations,
@@ -39,6 +40,8 @@ __all__ = [
     "agreement",
     "boundary_gradient",
     "edge_distance",
+    "expected_in_region",
+    "expected_signatures",
     "find_domains",
     "find_markers",
     "held_out_signatures",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from histospace_core.characterise.agreement import agreement
 from histospace_core.characterise.boundary import region_labels
 from histospace_core.characterise.domains import Domains, find_domains
+from histospace_core.characterise.expected import expected_in_regions
 from histospace_core.characterise.geojson import read_regions
 from histospace_core.characterise.levels import Level, Measured, describe_level, domain_facts
 from histospace_core.characterise.markers import find_markers
@@ -143,21 +144,46 @@ def characterise_run(
     for column, number in enumerate(domains.n_domains):
         on_progress(Progress(2 + column, steps, f"markers of {number} domains"))
         labels = domains.labels[:, column]
-        levels.append(
-            describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
-        )
+        level = describe_level(table, labels, scored, measured, all_genes=all_genes, seed=seed)
+        markers = level.markers
+        if markers is not None:
+            markers = _with_expected(markers, prediction, labels.astype(str))
+        levels.append(replace(level, markers=markers))
     out_of_domain = prediction.obs["domain_score"].to_numpy(dtype=np.float64) > OUT_OF_DOMAIN_SCORE
     summary = _summary(prediction, domains, levels, scored, out_of_domain, used, compared)
     region_markers = None
     if regions is not None:
         annotated = region_labels(regions, prediction.centres)
         summary["agreement"] = agreement(domains.best, annotated, prediction.centres, seed=seed)
-        region_markers = find_markers(
-            table, annotated, reliable_only=not all_genes, seed=seed
-        ).table
+        region_markers = _with_expected(
+            find_markers(table, annotated, reliable_only=not all_genes, seed=seed).table,
+            prediction,
+            annotated,
+        )
     return Characterisation(
         prediction, domains, levels, scored, region_markers, out_of_domain, summary
     )
+
+
+def _with_expected(
+    markers: pd.DataFrame, prediction: Prediction, labels: NDArray[np.str_]
+) -> pd.DataFrame:
+    """Add what to expect of true expression in each region against the others, if it is known.
+
+    Parameters
+    ----------
+    labels : (tiles,)
+        Region of each tile; "" or "-1" for none.
+    """
+    labelled = ~np.isin(labels, ["", "-1"])
+    regions = list(dict.fromkeys(markers["region"]))
+    sides = {r: (labels == r, labelled & (labels != r)) for r in regions}
+    genes = list(dict.fromkeys(markers["gene"]))
+    found = expected_in_regions(prediction, sides, genes)
+    if not found:
+        return markers
+    table = pd.concat([one.assign(region=region) for region, one in found.items()])
+    return markers.merge(table, on=["region", "gene"], how="left")
 
 
 def _comparison(folder: Path, prediction: Prediction) -> Comparison:

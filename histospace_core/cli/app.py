@@ -1,10 +1,10 @@
 """The commands of `histospace`; each is one short function that calls the core.
 
-Exit codes: 0 success, 2 invalid input (one line on stderr), 1 an error in the program.
+Exit codes: 0 success, 2 invalid input (one line on stderr), 3 some slides of a cohort failed, 1 an
+error in the program.
 """
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from histospace_core import __version__
+from histospace_core.cli.adapt import adapt
 from histospace_core.cli.characterise import characterise
 from histospace_core.cli.compare import compare
 from histospace_core.cli.data import data
@@ -20,8 +21,19 @@ from histospace_core.cli.encoding import print_plainly
 from histospace_core.cli.export import export
 from histospace_core.cli.inspect import inspect
 from histospace_core.cli.leaderboard import leaderboard
-from histospace_core.cli.terminal import Device, Out, Series, out, progress_bar
+from histospace_core.cli.predict_cohort import predict_cohort
+from histospace_core.cli.terminal import (
+    Device,
+    NoCompile,
+    Out,
+    Series,
+    Stain,
+    Stride,
+    out,
+    progress_bar,
+)
 from histospace_core.cli.training import evaluate, train
+from histospace_core.cli.trunk import trunk
 from histospace_core.errors import HistospaceError
 from histospace_core.settings import get_settings
 
@@ -37,22 +49,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.command("predict-cohort")(predict_cohort)
 app.command()(compare)
 app.command()(train)
 app.command()(evaluate)
+app.command()(adapt)
+app.command()(trunk)
 app.command()(leaderboard)
 app.command()(export)
 app.command()(inspect)
 app.command()(characterise)
-
-
-class Stain(StrEnum):
-    """Stain normalisation."""
-
-    none = "none"
-    vahadane = "vahadane"
-    macenko = "macenko"
-    reinhard = "reinhard"
 
 
 @app.command()
@@ -63,18 +69,14 @@ def predict(
     mpp: Annotated[
         float | None, typer.Option(help="Pixel size in um/px, if the file does not state it.")
     ] = None,
-    stride_um: Annotated[
-        float | None, typer.Option(help="Distance between tile centres, um.")
-    ] = None,
+    stride_um: Stride = None,
     device: Device = Device.auto,
     stain: Stain = Stain.none,
     series: Series = None,
     icc: Annotated[
         bool, typer.Option(help="Convert colours to sRGB by the profile that the file embeds.")
     ] = True,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Use the plain fp32 network, the reference.")
-    ] = False,
+    no_compile: NoCompile = False,
 ) -> None:
     """Predict gene expression for every tissue tile of SLIDE."""
     # Imported here, so that --help does not wait for torch.

@@ -37,6 +37,7 @@ def compare(
     """Compare a run with measured spatial transcriptomics of the same section."""
     # Imported here, so that --help does not wait for torch.
     from histospace_core import api
+    from histospace_core.comparison.interval import coverage_sentence
     from histospace_core.expression import Choice
 
     choice = Choice(sample, bin_size, library)
@@ -55,6 +56,8 @@ def compare(
     out.print(f"{summary['n_spots']} spots, {summary['n_genes_scored']:,} genes: {to}")
     if summary["at_spots"]:
         out.print(f"map: {summary['label']}; at the spots: {summary['at_spots']['label']}")
+    if summary["interval"]:
+        out.print(coverage_sentence(summary["interval"]))
     out.print(summary["alignment"]["message"])
     for note in summary["measured_notes"]:
         out.print(note, markup=False)

@@ -32,7 +32,27 @@ BinSize = Annotated[str | None, typer.Option("--bin", help="Bin size of Visium H
 Library = Annotated[
     str | None, typer.Option("--library", help="Section to read, if the file holds several.")
 ]
+Trunk = Annotated[
+    str | None,
+    typer.Option(
+        "--trunk",
+        help="Frozen encoder of histospace-plus instead of efficientnet-lite0: a folder, "
+        "hf-hub:<owner>/<name>, or a model of timm or torchvision; may download its weights.",
+    ),
+]
+Licence = Annotated[
+    str,
+    typer.Option("--trunk-licence", help="Licence of the trunk's weights, if it states none."),
+]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of random seeds, from 0.")]
+
+
+Stride = Annotated[
+    float | None, typer.Option("--stride-um", help="Distance between tile centres, um.")
+]
+NoCompile = Annotated[
+    bool, typer.Option("--no-compile", help="Use the plain fp32 network, the reference.")
+]
 
 
 class Device(StrEnum):
@@ -41,6 +61,15 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class Stain(StrEnum):
+    """Stain normalisation."""
+
+    none = "none"
+    vahadane = "vahadane"
+    macenko = "macenko"
+    reinhard = "reinhard"
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from histospace_core.comparison.at_spots import LAYER, predict_at_run_spots
 from histospace_core.comparison.gene_table import gene_table
+from histospace_core.comparison.given_depth import add_given_depth, given_depth
+from histospace_core.comparison.interval import LAYERS, spot_intervals
 from histospace_core.comparison.matching import map_at, tile_mask
 from histospace_core.errors import MeasurementError, StoreError
-from histospace_core.evaluation.array_scores import ArrayScores, finite_mean, score_arrays
-from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.evaluation.array_scores import ArrayScores, score_arrays
 from histospace_core.expression import map_to_panel, normalise
 from histospace_core.expression.align import Alignment, check_alignment, on_mask
 from histospace_core.expression.placement import Placement, apply_affine
@@ -49,8 +50,9 @@ class Comparison:
         None without the slide. Both are over the same spots.
     spots : AnnData
         Matched spots x common genes, layers "measured", "predicted" (the map's value) and, with the
-        slide, "predicted_at_spots" in the model's unit; `obsm["spatial"]` as placed;
-        `var["noise_ceiling"]`.
+        slide, "predicted_at_spots" in the model's unit; if the model states intervals, the ends
+        "interval_low" and "interval_high" at the depth of each spot; `obsm["spatial"]` as placed;
+        `given_depth.COLUMNS` in `var`.
     """
 
     directory: Path
@@ -151,10 +153,20 @@ def compare_run(
         obsm={"spatial": centres[matched]},
         layers={name: values[matched] for name, values in layers.items()},
     )
-    spots.var["noise_ceiling"] = _ceiling(common[matched], unit)
+    add_given_depth(spots, common[matched], unit)
     scores = _scores(spots, "predicted", positions=centres[matched])
     at_spots = _scores(spots, LAYER) if LAYER in spots.layers else None
-    genes = gene_table(spots, scores, prediction.var, at_spots)
+    intervals = spot_intervals(
+        prediction,
+        spots.var_names,
+        spots.layers["predicted"],
+        spots.layers["measured"],
+        spots.obs["total_counts"].to_numpy(np.float64),
+    )
+    if intervals is not None:
+        spots.layers.update(zip(LAYERS, (intervals.low, intervals.high), strict=True))
+    coverage = None if intervals is None else intervals.coverage
+    genes = gene_table(spots, scores, prediction.var, at_spots, coverage)
     summary = {
         "notice": RESEARCH_USE,
         "run": prediction.run_dir.name,
@@ -167,8 +179,9 @@ def compare_run(
         "n_spots_measured": measured.n_obs,
         "n_genes": spots.n_vars,
         "label": MAP_LABEL,
-        **_overall(scores, spots),
-        "at_spots": at_spots and {"label": AT_SPOTS_LABEL, **_overall(at_spots, spots)},
+        **_overall(scores, spots, "predicted"),
+        "at_spots": at_spots and {"label": AT_SPOTS_LABEL, **_overall(at_spots, spots, LAYER)},
+        "interval": intervals and intervals.summary,
         "domain_warning": record.domain.warning,
         "alignment": alignment.to_json(),
         "placement": {
@@ -199,12 +212,6 @@ def open_comparison(directory: Path) -> Comparison:
         ) from error
 
 
-def _ceiling(counts: anndata.AnnData, unit: str) -> NDArray[np.float64]:
-    """Return the noise ceiling of each gene over the matched spots."""
-    library = counts.obs["total_counts"].to_numpy(np.float64)
-    return noise_ceiling(counts.X, np.arange(counts.n_vars), how=unit, library=library)
-
-
 def _scores(
     spots: anndata.AnnData, layer: str, positions: NDArray[np.float64] | None = None
 ) -> ArrayScores:
@@ -214,16 +221,15 @@ def _scores(
     return score_arrays(measured, predicted, profile, positions=positions)
 
 
-def _overall(scores: ArrayScores, spots: anndata.AnnData) -> dict[str, Any]:
+def _overall(scores: ArrayScores, spots: anndata.AnnData, layer: str) -> dict[str, Any]:
     """Return the scores over all evaluable genes for `summary.json`."""
     n_scored = int(scores.evaluable.sum())
-    ceiling = spots.var["noise_ceiling"].to_numpy(np.float64)
     return {
         "n_spots": spots.n_obs,
         "n_genes_scored": n_scored,
         **scores.overall,
         "mean_profile_per_gene_pearson": 0.0,  # a constant prediction has r = 0
-        "noise_ceiling": finite_mean(ceiling[scores.evaluable]),
+        **given_depth(spots, layer),
         "share_of_genes_beating_mean": scores.beats_mean.sum() / n_scored if n_scored else None,
     }
 

@@ -3,7 +3,10 @@
 import anndata
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from histospace_core.comparison.given_depth import COLUMNS as GIVEN_DEPTH
+from histospace_core.comparison.interval import COVERAGE
 from histospace_core.evaluation.array_scores import ArrayScores
 
 COLUMNS = (
@@ -29,19 +32,23 @@ def gene_table(
     scores: ArrayScores,
     panel: pd.DataFrame,
     at_spots: ArrayScores | None = None,
+    coverage: NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """Return one row per gene: the genes of `spots` with scores, then the others of the panel.
 
     Parameters
     ----------
     spots
-        Matched spots, with `var["held_out_pearson"]`.
+        Matched spots, with `held_out_pearson` and the columns `GIVEN_DEPTH` in `var`; the latter
+        become the next columns.
     scores
         Scores of the genes of `spots`, with p-values.
     panel
         `Prediction.var`.
     at_spots
         Scores of the prediction at the spots, which become the columns `AT_SPOTS`.
+    coverage : (genes of `spots`,)
+        Share of measured values in their interval, which becomes the last column.
     """
     scored = scores.genes.assign(
         gene=spots.var_names,
@@ -49,8 +56,11 @@ def gene_table(
         held_out_pearson=spots.var["held_out_pearson"].to_numpy(),
         note=np.where(scores.evaluable, "", CONSTANT),
     )[list(COLUMNS)]
+    scored[list(GIVEN_DEPTH)] = spots.var[list(GIVEN_DEPTH)].to_numpy()
     if at_spots is not None:
         scored[list(AT_SPOTS.values())] = at_spots.genes[list(AT_SPOTS)].to_numpy()
+    if coverage is not None:
+        scored[COVERAGE] = coverage
     absent = panel.index.difference(spots.var_names, sort=False)
     if absent.empty:
         return scored

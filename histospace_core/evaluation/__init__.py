@@ -8,13 +8,6 @@ from histospace_core.evaluation.held_out import (
     HeldOut,
     gene_sets,
 )
-from histospace_core.evaluation.intervals import (
-    Intervals,
-    coverage,
-    fit_intervals,
-    interval_report,
-    measured_coverage,
-)
 from histospace_core.evaluation.metrics import (
     Interval,
     bootstrap_mean_pearson,
@@ -27,7 +20,7 @@ from histospace_core.evaluation.metrics import (
     rmse,
     variance_ratio,
 )
-from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.evaluation.noise import CeilingBracket, noise_ceiling, pearson_given_depth
 from histospace_core.evaluation.paired import Paired, compare_methods
 from histospace_core.evaluation.scores import DEFINITIONS, score_section
 from histospace_core.evaluation.significance import q_values, spatial_p_values
@@ -36,24 +29,21 @@ from histospace_core.evaluation.summary import summarise
 
 __all__ = [
     "DEFINITIONS",
+    "CeilingBracket",
     "GeneSets",
     "HeldOut",
     "Interval",
-    "Intervals",
     "Paired",
     "bootstrap_mean_pearson",
     "bootstrap_pearson",
     "compare_methods",
-    "coverage",
-    "fit_intervals",
     "gene_sets",
-    "interval_report",
     "map_ssim",
-    "measured_coverage",
     "morans_i",
     "mse_ratio_per_gene",
     "mse_ratio_to_mean",
     "noise_ceiling",
+    "pearson_given_depth",
     "per_gene_pearson",
     "per_gene_spearman",
     "per_spot_pearson",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from histospace_core.evaluation.metrics import Matrix
-from histospace_core.evaluation.noise import noise_ceiling
+from histospace_core.evaluation.noise import CeilingBracket, noise_ceiling, pearson_given_depth
 from histospace_core.evaluation.spatial import morans_i
 
 SET_SIZE = 50
@@ -33,6 +33,13 @@ class HeldOut:
     library : float64 (spots,) or None
         Total count of each spot over ALL genes of its table, by which expression is normalised;
         if None, the total over `counts`.
+    levels_profile : float32 (genes,) or None
+        Mean expression of the patients whose counts are known, if the prediction is moved to it: a
+        baseline without an image that is harder to beat than `mean_profile`.
+    domain : float32 (spots,) or None
+        Domain score of each spot.
+    um_per_px : float or None
+        Pixel size of the slide, for distances on the tissue.
     """
 
     section: str
@@ -45,15 +52,44 @@ class HeldOut:
     centres: NDArray[np.float64]
     counted: NDArray[np.bool_]
     library: NDArray[np.float64] | None = None
+    levels_profile: NDArray[np.float32] | None = None
+    domain: NDArray[np.float32] | None = None
+    um_per_px: float | None = None
 
-    def noise_ceiling(self, how: str = "log10_cp10k") -> NDArray[np.float64]:
-        """Return the highest correlation that each gene can reach, (genes,), NaN if unknown."""
-        ceiling = np.full(len(self.genes), np.nan)
-        if self.counts is None or not self.counted.any():
-            return ceiling
-        genes = np.flatnonzero(self.counted)
-        ceiling[genes] = noise_ceiling(self.counts, genes, how=how, library=self.library)
-        return ceiling
+    @property
+    def depths(self) -> NDArray[np.float64]:
+        """Total count of each spot, (spots,); of the given genes if `library` is unknown."""
+        if self.library is not None:
+            return self.library
+        assert self.counts is not None
+        return np.asarray(self.counts.sum(1), np.float64).ravel()
+
+    @property
+    def baseline(self) -> NDArray[np.float32]:
+        """The best profile that uses no image, (genes,)."""
+        return self.mean_profile if self.levels_profile is None else self.levels_profile
+
+    @property
+    def depth(self) -> NDArray[np.float64] | None:
+        """Total count of each spot, (spots,); None if unknown."""
+        if self.library is not None or self.counts is None:
+            return self.library
+        return np.asarray(self.counts.sum(1), dtype=np.float64).ravel()
+
+    def pearson_given_depth(self) -> NDArray[np.float64]:
+        """Return the correlation of each gene given the depth, (genes,), NaN if unknown."""
+        if self.depth is None:
+            return np.full(len(self.genes), np.nan)
+        return pearson_given_depth(self.measured, self.predicted, self.depth)
+
+    def noise_ceiling(self, how: str = "log10_cp10k") -> CeilingBracket:
+        """Return the highest correlation given the depth that each gene can reach."""
+        low, high = np.full((2, len(self.genes)), np.nan)
+        if self.counts is not None and self.depth is not None and self.counted.any():
+            counts = sparse.csr_matrix(self.counts)[:, self.counted]
+            found = noise_ceiling(counts, self.depth, self.centres, how=how)
+            low[self.counted], high[self.counted] = found.low, found.high
+        return CeilingBracket(low, high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from histospace_core.evaluation.metrics import (
     rmse,
     variance_ratio,
 )
+from histospace_core.evaluation.noise import share_of
 from histospace_core.evaluation.spatial import map_ssim, smooth_over_neighbours
 
 DEFINITIONS = {
@@ -27,6 +28,8 @@ DEFINITIONS = {
     "over the training sections",
     "per_gene_spearman": "as per_gene_pearson, on ranks",
     "mse_ratio_to_mean": "below 1 is better than the training-mean profile",
+    "mse_ratio_to_levels": "the same against the mean level of the other patients whose counts are "
+    "known, a baseline that is harder to beat",
     "rmse": "root of the mean squared error over all spots and genes, in the expression unit; "
     "compare mean_profile_rmse",
     "ssim": "structural similarity of the gene's map on the spot grid in windows of 7 x 7 spots, "
@@ -34,8 +37,15 @@ DEFINITIONS = {
     "variance_ratio": "variance over spots, predicted / measured, median over genes",
     "n_genes_beating_mean": "genes with a mean squared error below that of the training mean",
     "per_spot_pearson": "misleading alone: compare mean_profile_per_spot_pearson",
-    "noise_ceiling": "binomial thinning to halves, Spearman-Brown, square root; mean over genes",
-    "share_of_noise_ceiling": "mean correlation / mean noise ceiling, over genes that have both",
+    "per_gene_pearson_given_depth": "as per_gene_pearson, the partial correlation given the "
+    "log10 library size of the spot and its square; over genes with a noise ceiling",
+    "noise_ceiling": "upper end of the highest per_gene_pearson_given_depth: binomial splitting to "
+    "halves, Spearman-Brown, square root; mean over genes",
+    "noise_ceiling_low": "lower end: negative binomial splitting with the gene's overdispersion "
+    "between adjacent spots",
+    "share_of_noise_ceiling": "per_gene_pearson_given_depth / noise_ceiling",
+    "share_of_noise_ceiling_low": "per_gene_pearson_given_depth / noise_ceiling_low; 1 where "
+    "the r is above that end, since the ceiling is at least what is reached",
     "smoothed": "against measurements averaged with the adjacent spots (the prediction is not "
     "smoothed): not comparable with raw scores",
 }
@@ -70,9 +80,8 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
     x, y, mean = held.measured[:, varies], held.predicted[:, varies], held.mean_profile[varies]
     flat = np.broadcast_to(mean, x.shape)
     r, rho = (scores.genes[name].to_numpy() for name in ("pearson", "spearman"))
-    ceiling = np.where(varies, held.noise_ceiling(unit), np.nan)
+    given_depth, lower, upper = _given_depth(held, varies, unit)
     low, high = bootstrap_mean_pearson(x, y)
-    both = varies & np.isfinite(ceiling)
     row: dict[str, Any] = {
         "test": held.section,
         "patient": held.patient,
@@ -84,6 +93,7 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
         "per_gene_pearson_svg50": finite_mean(r[sets.svg50]),
         "per_gene_spearman": finite_mean(rho),
         "mse_ratio_to_mean": scores.overall["mse_ratio_to_mean"],
+        "mse_ratio_to_levels": _to_levels(held, varies),
         "rmse": rmse(x, y),
         "mean_profile_rmse": rmse(x, flat),
         **_ssim(held, sets),
@@ -92,21 +102,29 @@ def score_section(held: HeldOut, sets: GeneSets, *, unit: str = "log10_cp10k") -
         "n_genes_beating_mean": int(scores.beats_mean.sum()),
         "per_spot_pearson": scores.overall["per_spot_pearson"],
         "mean_profile_per_spot_pearson": scores.overall["mean_profile_per_spot_pearson"],
-        "noise_ceiling": finite_mean(ceiling),
-        "share_of_noise_ceiling": _share(r[both], ceiling[both]),
+        **_ceiling(given_depth, lower, upper),
         "smoothed": _smoothed(held, sets, varies),
     }
     columns = {
         "pearson": r,
         "spearman": rho,
         "mse_ratio_to_mean": scores.genes["mse_ratio_to_mean"].to_numpy(),
-        "noise_ceiling": ceiling,
+        "pearson_given_depth": given_depth,
+        "noise_ceiling": upper,
+        "noise_ceiling_low": lower,
     }
     row["genes"] = {
         "gene": list(held.genes),
         **{name: _rounded(values) for name, values in columns.items()},
     }
     return row
+
+
+def _to_levels(held: HeldOut, varies: NDArray[np.bool_]) -> float | None:
+    if held.levels_profile is None:
+        return None
+    x, y = held.measured[:, varies], held.predicted[:, varies]
+    return mse_ratio_to_mean(x, y, held.levels_profile[varies])
 
 
 def _ssim(held: HeldOut, sets: GeneSets) -> dict[str, float | None]:
@@ -135,9 +153,29 @@ def _smoothed(held: HeldOut, sets: GeneSets, varies: NDArray[np.bool_]) -> dict[
     }
 
 
-def _share(r: NDArray[np.float64], ceiling: NDArray[np.float64]) -> float | None:
+def _given_depth(
+    held: HeldOut, varies: NDArray[np.bool_], unit: str
+) -> tuple[NDArray[np.float64], ...]:
+    """Return r given the depth and both ends of its ceiling, over the genes that have them."""
+    ceiling, r = held.noise_ceiling(unit), held.pearson_given_depth()
+    both = varies & np.isfinite(ceiling.high) & np.isfinite(r)
+    return tuple(np.where(both, v, np.nan) for v in (r, ceiling.low, ceiling.high))
+
+
+def _ceiling(*columns: NDArray[np.float64]) -> dict[str, float | None]:
+    means = [finite_mean(column) for column in columns]
     # a ratio of means, because the ceiling of a single gene can be 0
-    return float(r.mean() / ceiling.mean()) if len(r) and ceiling.mean() > 0 else None
+    shares = share_of(*(np.nan if mean is None else mean for mean in means))
+    keys = ("per_gene_pearson_given_depth", "noise_ceiling_low", "noise_ceiling")
+    return {
+        **dict(zip(keys, means, strict=True)),
+        "share_of_noise_ceiling": _known(shares[0]),
+        "share_of_noise_ceiling_low": _known(shares[1]),
+    }
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:

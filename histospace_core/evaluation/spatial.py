@@ -24,14 +24,27 @@ def pitch(centres: NDArray[np.floating]) -> float:
     return float(np.median(cKDTree(centres).query(centres, k=2)[0][:, 1]))
 
 
+def nearest(centres: NDArray[np.floating], k: int = 6) -> NDArray[np.intp]:
+    """Return the k nearest spots of each, (spots, k), fewer columns if there are fewer spots.
+
+    They do not depend on the pitch, so spots moved by hand do no harm.
+    """
+    n = len(centres)
+    k = min(k, n - 1)
+    if k < 1:
+        return np.empty((n, 0), dtype=np.intp)
+    near = cKDTree(centres).query(centres, k=k + 1)[1]
+    # a spot is its own first neighbour unless two spots coincide, so drop it by index
+    return np.array([row[row != i][:k] for i, row in enumerate(near)], dtype=np.intp)
+
+
 def morans_i(
     values: Matrix, centres: NDArray[np.floating], *, n_neighbours: int = 6
 ) -> NDArray[np.float64]:
     """Return Moran's I of each gene over the spots of one section.
 
     I = n / S0 * sum_ij w_ij z_i z_j / sum_i z_i^2 (Moran 1950, Biometrika 37:17), with weights 1/k
-    for the k nearest spots and 0 elsewhere, so that S0 = n. It does not depend on the pitch, so
-    spots moved by hand do no harm.
+    for the k `nearest` spots and 0 elsewhere, so that S0 = n.
 
     Parameters
     ----------
@@ -43,12 +56,10 @@ def morans_i(
     (genes,), NaN if a gene is constant or the section has fewer than three spots.
     """
     n = len(centres)
-    k = min(n_neighbours, n - 1)
     if n < 3:
         return np.full(values.shape[1], np.nan)
-    near = cKDTree(centres).query(centres, k=k + 1)[1]
-    # a spot is its own first neighbour unless two spots coincide, so drop it by index
-    others = np.array([row[row != i][:k] for i, row in enumerate(near)])
+    others = nearest(centres, n_neighbours)
+    k = others.shape[1]
     weights = sparse.csr_array(
         (np.full(n * k, 1 / k), (np.repeat(np.arange(n), k), others.ravel())), shape=(n, n)
     )

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 from anndata import AnnData
 
 from histospace_core.errors import MeasurementError
 from histospace_core.expression.assemble import RawCounts, assemble
 from histospace_core.expression.choice import ONLY, Choice, refuse_unused
 from histospace_core.expression.isolated import read_isolated
-from histospace_core.expression.legacy import read_legacy
+from histospace_core.expression.legacy import read_counts, read_legacy
 from histospace_core.expression.recognise import recognise
 
 
@@ -53,6 +54,33 @@ def read_measured(
             remedy=f"leave out --spots {Path(spots).name}, which belongs to a legacy ST table",
         )
     return assemble(raw)
+
+
+def read_counts_alone(path: str | Path, choice: Choice = ONLY) -> AnnData:
+    """Read the counts of a section whose image or positions are not to be had.
+
+    Parameters
+    ----------
+    path
+        As in `read_measured`; a legacy ST table needs no spot file, and the positions in the
+        result are then those on the array.
+
+    Returns
+    -------
+    AnnData as described in `assemble.assemble`.
+
+    Raises
+    ------
+    MeasurementError
+        The file cannot be used; the message states why and what to do.
+    """
+    path = Path(path)
+    if not path.is_file() or recognise(path) != "table":
+        return read_measured(path, choice=choice)
+    refuse_unused(choice, (), path)
+    spots, genes, counts, notes = read_counts(path)
+    on_array = np.array([spot.split("x") for spot in spots], np.float64)
+    return assemble(RawCounts(path, "legacy-st", counts, spots, genes, on_array, notes=notes))
 
 
 def _read_table(path: Path, spots: str | Path | None) -> RawCounts:

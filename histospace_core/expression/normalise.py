@@ -74,16 +74,21 @@ def normalise(
             f"Unknown normalisation {how!r}; choose one of {', '.join(NORMALISATIONS)}."
         )
     matrix = counts.X if isinstance(counts, AnnData) else counts
-    if isinstance(counts, AnnData) and "total_counts" in counts.obs:
-        totals = counts.obs["total_counts"].to_numpy(dtype=np.float64)
-    else:
-        # before genes are dropped
-        totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+    totals = library_sizes(counts)  # before genes are dropped
     if genes is not None:
         matrix = matrix[:, _columns(counts, genes)]  # before it becomes dense
     dense = sparse.csr_matrix(matrix).toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     transform = NORMALISATIONS[how][1]
     return transform(dense.astype(np.float64), totals[:, None]).astype(np.float32)
+
+
+def library_sizes(counts: AnnData | sparse.spmatrix | NDArray) -> NDArray[np.float64]:
+    """Return the total count of each spot, (n_spots,); as `read_measured` states it, if it does."""
+    if isinstance(counts, AnnData):
+        if "total_counts" in counts.obs:
+            return counts.obs["total_counts"].to_numpy(dtype=np.float64)
+        counts = counts.X
+    return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
 
 
 def _columns(

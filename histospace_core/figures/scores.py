@@ -59,6 +59,23 @@ def score_spread(
     return figure
 
 
+def ceiling_spread(genes: pd.DataFrame) -> go.Figure:
+    """Draw r beside its noise ceiling: both given the depth, if the table has that r.
+
+    Parameters
+    ----------
+    genes : DataFrame
+        One row per gene: `pearson`, and optionally `pearson_given_depth` and `noise_ceiling`, whose
+        upper end is drawn.
+    """
+    given = "pearson_given_depth" in genes
+    return score_spread(
+        genes["pearson_given_depth" if given else "pearson"],
+        ceiling=genes.get("noise_ceiling"),
+        label="per-gene r given the depth" if given else "per-gene r",
+    )
+
+
 def model_scatter(
     genes: pd.Series,
     first: npt.NDArray[np.float64],

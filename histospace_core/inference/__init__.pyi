@@ -3,5 +3,8 @@ from .predict import RunSummary as RunSummary
 from .predict import predict_slide as predict_slide
 from .prediction import Prediction as Prediction
 from .prediction import open_prediction as open_prediction
+from .prepare import is_finished as is_finished
 from .record import RESEARCH_USE as RESEARCH_USE
 from .record import RunRecord as RunRecord
+from .shards import count_tiles as count_tiles
+from .shards import predict_shard as predict_shard

@@ -13,8 +13,9 @@ from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.content import slide_sha256
 from histospace_core.slides.open import Slide, open_slide
+from histospace_core.slides.patches import groups
 from histospace_core.slides.stain import fit_stain
-from histospace_core.slides.tiles import BlockTiles, cut_spots
+from histospace_core.slides.tiles import BlockTiles, BlockWindows, cut_spot_windows, cut_spots
 from histospace_core.slides.tissue import find_tissue
 
 _BATCH, _CHUNK = 32, 32  # spots that are read together, and batches that a GPU encodes together
@@ -37,9 +38,9 @@ class AtSpots:
 
 @dataclass(frozen=True)
 class _Spots:
-    """Some spots: the number of the first among all, and their centres (n, 2), level-0 px."""
+    """Some spots: their numbers among all, and their centres (n, 2), level-0 px."""
 
-    first: int
+    rows: NDArray[np.intp]
     centres: NDArray[np.float64]
 
     @property
@@ -60,7 +61,8 @@ def predict_at(
 
     It is what `histospace evaluate` does for a held-out section: the tiles are cut alike, and a
     model that averages neighbours (HistoSPACE+) averages spots with spots. A map averages tiles
-    with tiles, which lie closer together.
+    with tiles, which lie closer together; without this average, its value at the same centre is
+    the same.
 
     Parameters
     ----------
@@ -82,12 +84,14 @@ def predict_at(
     """
     normalise = fit_stain(stain, slide, find_tissue(slide)) if stain != "none" else None
     centres = np.asarray(centres, np.float64)
-    batches = [_Spots(i, centres[i : i + _BATCH]) for i in range(0, len(centres), _BATCH)]
-    chunks = [batches[i : i + _CHUNK] for i in range(0, len(batches), _CHUNK)]
     done = 0
 
-    def read(spots: _Spots) -> BlockTiles:
-        tiles = cut_spots(slide, spots.centres, spots.first, model.views, model.margin_um)
+    def read(spots: _Spots) -> BlockTiles | BlockWindows:
+        tiles: BlockTiles | BlockWindows
+        if predict.dense:
+            tiles = cut_spot_windows(slide, spots.centres, model.views)
+        else:
+            tiles = cut_spots(slide, spots.centres, model.views, model.margin_um)
         return tiles if normalise is None else tiles.recoloured(normalise)
 
     def on_tiles(n: int) -> None:
@@ -96,9 +100,17 @@ def predict_at(
         on_progress(Progress(done, len(centres), "predicting at the spots"))
 
     with Predictor(model, device) as predict:
+        every = np.arange(len(centres))
+        # those that share patches are read together
+        together = (
+            groups(centres, slide.mpp) if predict.dense else np.split(every, every[_BATCH::_BATCH])
+        )
+        batches = [_Spots(rows, centres[rows]) for rows in together]
+        chunks = [batches[i : i + _CHUNK] for i in range(0, len(batches), _CHUNK)]
         parts = list(encode_chunks(chunks, read, predict, on_tiles))
-        codes = np.concatenate([part.codes for part in parts])
-        readable = np.concatenate([part.columns["readable"].to_numpy(bool) for part in parts])
+        back = np.argsort(np.concatenate([batch.rows for batch in batches]))
+        codes = np.concatenate([part.codes for part in parts])[back]
+        readable = np.concatenate([part.columns["readable"] for part in parts]).astype(bool)[back]
         if not readable.any():
             raise SlideError(
                 f"none of the tiles at {len(centres):,} spots can be read",

@@ -1,32 +1,27 @@
 """The main path: from a slide to a stored prediction."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from histospace_core.errors import StoreError, TissueError
-from histospace_core.inference.build_record import build_record, key_digest, run_key
+from histospace_core.errors import TissueError
+from histospace_core.inference.build_record import build_record
 from histospace_core.inference.journal import Journal
-from histospace_core.inference.layout import journal_path, overview_path, record_path, store_path
-from histospace_core.inference.record import RunRecord, Timings, read_record
+from histospace_core.inference.layout import overview_path
+from histospace_core.inference.prepare import encode_missing, finished_record, prepare, tuned
+from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
-from histospace_core.inference.stream import stream_chunks
 from histospace_core.networks import ModelPackage, Predictor, release_memory
 from histospace_core.out_lock import alone_in
-from histospace_core.progress import OnProgress, Progress, no_progress
+from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.open import Slide
-from histospace_core.slides.plan import TilePlan, plan_tiles
+from histospace_core.slides.plan import TilePlan
 from histospace_core.slides.quality import classify_tiles
-from histospace_core.slides.stain import fit_stain
-from histospace_core.slides.tiles import sample_tiles
-from histospace_core.slides.tissue import find_tissue
 
 MAX_UNREADABLE = 0.2
 """Share of tissue tiles that may be unreadable before the run fails."""
@@ -85,36 +80,20 @@ def predict_slide(
         `run_dir` holds another run, another process writes it, or the disk is full.
     """
     started = time.perf_counter()
-    tissue = find_tissue(slide)
-    plan = plan_tiles(
-        slide, tissue, tile_px=model.tile_px, um_per_px=model.um_per_px, stride_um=stride_um
-    )
-    normalise = fit_stain(stain, slide, tissue)
-    overview = tissue.overview
-    del tissue  # its summed-area tables take tens of megabytes
-    key = run_key(slide, model, plan, stain, fast=fast)
-    if (finished := _finished(run_dir, key)) is not None:
+    run = prepare(slide, model, stain=stain, stride_um=stride_um, fast=fast)
+    plan = run.plan
+    if (finished := finished_record(run_dir, run.key)) is not None:
         return RunSummary(run_dir, finished, was_finished=True)
-    journal = Journal(run_dir, key)
+    journal = Journal(run_dir, run.key)
     release_memory()
-    todo = [chunk for chunk in plan.chunks if not journal.is_finished(plan.tiles(chunk))]
-    with Predictor(model, device) as predict:
-        if fast:
-            # Normalised, as the network will see them: activations are measured on the sample.
-            predict.tune(*map(normalise, sample_tiles(slide, plan, model.views)))
+    with tuned(run, slide, model, device, fast=fast) as predict:
         # Nothing is written before this point, so what was refused leaves nothing.
         journal.begin()
-        if overview is not None:
-            write_overview(run_dir, overview)
-        done = earlier = plan.n_tiles - sum(block.n_tiles for chunk in todo for block in chunk)
-
-        def on_tiles(n: int) -> None:
-            nonlocal done
-            done += n
-            on_progress(Progress(done, plan.n_tiles, "predicting"))
-
-        for chunk in stream_chunks(slide, plan, todo, predict, model.views, normalise, on_tiles):
-            journal.write(chunk.tiles, chunk.codes, chunk.columns)
+        if run.overview is not None:
+            write_overview(run_dir, run.overview)
+        encoding = time.perf_counter()
+        earlier = encode_missing(run, slide, model, predict, journal, plan.chunks, on_progress)
+        encoding = time.perf_counter() - encoding
         release_memory()
         try:
             obs = _obs(slide, plan, journal.columns())
@@ -127,27 +106,15 @@ def predict_slide(
         shape = (plan.n_tiles, len(model.genes))
         write_matrix(run_dir, expression, shape, dtype=model.stored_as)
         timings = Timings(
-            seconds=round(time.perf_counter() - started, 2), tiles_from_earlier_attempt=earlier
+            seconds=round(time.perf_counter() - started, 2),
+            encoding_seconds=round(encoding, 2),
+            tiles_from_earlier_attempt=earlier,
         )
-        record = build_record(key, slide, model, plan, normalise, predict, obs, timings)
+        record = build_record(run.key, slide, model, plan, run.normalise, predict, obs, timings)
         var = _var(model, predict)  # here, because the network is gone after the block
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
     return RunSummary(run_dir, record)
-
-
-def _finished(run_dir: Path, key: dict[str, Any]) -> RunRecord | None:
-    """Return the record of the finished run with this key in the folder, if it has one."""
-    if not store_path(run_dir).exists():
-        return None
-    try:
-        record = read_record(record_path(run_dir))
-    except StoreError:
-        return None
-    if record.key_sha256 != key_digest(key):
-        return None
-    shutil.rmtree(journal_path(run_dir), ignore_errors=True)  # stopped just before its removal
-    return record
 
 
 def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:
@@ -177,7 +144,9 @@ def _expression(
     good = (obs["qc"] == "ok").to_numpy()
     everything = slice(0, plan.n_tiles)
     # All tiles at once, because neighbours may lie in different chunks.
-    smoothed = predict.smooth(lambda: journal.codes(everything), plan.centres_um, good)
+    smoothed = predict.smooth(
+        lambda: journal.codes(everything), plan.centres_um, good, plan.stride_um
+    )
 
     def rows(tiles: slice) -> NDArray[np.float32]:
         codes = journal.codes(tiles) if smoothed is None else smoothed[tiles]

@@ -18,6 +18,10 @@ from histospace_core.inference.store import as_uns
 if TYPE_CHECKING:
     import anndata  # otherwise imported where it is used, because it takes half a second to load
 
+    from histospace_core.uncertainty import Predictive  # for the same reason
+
+_GENES_AT_ONCE = 200  # limits memory: all tiles of a block are read
+
 
 class Prediction:
     """A finished prediction on disk. Tables are read once; genes are read one at a time."""
@@ -113,6 +117,34 @@ class Prediction:
         if isinstance(rows, slice):
             return np.asarray(self._matrix[rows], np.float32)
         return np.asarray(self._matrix.oindex[np.asarray(rows, dtype=np.int64), :], np.float32)
+
+    @cached_property
+    def predictive(self) -> "Predictive | None":
+        """The distribution of expression that the model's package stated; None if it did not."""
+        from histospace_core.uncertainty import predictive_from_table
+
+        model = self.record.model
+        return predictive_from_table(
+            self.var, model.metrics.get("interval", {}), model.expression_unit
+        )
+
+    def slide_level(self, genes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return log10 of the mean predicted rate over the tiles, (k,), of genes by index.
+
+        Raises
+        ------
+        StoreError
+            The model states no intervals.
+        """
+        if self.predictive is None:
+            raise StoreError(
+                f"Model '{self.record.model.name}' states no intervals; predict with a newer model."
+            )
+        parts = [
+            self.predictive.of(block).slide_level(self.columns(block))
+            for block in np.array_split(genes, -(-len(genes) // _GENES_AT_ONCE))
+        ]
+        return np.concatenate(parts)
 
     def to_anndata(self) -> "anndata.AnnData":
         """Load the whole prediction, tiles x genes, in fp32, which other tools expect."""

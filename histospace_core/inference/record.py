@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from histospace_core.errors import StoreError
 
@@ -25,9 +25,14 @@ class Part(BaseModel):
 
 
 class Timings(Part):
-    """Duration of a run's last attempt, s, and the number of tiles of earlier attempts."""
+    """Duration of a run's last attempt, s, and the number of tiles of earlier attempts.
+
+    `encoding_seconds` are those in which tiles were read and encoded. Of the rest, most does not
+    depend on the number of tiles.
+    """
 
     seconds: float = 0.0
+    encoding_seconds: float = 0.0
     tiles_from_earlier_attempt: int = 0
 
 
@@ -86,8 +91,9 @@ class AgreementRecord(Part):
 class SettingsRecord(Part):
     """How the slide was cut into tiles and how the network was run.
 
-    `refused` lists faster forms of the network that could not be used, and why; `kernel_note`
-    states why the plain network was used instead.
+    `dense` states whether tiles share patches, `machine` the processor, its instruction set and the
+    libraries that computed. `refused` lists faster forms of the network that could not be used, and
+    why; `kernel_note` states why the plain network was used instead.
     """
 
     stain: str
@@ -96,6 +102,8 @@ class SettingsRecord(Part):
     tile_px: int
     um_per_px: float
     device: str
+    dense: bool = False
+    machine: dict[str, Any] = Field(default_factory=dict)
     arithmetic: str
     agreement_with_fp32: AgreementRecord | None
     refused: tuple[str, ...]

@@ -1,6 +1,5 @@
 """Compute codes from the pixels of a slide, chunk by chunk, on all processors."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -11,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from histospace_core.networks import Predictor
+from histospace_core.process import usable_cores
 from histospace_core.slides.open import RGB, Slide
 from histospace_core.slides.plan import Block, TilePlan
 from histospace_core.slides.prefetch import in_order
-from histospace_core.slides.tiles import BlockTiles, cut_block
+from histospace_core.slides.tiles import BlockTiles, BlockWindows, cut_block, cut_block_windows
 from histospace_core.slides.view import View
 
 Values = NDArray[np.float32]
@@ -65,8 +65,10 @@ def stream_chunks(
     depend on which chunks are requested.
     """
 
-    def read(block: Block) -> BlockTiles:
+    def read(block: Block) -> BlockTiles | BlockWindows:
         # Quality is measured before, in the slide's own colours.
+        if predict.dense:
+            return cut_block_windows(slide, plan, block, views).recoloured(normalise)
         return cut_block(slide, plan, block, views[1:]).recoloured(normalise)
 
     return encode_chunks(chunks, read, predict, on_tiles)
@@ -74,7 +76,7 @@ def stream_chunks(
 
 def encode_chunks(
     chunks: list[list[_Batch]],
-    read: Callable[[_Batch], BlockTiles],
+    read: Callable[[_Batch], BlockTiles | BlockWindows],
     predict: Predictor,
     on_tiles: Callable[[int], None],
 ) -> Iterator[Chunk]:
@@ -91,8 +93,7 @@ def encode_chunks(
     threads = torch.get_num_threads()
     batches = [batch for chunk in chunks for batch in chunk]
     if predict.on_gpu:
-        # The cores that this process may use; a container may grant it fewer than there are.
-        ready = in_order(read, batches, max(threads, len(os.sched_getaffinity(0))))
+        ready = in_order(read, batches, max(threads, usable_cores()))
         for chunk in chunks:
             yield _encoded(_take(chunk, ready, on_tiles), predict)
         return
@@ -116,10 +117,15 @@ def _take(
     return parts
 
 
-def _encoded(blocks: list[BlockTiles], predict: Predictor) -> Chunk:
+def _encoded(blocks: Sequence[BlockTiles | BlockWindows], predict: Predictor) -> Chunk:
     """Return codes and columns of consecutive blocks."""
-    views = [np.concatenate(parts) for parts in zip(*(b.views for b in blocks), strict=True)]
-    codes, domain = predict.encode(*views)
+    windows = [b.windows for b in blocks if isinstance(b, BlockWindows)]
+    if windows:
+        parts = [predict.encode_windows(seen) for seen in windows]
+        codes, domain = (np.concatenate(part) for part in zip(*parts, strict=True))
+    else:
+        tiles = [b.views for b in blocks if isinstance(b, BlockTiles)]
+        codes, domain = predict.encode(*(np.concatenate(v) for v in zip(*tiles, strict=True)))
     readable = np.concatenate([b.readable for b in blocks])
     codes[~readable] = np.nan  # white pixels stood in for them
     quality = pd.concat([pd.DataFrame(b.quality) for b in blocks], ignore_index=True)

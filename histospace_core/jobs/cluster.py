@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from histospace_core.catalog import Kind, RunRow, new_id
 from histospace_core.errors import JobError
+from histospace_core.process import usable_cores
 from histospace_core.settings import Settings
 
 _MEMORY = 2e9  # bytes; the largest slides take 1.0 GB, their characterisation 1.8 GB
 _TRAINING_MEMORY = 8e9
-_TRAINING = (Kind.TRAIN, Kind.EVALUATE)
+_TRAINING = (Kind.TRAIN, Kind.EVALUATE, Kind.ADAPT)
 _PRIORITY = {  # higher goes first: runs that a user waits for
     Kind.IMPORT: 4,
     Kind.PREDICT: 4,
@@ -22,13 +23,17 @@ _PRIORITY = {  # higher goes first: runs that a user waits for
     Kind.CHARACTERISE: 2,
     Kind.TRAIN: 0,
     Kind.EVALUATE: 0,
+    Kind.ADAPT: 0,
 }
 _BATCH_PRIORITY = 1
 
+_DEATHS = 1000
+"""Deaths of workers after which Dask gives a task up.
+
+Dask counts a worker's death against every task that waited there too. The attempts in a run's row
+say how often the run itself was begun, so that they decide and Dask always resends.
+"""
 _CONFIG = {
-    # Dask counts a worker's death against every task that waited there too. The attempts in a
-    # run's row say how often the run itself was begun, so that they decide and Dask always resends.
-    "distributed.scheduler.allowed-failures": 1000,
     "distributed.scheduler.worker-ttl": None,  # a long step in C may hold up the worker's loop
     "distributed.comm.timeouts.connect": "30s",
     "distributed.admin.log-format": "%(message)s",
@@ -38,17 +43,24 @@ _CONFIG = {
 class Cluster:
     """A connection to Dask, with a scheduler and workers of our own unless the settings name one.
 
+    Parameters
+    ----------
+    settings
+    deaths
+        Deaths of workers, of our own scheduler, after which a task is given up.
+
     Raises
     ------
     JobError
         The scheduler cannot be reached safely or at all, or processes cannot be started.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, deaths: int = _DEATHS) -> None:
         import dask
         from distributed import Client
 
-        dask.config.set(_CONFIG)  # not as a context: it is read while the cluster runs
+        config = {**_CONFIG, "distributed.scheduler.allowed-failures": deaths}
+        dask.config.set(config)  # not as a context: it is read while the cluster runs
         self._own: Any = None
         self._declared: list[dict[str, float]] = []
         try:
@@ -88,15 +100,59 @@ class Cluster:
         distributed.Future
         """
         kind = Kind(run.kind)
+        memory = _TRAINING_MEMORY if kind in _TRAINING else _MEMORY
+        on_gpu = kind in (Kind.PREDICT, *_TRAINING)
+        needs = _needs(memory, run.settings.get("device", "auto") if on_gpu else "cpu")
         return self._client.submit(
             function,
             *arguments,
             key=f"{kind}-{run.id}-{new_id()[:8]}",  # a key that Dask knows would not run again
             pure=False,
             priority=_BATCH_PRIORITY if batch else _PRIORITY[kind],
-            resources=self._resources(run),
+            resources=self._available(needs),
             retries=0,  # for tasks that raise, and ours raise only where the catalog is unreachable
         )
+
+    def call(self, function: Callable[..., Any], *arguments: Any, device: str = "auto") -> Any:
+        """Queue a function call that belongs to no run; return its future."""
+        return self._client.submit(
+            function,
+            *arguments,
+            key=f"{function.__name__}-{new_id()}",  # a key that Dask knows would not run again
+            pure=False,
+            resources=self._available(_needs(_MEMORY, device)),
+        )
+
+    def as_completed(self, futures: list[Any]) -> Any:
+        """Return an iterator over futures as they end, to which more can be added."""
+        from distributed import as_completed
+
+        return as_completed(futures, loop=self._client.loop)
+
+    def on_workers(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+        """Call a function on every worker; return what it returned or raised, by address."""
+        found: dict[str, Any] = self._client.run(function, *arguments, on_error="return")
+        return found
+
+    def n_workers(self) -> int:
+        """Return the number of workers."""
+        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def require_workers(self) -> int:
+        """Wait for a worker and return the number of workers.
+
+        Raises
+        ------
+        JobError
+            No worker has come within ten seconds.
+        """
+        try:
+            self._client.wait_for_workers(1, timeout=10)
+        except TimeoutError as error:
+            raise JobError(
+                "The scheduler has no worker; start one with: histospace worker ADDRESS."
+            ) from error
+        return self.n_workers()
 
     def close(self) -> None:
         """Disconnect, and stop the scheduler and the workers if they are our own."""
@@ -105,11 +161,8 @@ class Cluster:
                 with suppress(TimeoutError):  # a busy machine; the processes end with this one
                     part.close(timeout=5)
 
-    def _resources(self, run: RunRow) -> dict[str, float]:
-        """Return the resources that a run needs, limited to those of the largest worker."""
-        needs = {"MEMORY": _TRAINING_MEMORY if run.kind in _TRAINING else _MEMORY}
-        if run.kind in (Kind.PREDICT, *_TRAINING) and run.settings.get("device") != "cpu":
-            needs["GPU"] = 1
+    def _available(self, needs: dict[str, float]) -> dict[str, float]:
+        """Return resources, limited to those of the largest worker."""
         declared = self._declared or [
             worker["resources"]
             for worker in self._client.scheduler_info(n_workers=-1)["workers"].values()
@@ -150,6 +203,16 @@ class Cluster:
             workers[i] = {"cls": Nanny, "options": options}
         scheduler = {"cls": Scheduler, "options": common | {"dashboard_address": "127.0.0.1:0"}}
         return SpecCluster(workers, scheduler, security=security, silence_logs=40)
+
+
+def _needs(memory: float, device: str) -> dict[str, float]:
+    """Return the resources of a task that computes on a device."""
+    return {"MEMORY": memory} | ({"GPU": 1.0} if device != "cpu" else {})
+
+
+def own_workers(tasks: int) -> int:
+    """Return how many workers this machine should start for some tasks: one a core, if they fit."""
+    return max(1, min(tasks, usable_cores(), int(_total_memory() // _MEMORY)))
 
 
 def worker_command(scheduler: str, settings: Settings) -> tuple[list[str], dict[str, str]]:

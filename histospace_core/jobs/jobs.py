@@ -1,12 +1,14 @@
 """Submit runs to the workers: a method for each kind of run."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from histospace_core.catalog import Kind, State
 from histospace_core.catalog.trained_models import check_model_name
 from histospace_core.errors import JobError
+from histospace_core.expression.choice import ONLY, Choice
 from histospace_core.jobs.queue import Queue
 
 
@@ -91,6 +93,53 @@ class Jobs(Queue):
             settings["name"] = name
             check_model_name(name, self._settings, self._catalog, settings)
         return self._submit(Kind.TRAIN, settings, model_name=network)
+
+    def submit_adaptation(
+        self,
+        slide_id: str,
+        model_name: str,
+        counts: Path,
+        spots: Path | None = None,
+        *,
+        name: str,
+        patient: str = "",
+        choice: Choice = ONLY,
+        extend: bool = False,
+        device: str = "auto",
+        **changes: Any,
+    ) -> str:
+        """Queue the adaptation of a model to the patient of a slide with measured expression.
+
+        Parameters
+        ----------
+        counts, spots, choice
+            The measurement, as `read_measured` takes it.
+        name
+            Name of the new model.
+        patient
+            Pseudonym of the patient, for the model card; by default the slide's name.
+        extend
+            Also predict the section's own frequent genes.
+        changes
+            Fields of the recipe to change, such as `epochs`.
+
+        Raises
+        ------
+        JobError
+            The name is taken or not allowed.
+        """
+        settings: dict[str, Any] = {
+            "name": name,
+            "counts": str(counts),
+            "spots": str(spots) if spots else None,
+            "choice": asdict(choice),
+            "patient": patient,
+            "extend": extend,
+            "device": device,
+            "changes": changes,
+        }
+        check_model_name(name, self._settings, self._catalog, settings)
+        return self._submit(Kind.ADAPT, settings, slide_id=slide_id, model_name=model_name)
 
     def submit_evaluation(
         self,

@@ -4,12 +4,14 @@ The core is imported inside the functions: the app's process imports this module
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from histospace_core.catalog import Catalog, Kind, RunRow
 from histospace_core.catalog.records import (
+    AdaptRecord,
     CharacteriseRecord,
     EvaluateRecord,
     ExportRecord,
@@ -21,6 +23,9 @@ from histospace_core.errors import JobError, ModelError
 from histospace_core.inference.record import Record, Timings
 from histospace_core.progress import OnProgress, Progress
 from histospace_core.settings import Settings
+
+if TYPE_CHECKING:
+    from histospace_core.networks import ModelPackage
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,6 @@ def predict(task: Task) -> Record:
 
 def train(task: Task) -> Record:
     """Train a network on a cohort and register the resulting package."""
-    from histospace_core.networks import load_package
     from histospace_core.training import train_from_cohort
     from histospace_core.training.loss_log import LossLog
 
@@ -71,22 +75,66 @@ def train(task: Task) -> Record:
     run = task.run
     cohort, recipe, options = _training_options(run)
     name = options.pop("name", "") or f"{run.model_name}-{run.id[:8]}"
-    folder = run.directory / "package" / name
-    if folder.exists():  # an earlier attempt was stopped after it had packed the model
-        package = load_package(folder)
-    else:
-        package = train_from_cohort(
+    model = _registered(
+        task,
+        name,
+        lambda folder: train_from_cohort(
             cohort,
             folder,
             network=run.model_name,
             recipe=recipe,
             on_progress=LossLog(run.directory, run.attempt, task.on_progress),
             **options,
-        )
-    model = install(package, task.settings.trained_dir)
-    task.catalog.register(model)
+        ),
+    )
     return TrainRecord(
         timings=_since(started), model=model.name, model_sha256=model.sha256, cohort=cohort.name
+    )
+
+
+def adapt(task: Task) -> Record:
+    """Adapt a model to the patient of the run's slide and register the resulting package."""
+    from histospace_core.expression import Choice
+    from histospace_core.networks import load_package
+    from histospace_core.training import Section, adapt_model
+    from histospace_core.training.adapt_fit import ADAPT
+    from histospace_core.training.loss_log import LossLog
+
+    started = time.monotonic()
+    run, options = task.run, dict(task.run.settings)
+    if run.slide is None:
+        raise JobError("The slide of this adaptation was deleted: start one from another slide.")
+    before = load_package(run.model_name, search=[task.settings.models, task.settings.trained_dir])
+    name = Path(run.slide.name).stem
+    patient, counts, spots = options["patient"] or name, options["counts"], options["spots"]
+    section = Section(
+        name,
+        patient,
+        run.slide.file,
+        Path(counts),
+        Path(spots) if spots else None,
+        run.slide.mpp_by_user,
+        run.slide.series,
+        Choice(**options["choice"]),
+    )
+    model = _registered(
+        task,
+        options["name"],
+        lambda folder: adapt_model(
+            before,
+            section,
+            folder,
+            extend=options["extend"],
+            recipe=ADAPT.with_(**options["changes"]),
+            device=options["device"],
+            on_progress=LossLog(run.directory, run.attempt, task.on_progress),
+        ),
+    )
+    return AdaptRecord(
+        timings=_since(started),
+        model=model.name,
+        model_sha256=model.sha256,
+        adapted_from=before.name,
     )
 
 
@@ -181,6 +229,18 @@ def _parent(task: Task) -> RunRow:
     return task.catalog.run(task.run.parent_id)
 
 
+def _registered(task: Task, name: str, make: Callable[[Path], "ModelPackage"]) -> "ModelPackage":
+    """Make a package in the run's folder, install it and enter it in the catalog."""
+    from histospace_core.networks import load_package
+
+    folder = task.run.directory / "package" / name
+    # an earlier attempt may have been stopped after it had packed the model
+    package = load_package(folder) if folder.exists() else make(folder)
+    model = install(package, task.settings.trained_dir)
+    task.catalog.register(model)
+    return model
+
+
 def _training_options(run: RunRow) -> tuple[Path, Any, dict[str, Any]]:
     """Return the cohort, the recipe and the other arguments of the core's function."""
     from histospace_core.training import method_named
@@ -196,6 +256,7 @@ TASKS: dict[Kind, Work] = {
     Kind.PREDICT: predict,
     Kind.TRAIN: train,
     Kind.EVALUATE: evaluate,
+    Kind.ADAPT: adapt,
     Kind.EXPORT: export,
     Kind.CHARACTERISE: characterise,
     Kind.IMPORT: import_slide,

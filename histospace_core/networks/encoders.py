@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from histospace_core.errors import ModelError
+from histospace_core.networks.published_encoders import HUB, as_arguments, published
 
 OFFLINE_ENCODER = "efficientnet-lite0"
 """The encoder whose weights come from a package (ImageNet, Apache-2.0), without any hub."""
 DOWNLOAD = "HISTOSPACE_DOWNLOAD_WEIGHTS"
-_HUB = "hf-hub:"
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
 
 
@@ -46,7 +46,7 @@ def load_encoder(name: str, *, pretrained: bool = True) -> nn.Module:
 
     if name == OFFLINE_ENCODER:
         encoder = _lite0(pretrained)
-    elif name.startswith(_HUB) or timm.is_model(name):
+    elif name.startswith(HUB) or timm.is_model(name):
         encoder = _of_timm(name, pretrained)
     else:
         encoder = _of_torchvision(name.removeprefix("torchvision/"), pretrained)
@@ -104,10 +104,10 @@ def _of_timm(name: str, pretrained: bool) -> nn.Module:
     from timm.models import get_pretrained_cfg
 
     if pretrained:
-        config = None if name.startswith(_HUB) else get_pretrained_cfg(name)
-        repository = name.removeprefix(_HUB) if config is None else config.hf_hub_id
+        config = None if name.startswith(HUB) else get_pretrained_cfg(name)
+        repository = name.removeprefix(HUB) if config is None else config.hf_hub_id
         _require_weights(name, _in_hub_cache(repository))
-    elif name.startswith(_HUB):
+    elif name.startswith(HUB):
         raise ModelError(
             f"The encoder '{name}' exists only with its weights: choose pretrained weights, or "
             "another encoder."
@@ -126,46 +126,48 @@ def _of_timm(name: str, pretrained: bool) -> nn.Module:
 
 def _hub_arguments(name: str) -> dict[str, Any]:
     """Return the arguments that an encoder's model card prescribes and its config lacks."""
-    from timm.layers.mlp import SwiGLUPacked
-
-    known: dict[str, dict[str, Any]] = {
-        "hf-hub:MahmoodLab/uni": {"init_values": 1e-5, "dynamic_img_size": True},
-        "hf-hub:MahmoodLab/UNI2-h": {
-            "img_size": 224,
-            "patch_size": 14,
-            "depth": 24,
-            "num_heads": 24,
-            "init_values": 1e-5,
-            "embed_dim": 1536,
-            "mlp_ratio": 2.66667 * 2,  # SwiGLUPacked halves the width
-            "no_embed_class": True,
-            "mlp_layer": SwiGLUPacked,
-            "act_layer": nn.SiLU,
-            "reg_tokens": 8,
-            "dynamic_img_size": True,
-        },
-        "hf-hub:bioptimus/H-optimus-0": {"init_values": 1e-5, "dynamic_img_size": False},
-    }
-    return known.get(name, {})
+    card = published(name.removeprefix(HUB)) if name.startswith(HUB) else None
+    return as_arguments(card.arguments) if card else {}
 
 
 def _of_torchvision(name: str, pretrained: bool) -> nn.Module:
+    weights = torchvision_weights(name)
+    if pretrained:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+        _require_weights(name, file.is_file())
+    return torchvision_encoder(name, weights if pretrained else None)
+
+
+def torchvision_weights(name: str) -> Any:
+    """Return the published weights of a model of torchvision; nothing is downloaded yet.
+
+    Raises
+    ------
+    ModelError
+        torchvision has no such image classifier.
+    """
     from torchvision import models
 
     if name not in models.list_models(models):  # without the module, detectors too
         raise ModelError(
             f"There is no encoder '{name}'; give {OFFLINE_ENCODER}, a name from timm or "
-            f"torchvision, or {_HUB}<owner>/<name>."
+            f"torchvision, or {HUB}<owner>/<name>."
         )
-    weights = models.get_model_weights(name).DEFAULT if pretrained else None
+    return models.get_model_weights(name).DEFAULT
+
+
+def torchvision_encoder(name: str, weights: Any) -> nn.Module:
+    """Return an encoder as `load_encoder` does, downloading its weights unless they are None."""
+    from torchvision import models
+
     if weights is not None:
-        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-        _require_weights(name, file.is_file())
+        # refuses a file that holds more than tensors, which the next line would execute
+        weights.get_state_dict(check_hash=True, weights_only=True)
     encoder = models.get_model(name, weights=weights)
     for classifier in ("fc", "classifier", "heads", "head"):  # the name depends on the family
         if hasattr(encoder, classifier):
             setattr(encoder, classifier, nn.Identity())
-    return _normalising(encoder, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    return _normalising(encoder, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).eval()
 
 
 def _in_hub_cache(repository: str | None) -> bool:

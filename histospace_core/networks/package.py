@@ -36,9 +36,21 @@ GENE_COLUMNS = (
     "mse_ratio_to_mean",
     "reliable",
 )
-OPTIONAL_GENE_COLUMNS = ("share_of_noise_ceiling", "interval_half_width")
-"""Further facts on a gene, if known: r as a share of the noise ceiling, and the half-width of its
-prediction interval in the expression unit."""
+OPTIONAL_GENE_COLUMNS = (
+    "share_of_noise_ceiling",
+    "share_of_noise_ceiling_low",
+    "level_log10_cp10k",
+    "level_sd",
+    "spot_sd",
+    "map_slope",
+    "map_slope_sd",
+    "confirmed_scale",
+)
+"""Further facts on a gene, if known: held-out r given the depth as a share of the upper and of the
+lower end of the noise ceiling (older packages lack the second: their r and ceiling contain the
+depth); the level to expect in a new patient with its standard deviation, and that of spots around
+their prediction, all in log10 counts per 10,000; the slope of true on predicted deviations from the
+slide's mean with its standard deviation, and the finest scale at which the map was confirmed."""
 _DOMAIN = "domain."
 REQUIRED = ("network", "arguments", "tile_px", "um_per_px", "expression_unit", "weights_sha256")
 
@@ -73,6 +85,13 @@ class ModelPackage:
     def margin_um(self) -> float:
         """The margin that training reads around each view."""
         return NETWORKS[self.config["network"]].margin_um
+
+    @property
+    def dense(self) -> bool:
+        """Whether tiles share patches: see `networks/dense.py`."""
+        return self.config["network"] == "histospace-plus" and not self.config["arguments"].get(
+            "trunk"
+        )
 
     @property
     def stored_as(self) -> str:

@@ -1,5 +1,7 @@
 """Run a model package on tiles, in a faster form if it agrees with the plain network."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,9 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from histospace_core.networks.fast import Encoder, PlainEncoder, fast_encoders
+from histospace_core.networks.dense import DenseEncoder
+from histospace_core.networks.forms import Encoder, fast_forms, plain_form
 from histospace_core.networks.memory import is_out_of_memory, release_memory
 from histospace_core.networks.package import ModelPackage, pick_device
+from histospace_core.remembered import machine, remembered
+from histospace_core.slides.patches import Windows
 
 Values = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -66,12 +71,15 @@ class Predictor:
         self, package: ModelPackage, device: str = "auto", batch_size: int | None = None
     ) -> None:
         self.device = pick_device(device)
+        self.package = package
         network, self.domain = package.load()
         self.network = network.requires_grad_(False).to(self.device)
         self.network.to(memory_format=torch.channels_last)
         self.on_gpu = self.device.type == "cuda"
-        self.batch_size = batch_size or (2048 if self.on_gpu else 32)
-        self.encoder: Encoder = PlainEncoder(self.network)
+        # another trunk takes much more memory for a tile
+        most = 128 if getattr(network, "foreign", None) else 2048
+        self.batch_size = batch_size or (most if self.on_gpu else 32)
+        self.encoder: Encoder = plain_form(self.network)
         self.agreement: Agreement | None = None
         """Agreement of the faster form in use; None for the plain network."""
         self.refused: list[str] = []
@@ -92,7 +100,8 @@ class Predictor:
     def tune(self, *sample: Bytes) -> None:
         """Choose the fastest form of the network that agrees with the plain one on these tiles.
 
-        If none can be used, the network stays plain and `record` states why.
+        The machine remembers which form of a model is fastest; that it agrees is checked for each
+        slide. If none can be used, the network stays plain and `record` states why.
 
         Parameters
         ----------
@@ -100,27 +109,43 @@ class Predictor:
             Tiles from all over the slide that will be predicted, one array for each view: some
             forms measure the range of activations on them.
         """
-        plain = self.encoder
-        exact = self(*sample)[0]
         tensors = [self._on_device(view) for view in sample]
+        threads = torch.get_num_threads()
         with torch.inference_mode():
-            forms = fast_encoders(self.network, tensors, self.device)
-            while True:
+            forms = fast_forms(self.network, tensors, self.device, threads)
+            if not forms:
+                return
+            plain, exact = self.encoder, self(*sample)[0]
+
+            def agrees(name: str) -> bool:
                 try:
-                    form = next(forms, None)  # builds the form, which may fail as well
-                    if form is None:
-                        break
-                    self.encoder = form
+                    self.encoder = forms[name]()
                     found = compare(exact, self(*sample)[0])
-                # There is no compiler, or this torch lacks the kernel or changed its arguments.
+                # A library or a compiler is missing, or this processor lacks the arithmetic.
                 except (RuntimeError, ImportError, OSError, AttributeError, TypeError) as error:
-                    self.refused.append(str(error).strip().splitlines()[0][:200])
-                    break  # a generator that raised has ended
-                if found.mean_r >= 1 - AGREEMENT:
-                    self.agreement = found
+                    reason = str(error).strip().splitlines() or [type(error).__name__]
+                    self.refused.append(f"{name}: {reason[-1][:200]}")
+                    return False
+                if found.mean_r < 1 - AGREEMENT:
+                    self.refused.append(f"{name}: mean r {found.mean_r:.5f} with fp32")
+                    return False
+                self.agreement = found
+                return True
+
+            def race() -> list[str]:
+                """Return the names of all forms, the fastest first and those of no use last."""
+                seconds = {
+                    name: _seconds(lambda: self(*sample)) if agrees(name) else math.inf
+                    for name in forms
+                }
+                self.refused.clear()
+                return sorted(seconds, key=seconds.__getitem__)
+
+            facts = {"model": self.package.sha256, "device": self.device.type, "threads": threads}
+            for name in remembered("forms of a model, the fastest first", race, **facts):
+                if name in forms and agrees(name):
                     return
-                self.refused.append(f"{form.name}: mean r {found.mean_r:.5f} with fp32")
-        self.encoder = plain
+            self.encoder, self.agreement = plain, None
 
     def __call__(self, *views: Bytes) -> tuple[Values, Values]:
         codes, domain = self.encode(*views)
@@ -141,8 +166,34 @@ class Predictor:
         codes, domain = zip(*parts, strict=True)
         return np.concatenate(codes), np.concatenate(domain)
 
+    @property
+    def dense(self) -> bool:
+        """Whether the network pools patches over windows: then `encode_windows` takes a slide."""
+        return isinstance(self.encoder, DenseEncoder)
+
+    @torch.inference_mode()
+    def encode_windows(self, views: Sequence[Windows]) -> tuple[Values, Values]:
+        """Return codes (n, c) and domain scores (n,) of some centres' windows, one for each view.
+
+        Thread-safe on a CPU.
+        """
+        if not isinstance(self.encoder, DenseEncoder):
+            raise TypeError("this network takes views")
+        while True:
+            try:
+                codes, pooled = self.encoder.windows(views, self.device, self.batch_size)
+            except (RuntimeError, MemoryError) as error:
+                if not self._shrink(error):
+                    raise
+                continue
+            return codes, self._domain_scores(pooled)
+
     def smooth(
-        self, codes: Callable[[], Values], centres_um: NDArray[np.float64], good: NDArray[np.bool_]
+        self,
+        codes: Callable[[], Values],
+        centres_um: NDArray[np.float64],
+        good: NDArray[np.bool_],
+        stride_um: float | None = None,
     ) -> Values | None:
         """Return the codes of all tiles, each averaged with its neighbours by the network.
 
@@ -154,6 +205,8 @@ class Predictor:
             Centres (n, 2) of the tiles, um.
         good
             Tiles to smooth; the others keep their codes.
+        stride_um
+            Distance of the tiles if they lie on a grid.
 
         Returns
         -------
@@ -163,7 +216,7 @@ class Predictor:
         if smooth is None:
             return None
         values = codes()
-        values[good] = smooth(values[good], centres_um[good])
+        values[good] = smooth(values[good], centres_um[good], stride_um)
         return values
 
     @torch.inference_mode()
@@ -178,9 +231,12 @@ class Predictor:
         if self.on_gpu:  # one shape, compiled once
             tensors = [pad(t, (0,) * 7 + (self.batch_size - n,)) for t in tensors]
         codes, pooled = (part[:n].cpu().numpy() for part in self.encoder(*tensors))
+        return codes, self._domain_scores(pooled)
+
+    def _domain_scores(self, pooled: Values) -> Values:
         if self.domain is None:
-            return codes, np.full(n, np.nan, np.float32)
-        return codes, self.domain.score(pooled)
+            return np.full(len(pooled), np.nan, np.float32)
+        return self.domain.score(pooled)
 
     def _on_device(self, view: Bytes) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(view))
@@ -204,11 +260,23 @@ class Predictor:
         plain = self.agreement is None and self.refused
         return {
             "device": self.device.type,
+            "dense": self.dense,
+            "machine": machine(),
             "arithmetic": self.encoder.name,
             "agreement_with_fp32": None if self.agreement is None else vars(self.agreement),
             "refused": self.refused,
             "kernel_note": f"Runs in plain fp32: {'; '.join(self.refused)}." if plain else "",
         }
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """Return the least time of three calls: others on the machine only make a call longer."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 def compare(exact: Values, fast: Values) -> Agreement:

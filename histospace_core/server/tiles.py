@@ -21,12 +21,14 @@ from histospace_core.figures.grid import TileGrid, tile_grid
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction, open_prediction
 from histospace_core.server.signature_lists import key_of, run_signature
 from histospace_core.slides.deep_zoom import DeepZoomSlide, Pyramid
+from histospace_core.uncertainty import REACH_UM, SCALES
 
 CACHE_BYTES = 128 << 20
 """Memory limit of each cache: JPEG tiles, and gene maps on the grid."""
 MOST_OPEN = 8
 """Number of slides, and of runs, that stay open; each worker has one handle per slide at most."""
 _JPEG_QUALITY = 85
+_AVERAGED = "averaged:"
 _FEW_TILES = 20  # percentiles of fewer mean little
 
 
@@ -39,6 +41,19 @@ class OpenRun:
     out_of_domain: npt.NDArray[np.bool_]
     pyramid: Pyramid
 
+    def averaged(self, values: npt.NDArray[np.float32], scale: str) -> npt.NDArray[np.float32]:
+        """Return the values of the tiles averaged to one of `uncertainty.SCALES`, (n,).
+
+        Raises
+        ------
+        StoreError
+            There is no such scale.
+        """
+        if scale not in REACH_UM:
+            raise StoreError(f"A map cannot be averaged to '{scale}'.")
+        stride_um = self.prediction.record.tiles.stride_level0_px * self.prediction.mpp
+        return self.grid.average(values, REACH_UM[scale] / stride_um)
+
     def limits(self, values: npt.NDArray[np.float32]) -> tuple[float, float]:
         """Return colour limits for values on the grid, from the tiles within the model's domain.
 
@@ -46,6 +61,11 @@ class OpenRun:
         """
         known = values[self.grid.rows[~self.out_of_domain], self.grid.columns[~self.out_of_domain]]
         return robust_limits(known if known.size >= _FEW_TILES else values)
+
+
+def averaged_layer(gene: str, scale: str) -> str:
+    """Return the name by which the viewer requests a gene averaged to a scale."""
+    return gene if scale == SCALES[0] else f"{_AVERAGED}{scale}:{gene}"
 
 
 def _cache(size: int, weigh: Any = None) -> tuple[LRUCache, Condition]:
@@ -126,9 +146,14 @@ class TileCache:
     def layer(self, run_id: str, gene: str) -> npt.NDArray[np.float32]:
         """Return a gene of a run on its grid (rows, columns), NaN where there is no tile.
 
-        `gene` may be the name of a signature from `signature_lists.layer_of`.
+        `gene` may be the name of a signature from `signature_lists.layer_of`, or of an averaged map
+        from `averaged_layer`.
         """
         open_run, key = self.open_run(run_id), key_of(gene)
+        if gene.startswith(_AVERAGED):
+            scale, _, gene = gene.removeprefix(_AVERAGED).partition(":")
+            values = open_run.prediction.gene(gene)
+            return open_run.grid.fill(open_run.averaged(values, scale))
         if key is not None:
             return open_run.grid.fill(self.signature(run_id, key).values)
         return open_run.grid.fill(open_run.prediction.gene(gene))

@@ -215,10 +215,11 @@ def _resampled(
     box = (x / down, y / down, (x + w) / down, (y + h) / down)
     exact = all(edge == int(edge) for edge in box) and (w / down, h / down) == (out_w, out_h)
     reach = 0 if exact else math.ceil(_MARGIN * max(1, scale / down))
-    left, top = math.floor(box[0]) - reach, math.floor(box[1]) - reach
-    right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
     # Averaging whole pixels first is cheap; it leaves the bicubic filter a factor of 2 to 4.
     step = max(1, int(scale / down / 2))
+    # On multiples of step, so that a pixel's value does not depend on the box that holds it.
+    left, top = ((math.floor(edge) - reach) // step * step for edge in box[:2])
+    right, bottom = math.ceil(box[2]) + reach, math.ceil(box[3]) + reach
     image = _padded(reader, level, left, top, right, bottom, step)
     if exact:
         return image

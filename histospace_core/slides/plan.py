@@ -18,6 +18,8 @@ BLOCK_PX = 1024
 """Side of a block, model px: large enough for few reads, small enough to hold several in memory."""
 BLOCK_TILES = 16
 """Maximum number of tiles along a block: overlapping tiles are many on few pixels."""
+DENSE_BLOCK_TILES = 64
+"""The same where tiles share what is computed of their pixels."""
 CHUNK_TILES = 1024
 """Tiles that a run saves at a time; after an interruption, at most as many are computed again."""
 
@@ -157,6 +159,7 @@ def plan_tiles(
     um_per_px: float = 0.69,
     stride_um: float | None = None,
     min_tissue: float = 0.5,
+    block_tiles: int = BLOCK_TILES,
 ) -> TilePlan:
     """Lay a grid of tiles over a slide and keep those on tissue.
 
@@ -172,6 +175,8 @@ def plan_tiles(
         Distance between tiles, rounded to whole model px; a tile's side if None.
     min_tissue : float
         Minimum share of tissue in a tile.
+    block_tiles : int
+        Maximum number of tiles along a block.
 
     Raises
     ------
@@ -200,7 +205,7 @@ def plan_tiles(
             path=slide.path,
             remedy=f"check that {slide.mpp:g} um/px is right",
         )
-    grid, share, blocks = _group(grid, share, tile_px, stride_px, scale)
+    grid, share, blocks = _group(grid, share, tile_px, stride_px, scale, block_tiles)
     centres = ((grid * stride_px + tile_px / 2) * scale).astype(np.float64)
     return TilePlan(
         centres=centres,
@@ -259,9 +264,10 @@ def _group(
     tile_px: int,
     stride_px: int,
     scale: float,
+    block_tiles: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], list[Block]]:
     """Order tiles by block and frame each block tightly around its tiles."""
-    side = min(BLOCK_TILES, max(1, (BLOCK_PX - tile_px) // stride_px + 1))  # tiles along a block
+    side = min(block_tiles, max(1, (BLOCK_PX - tile_px) // stride_px + 1))  # tiles along a block
     home = grid // side
     order = np.lexsort((grid[:, 0], grid[:, 1], home[:, 0], home[:, 1]))  # last key first
     grid, share, home = grid[order], share[order], home[order]

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from histospace_core.slides.open import RGB
+from histospace_core.slides.patches import CELL_PX, CELLS, PATCH_PX, Windows
+from histospace_core.slides.pooling import window_means
 
 Mask = npt.NDArray[np.bool_]
 Measures = dict[str, npt.NDArray[np.float32]]
@@ -39,17 +41,57 @@ def measure_tiles(tiles: RGB) -> Measures:
         taken for blurred; "brightness", the mean of green, 0 to 1; "stained", the share of pixels
         that hold stain. Every second pixel along each axis is used.
     """
+    middle, laplacian = _green(tiles)
+    return _measures(
+        sharpness=laplacian.var((1, 2), dtype=np.float32),
+        spread=middle.var((1, 2), dtype=np.float32),
+        mean=middle.mean((1, 2), dtype=np.float32),
+        stained=(middle < _STAINED).mean((1, 2), dtype=np.float32),
+    )
+
+
+def measure_windows(windows: Windows) -> Measures:
+    """Measure the quality of tiles that are windows of patches, as `measure_tiles` does.
+
+    A window between patches counts the cells that it cuts by their area.
+    """
+    middle, laplacian = (values.astype(np.float32) for values in _green(windows.patches))
+    samples = [laplacian, laplacian**2, middle, middle**2, middle < _STAINED, np.ones_like(middle)]
+    missing = PATCH_PX // 2 - middle.shape[1]  # the last sample of a patch has no neighbour
+    sums = [
+        np.pad(s, ((0, 0), (0, missing), (0, missing)))
+        .reshape(len(s), CELLS, -1, CELLS, CELL_PX // 2)
+        .sum((2, 4), dtype=np.float32)
+        for s in samples
+    ]
+    *means, count = window_means(np.stack(sums, 1), windows).T
+    edge, edge_squared, green, green_squared, stained = (mean / count for mean in means)
+    measures = _measures(
+        sharpness=edge_squared - edge**2,
+        spread=green_squared - green**2,
+        mean=green,
+        stained=stained,
+    )
+    return {name: values.astype(np.float32) for name, values in measures.items()}
+
+
+def _green(tiles: RGB) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """Return green and its Laplacian at every second pixel that has four neighbours."""
     green = tiles[..., 1].astype(np.int16)  # differences of bytes would wrap around
     middle = green[:, 1:-1:2, 1:-1:2]
     across = green[:, 1:-1:2, :-2:2] + green[:, 1:-1:2, 2::2]
     along = green[:, :-2:2, 1:-1:2] + green[:, 2::2, 1:-1:2]
-    sharpness = (across + along - 4 * middle).var((1, 2), dtype=np.float32)
-    spread = middle.var((1, 2), dtype=np.float32)
+    return middle, across + along - 4 * middle
+
+
+def _measures(
+    sharpness: npt.NDArray, spread: npt.NDArray, mean: npt.NDArray, stained: npt.NDArray
+) -> Measures:
     return {
         "sharpness": sharpness,
         "detail": sharpness / (spread + 50),  # 50: the noise of a camera, on glass
-        "brightness": middle.mean((1, 2), dtype=np.float32) / 255,
-        "stained": (middle < _STAINED).mean((1, 2), dtype=np.float32),
+        "brightness": mean / 255,
+        "stained": stained,
     }
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from histospace_core.errors import SlideError
 from histospace_core.slides.open import RGB, Slide
+from histospace_core.slides.patches import Windows, cut_windows, overlap
 from histospace_core.slides.plan import Block, TilePlan, plan_tiles
 from histospace_core.slides.prefetch import in_order
-from histospace_core.slides.quality import measure_tiles
+from histospace_core.slides.quality import measure_tiles, measure_windows
 from histospace_core.slides.view import View
 
 __all__ = [
@@ -65,6 +66,20 @@ class BlockTiles:
         """Return the block with `normalise` applied to every view."""
         views = [normalise(view) for view in self.views]
         return replace(self, tiles=views[0], context=tuple(views[1:]))
+
+
+@dataclass(frozen=True)
+class BlockWindows:
+    """The windows of a block's tiles, or of some spots, with the attributes of `BlockTiles`."""
+
+    first: int
+    windows: tuple[Windows, ...]
+    quality: dict[str, npt.NDArray[np.float32]]
+    readable: npt.NDArray[np.bool_]
+
+    def recoloured(self, normalise: Callable[[RGB], RGB]) -> "BlockWindows":
+        """Return the block with `normalise` applied to every patch."""
+        return replace(self, windows=tuple(w.recoloured(normalise) for w in self.windows))
 
 
 def tiles_at(
@@ -154,10 +169,39 @@ def cut_block(
     return BlockTiles(block.index, block.first, tiles, quality, readable, tuple(around))
 
 
+def cut_block_windows(
+    slide: Slide, plan: TilePlan, block: Block, views: Sequence[View]
+) -> BlockWindows:
+    """Read the patches that a block's tiles see in each view, and measure the tiles' quality."""
+    cut = cut_spot_windows(slide, plan.centres[block.tiles], views)
+    tiles = cut.windows[0]
+    quality = measure_windows(tiles)
+    for values in quality.values():
+        values[~tiles.readable] = np.nan
+    quality = {"tissue_fraction": plan.tissue_fraction[block.tiles].copy(), **quality}
+    return replace(cut, first=block.first, quality=quality)
+
+
+def cut_spot_windows(
+    slide: Slide, centres: npt.NDArray[np.float64], views: Sequence[View]
+) -> BlockWindows:
+    """Read the patches that some centres see in each view, without measuring quality.
+
+    Parameters
+    ----------
+    centres
+        Level-0 px, (n, 2), near each other.
+    views
+        The tile, then the wider views.
+    """
+    seen = tuple(cut_windows(slide, view, centres, overlap(view, views[0])) for view in views)
+    readable = np.all([windows.readable for windows in seen], 0)  # the network needs every view
+    return BlockWindows(0, seen, {}, readable)
+
+
 def cut_spots(
     slide: Slide,
     centres: npt.NDArray[np.float64],
-    first: int,
     views: Sequence[View],
     margin_um: float,
 ) -> BlockTiles:
@@ -167,8 +211,6 @@ def cut_spots(
     ----------
     centres
         Level-0 px, (n, 2).
-    first
-        Number of the first centre among all.
     views
         The tile, then the wider views.
     margin_um
@@ -186,7 +228,7 @@ def cut_spots(
                 tiles[i] = whole[m : side - m, m : side - m]
         except SlideError:
             readable[i] = False
-    return BlockTiles(0, first, pixels[0], {}, readable, tuple(pixels[1:]))
+    return BlockTiles(0, 0, pixels[0], {}, readable, tuple(pixels[1:]))
 
 
 def stream_blocks(

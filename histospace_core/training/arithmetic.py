@@ -11,18 +11,22 @@ from functools import lru_cache
 import torch
 from torch import nn
 
+from histospace_core.remembered import remembered
 from histospace_core.training.parallel import processes
 
 _REPEATS = 3
 _HOPELESS = 3.0
 """Ratio of the first step in bf16, which also prepares kernels, to fp32 at which timing stops."""
+_WORTH_IT = 0.8
+"""Ratio of the times of bf16 and fp32 below which the coarser arithmetic is used."""
 
 
 def mixed(device: torch.device) -> torch.autocast:
     """Return a context that computes in bf16 if that is faster on this device, else in fp32.
 
-    The first call for a CPU measures. Where several processes train together, the first decides
-    for all, so each must make this call, outside the work that is divided among them.
+    The first call for a CPU measures, and the machine remembers the choice, so that two trainings
+    of the same data agree. Where several processes train together, the first decides for all, so
+    each must make this call, outside the work that is divided among them.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_faster(device.type))
 
@@ -34,10 +38,10 @@ def arithmetic(device: torch.device) -> str:
 
 @lru_cache
 def bf16_is_faster(device: str) -> bool:
-    """Return whether a training step of a convolution takes less time in bf16 than in fp32."""
+    """Return whether a training step of a convolution takes clearly less time in bf16."""
     if device == "cuda":
         return True
-    return processes().from_first(_measure)
+    return processes().from_first(lambda: remembered("bf16 trains faster than fp32", _measure))
 
 
 def _measure() -> bool:
@@ -55,4 +59,4 @@ def _measure() -> bool:
 
     step(bf16=False)
     plain = median(bf16=False)
-    return step(bf16=True) < _HOPELESS * plain and median(bf16=True) < plain
+    return step(bf16=True) < _HOPELESS * plain and median(bf16=True) < _WORTH_IT * plain

@@ -13,7 +13,16 @@ DATA_NOTE = (
 def model_card(name: str, config: Mapping[str, Any]) -> str:
     """Render the card (Markdown) from a package's `config.json`."""
     n_patients = len({s["patient"] for s in config["training_sections"]})
+    return _render("model_card.md.j2", name, config, n_patients=n_patients)
+
+
+def adapted_card(name: str, config: Mapping[str, Any]) -> str:
+    """Render the card (Markdown) of a model that was adapted to a patient."""
+    return _render("adapted_card.md.j2", name, config, a=config["adapted"])
+
+
+def _render(template: str, name: str, config: Mapping[str, Any], **more: Any) -> str:
     loader = PackageLoader("histospace_core.training", "")
     cards = Environment(loader=loader, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    template = cards.get_template("model_card.md.j2")  # Markdown, not HTML
-    return template.render(name=name, m=config["metrics"], n_patients=n_patients, **config)
+    # Markdown, not HTML
+    return cards.get_template(template).render(name=name, m=config["metrics"], **config, **more)

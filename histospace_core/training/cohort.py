@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from histospace_core.errors import CohortError
 from histospace_core.expression import Choice, read_measured
 from histospace_core.expression.choice import ONLY
 from histospace_core.slides.open import open_slide
-from histospace_core.slides.tiles import tiles_at
+from histospace_core.slides.patches import Windows, groups
+from histospace_core.slides.tiles import cut_spot_windows, tiles_at
 from histospace_core.slides.view import View
 
 COLUMNS = ("section", "patient", "image", "counts", "spots", "mpp")
@@ -37,6 +38,19 @@ class Section:
 
 
 @dataclass(frozen=True, eq=False)
+class SpotGroup:
+    """Neighbouring spots of a section, by their numbers, and their windows in each view."""
+
+    rows: NDArray[np.intp]
+    windows: tuple[Windows, ...]
+
+    def of(self, rows: NDArray[np.intp]) -> "SpotGroup | None":
+        """Return the part of the group that is among `rows`, numbered by their order there."""
+        _, here, there = np.intersect1d(self.rows, rows, return_indices=True)
+        return SpotGroup(there, tuple(w.of(here) for w in self.windows)) if len(here) else None
+
+
+@dataclass(frozen=True, eq=False)
 class SectionData:  # compared by identity, because caches use it as a key
     """A section in memory: the views around each spot, and the counts.
 
@@ -48,12 +62,15 @@ class SectionData:  # compared by identity, because caches use it as a key
         Raw counts (spots, all genes), as `read_measured` returns them.
     margins : tuple of int
         Width of the margin of each view, px, which lets training shift the centre.
+    groups : tuple of SpotGroup
+        The spots as a network sees them that predicts from patches; empty for other networks.
     """
 
     section: Section
     views: tuple[NDArray[np.uint8], ...]
     measured: AnnData
     margins: tuple[int, ...] = (0,)
+    groups: tuple[SpotGroup, ...] = ()
 
     @property
     def n_spots(self) -> int:
@@ -75,6 +92,10 @@ class SectionData:  # compared by identity, because caches use it as a key
         assert self.section.mpp is not None  # `load_sections` fills it in
         return self.centres * self.section.mpp
 
+    def groups_of(self, rows: NDArray[np.intp]) -> tuple[SpotGroup, ...]:
+        """Return the groups of some of the spots, numbered by their order in `rows`."""
+        return tuple(filter(None, (group.of(rows) for group in self.groups)))
+
 
 def without_margin(view: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
     """Cut the margin off every side of a view (n, side, side, 3)."""
@@ -91,27 +112,48 @@ def read_cohort(table: Path) -> list[Section]:
     CohortError
         A column, value or file is missing or invalid.
     """
+    rows = read_rows(table, COLUMNS, "cohort table", optional={"spots", "mpp"})
+    # line 1 is the header
+    return [_section(table, line, row) for line, row in enumerate(rows, start=2)]
+
+
+def read_rows(
+    table: Path, columns: Sequence[str], what: str, optional: Collection[str] = ()
+) -> list[dict[str, str]]:
+    """Read the rows of a CSV table that a user wrote.
+
+    Parameters
+    ----------
+    columns
+        Columns that it must have, except the `optional` ones.
+    what
+        What the table is called in error messages.
+
+    Raises
+    ------
+    CohortError
+        There is no such file, it is not CSV, or a column or every row is missing.
+    """
     if not table.is_file():
-        raise CohortError(f"There is no cohort table '{table}'; give the path of a CSV file.")
+        raise CohortError(f"There is no {what} '{table}'; give the path of a CSV file.")
     try:
         # Excel writes a byte-order mark, which would become part of the first column's name
         with table.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
+            found = reader.fieldnames or []
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise CohortError(
             f"'{table.name}' is not a CSV table in UTF-8; save it again as CSV."
         ) from error
-    absent = [c for c in COLUMNS if c not in columns and c not in {"spots", "mpp"}]
+    absent = [c for c in columns if c not in found and c not in optional]
     if absent:
         raise CohortError(
-            f"'{table.name}' lacks the column {absent[0]}; add the columns {','.join(COLUMNS)}."
+            f"'{table.name}' lacks the column {absent[0]}; add the columns {','.join(columns)}."
         )
     if not rows:
         raise CohortError(f"'{table.name}' lists no section; add at least one row.")
-    # line 1 is the header
-    return [_section(table, line, row) for line, row in enumerate(rows, start=2)]
+    return rows
 
 
 def load_sections(
@@ -120,6 +162,7 @@ def load_sections(
     *,
     margin_um: float = 0.0,
     stain: str = "none",
+    dense: bool = False,
 ) -> dict[str, SectionData]:
     """Load the views and counts of several sections, by name.
 
@@ -131,26 +174,37 @@ def load_sections(
         Views that the network takes around each spot.
     margin_um
         Largest shift of a centre in training, um.
+    dense
+        Whether to cut the windows of the spots too, for a network that predicts from patches.
     """
-    return {s.name: _load(s, views, margin_um, stain) for s in sections}
+    return {s.name: _load(s, views, margin_um, stain, dense=dense) for s in sections}
 
 
-def _load(section: Section, views: Sequence[View], margin_um: float, stain: str) -> SectionData:
+def _load(
+    section: Section, views: Sequence[View], margin_um: float, stain: str, *, dense: bool
+) -> SectionData:
     measured = read_measured(section.counts, section.spots, section.choice)
+    centres = np.asarray(measured.obsm["spatial"], dtype=np.float64)
     with open_slide(section.image, mpp=section.mpp, series=section.series) as slide:
         margins = tuple(v.margin(margin_um) for v in views)
         cut = tuple(
-            tiles_at(slide, measured.obsm["spatial"], tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
+            tiles_at(slide, centres, tile_px=v.px + 2 * m, um_per_px=v.um_per_px)
             for v, m in zip(views, margins, strict=True)
         )
+        seen = [
+            (rows, cut_spot_windows(slide, centres[rows], views))
+            for rows in (groups(centres, slide.mpp) if dense else ())
+        ]
         if stain != "none":
             from histospace_core.slides.stain import fit_stain
             from histospace_core.slides.tissue import find_tissue
 
             normalise = fit_stain(stain, slide, find_tissue(slide))
             cut = tuple(normalise(tiles) for tiles in cut)
+            seen = [(rows, block.recoloured(normalise)) for rows, block in seen]
         section = replace(section, mpp=slide.mpp)
-    return SectionData(section, cut, measured, margins)
+    spots = tuple(SpotGroup(rows, block.windows) for rows, block in seen)
+    return SectionData(section, cut, measured, margins, spots)
 
 
 def _section(table: Path, line: int, row: dict[str, str]) -> Section:

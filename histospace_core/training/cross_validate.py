@@ -3,22 +3,15 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from histospace_core import __version__
-from histospace_core.errors import CohortError
 from histospace_core.evaluation import (
     DEFINITIONS,
-    GeneSets,
     HeldOut,
-    gene_sets,
-    interval_report,
     score_section,
     summarise,
 )
@@ -32,22 +25,17 @@ from histospace_core.training.cohort_check import cohort_check
 from histospace_core.training.findings import require_sound
 from histospace_core.training.folds import Fold, make_folds, sections_of
 from histospace_core.training.held_out_file import load_held_out, save_held_out
-from histospace_core.training.method import FitContext, Fitted, Method, TrainingSet
-from histospace_core.training.panel import Panel
+from histospace_core.training.method import Method
 from histospace_core.training.parallel import processes
+from histospace_core.training.patient_levels import (
+    levels_of,
+    read_levels,
+    require_fitting,
+)
 from histospace_core.training.recipe import Recipe
 from histospace_core.training.registry import method_named
-
-
-@dataclass(frozen=True, eq=False)
-class FoldResult:
-    """A fold's fitted network, the gene sets fixed on its training data, and its predictions."""
-
-    fitted: Fitted
-    train: TrainingSet
-    sets: GeneSets
-    held: list[HeldOut]
-    """Predictions; empty in all processes but the first, which alone predicts and scores."""
+from histospace_core.training.run_fold import FoldResult, run_fold
+from histospace_core.uncertainty import Evidence, Levels, coverage_report
 
 
 @alone_in("out")
@@ -62,6 +50,7 @@ def evaluate_cohort(
     test: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
     device: str = "auto",
+    levels: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Cross-validate; write `summary.json`, `genes.csv`, and each fold's rows and predictions.
@@ -72,6 +61,10 @@ def evaluate_cohort(
     ----------
     recipe
         The network's default if None.
+    levels
+        CSV of sections of which only counts exist, `section,patient,counts`: they show how levels
+        differ between patients. The prediction of a new patient moves to the mean level of the
+        other patients, and each row gains `mse_ratio_to_levels`.
 
     Returns
     -------
@@ -88,13 +81,19 @@ def evaluate_cohort(
     plan = make_folds(sections, folds, train=train, test=test)
     used = sections_of(plan, sections)
     require_sound(cohort_check(used, plan))
+    further = read_levels(levels) if levels else []
     data = method.load(used, recipe.stain)
+    require_fitting(data.values(), further)
+    known = levels_of(data.values(), further)
+    moved_to = known if further else None
     rows: list[dict[str, Any]] = []
     work = [(seed, fold) for seed in seeds for fold in plan]
     for i, (seed, fold) in enumerate(work):
         label = ", ".join(fold.test) + (f", seed {seed}" if len(seeds) > 1 else "")
         report = part_progress(on_progress, label, i / len(work), (i + 1) / len(work))
-        rows += _fold_rows(method, fold, data, recipe.with_(seed=seed), device, out, report)
+        rows += _fold_rows(
+            method, fold, data, recipe.with_(seed=seed), device, moved_to, out, report
+        )
     genes = _gene_table(rows)
     protocol = _protocol(table, method, recipe, plan, folds if not (train or test) else "named")
     summary = {
@@ -102,64 +101,16 @@ def evaluate_cohort(
         "n_parameters": max(row["n_parameters"] for row in rows),  # panels differ between folds
         "folds": rows,
         "summary": summarise(rows),
-        "interval": processes().from_first(lambda: _interval(out, rows)),
+        "interval": processes().from_first(lambda: _interval(out, rows, known, recipe, plan)),
         "protocol": {
             **protocol,
             "seeds": list(seeds),
+            "count_only_sections": [s.name for s in further],
             "arithmetic": arithmetic(processes().device(device)),
         },
     }
     processes().from_first(lambda: _write(out, genes, summary))
     return summary
-
-
-def run_fold(
-    method: Method,
-    fold: Fold,
-    data: dict[str, SectionData],
-    recipe: Recipe,
-    device: str,
-    *,
-    work: Path | None = None,
-    on_progress: OnProgress = no_progress,
-) -> FoldResult:
-    """Train on the fold's training sections and predict its held-out ones."""
-    held = [data[n] for n in fold.test]
-    train = TrainingSet.of([data[n] for n in fold.train], recipe, leak=held)
-    for section in held:
-        _require_shared_genes(train.panel, section)  # before the hours of training
-    torch.manual_seed(recipe.seed)
-    context = FitContext(processes().device(device), held, work, on_progress)
-    fitted = method.fit(train, recipe, context)
-    sets = gene_sets(train.expression, [s.centres for s in train.sections])
-    predicted = [_held_out(fitted, train, s) for s in held] if processes().first else []
-    return FoldResult(fitted, train, sets, predicted)
-
-
-def _require_shared_genes(panel: Panel, section: SectionData) -> None:
-    if not np.isin(panel.genes, section.measured.var_names).any():
-        raise CohortError(
-            f"Section '{section.section.name}' counts none of the {len(panel)} genes that are "
-            "frequent in the training sections; check that all sections use the same gene names."
-        )
-
-
-def _held_out(fitted: Fitted, train: TrainingSet, section: SectionData) -> HeldOut:
-    """Predict a section from its pixels; its counts are kept for scoring only."""
-    measured, genes = section.measured, train.panel.genes
-    counted = np.isin(genes, measured.var_names)  # the other genes are 0 in `measured`
-    return HeldOut(
-        section=section.section.name,
-        patient=section.section.patient,
-        genes=genes,
-        measured=train.panel.expression(measured, train.unit),
-        predicted=fitted.predict(section),
-        mean_profile=train.mean_profile,
-        counts=train.panel.counts(measured),
-        centres=section.centres,
-        counted=counted,
-        library=np.asarray(measured.X.sum(1), dtype=np.float64).ravel(),  # of all genes
-    )
 
 
 def _fold_rows(
@@ -168,6 +119,7 @@ def _fold_rows(
     data: dict[str, SectionData],
     recipe: Recipe,
     device: str,
+    levels: Levels | None,
     out: Path,
     on_progress: OnProgress,
 ) -> list[dict[str, Any]]:
@@ -179,6 +131,7 @@ def _fold_rows(
         "recipe": recipe.to_dict(),
         "fold": [fold.train, fold.test],
         "version": __version__,
+        "levels": levels and [levels.sections, levels.patients],
     }
     settings = json.loads(json.dumps(settings))  # tuples become lists, as in the stored file
     finished = processes().from_first(lambda: _finished(file, settings))
@@ -186,7 +139,14 @@ def _fold_rows(
         return finished
     started = time.perf_counter()
     result = run_fold(
-        method, fold, data, recipe, device, work=out / "work", on_progress=on_progress
+        method,
+        fold,
+        data,
+        recipe,
+        device,
+        levels=levels,
+        work=out / "work",
+        on_progress=on_progress,
     )
     seconds = round(time.perf_counter() - started, 1)
 
@@ -219,10 +179,20 @@ def _score(
     }
 
 
-def _interval(out: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Measure how well intervals fitted to the other sections cover each held-out section."""
-    files = [f"{row['test']}-seed{row['seed']}.npz" for row in rows]
-    return interval_report([load_held_out(out / "folds" / file) for file in files])
+def _interval(
+    out: Path,
+    rows: list[dict[str, Any]],
+    levels: Levels,
+    recipe: Recipe,
+    plan: list[Fold],
+) -> dict[str, Any]:
+    """Measure how well intervals learnt from the others cover each held-out section."""
+    first = rows[0]["seed"]
+    files = [f"{row['test']}-seed{first}.npz" for row in rows if row["seed"] == first]
+    held = [load_held_out(out / "folds" / file) for file in files]
+    by = "section" if any(fold.same_patient for fold in plan) else "patient"
+    evidence = Evidence(held, levels, recipe.expression_unit, by)
+    return coverage_report(evidence)
 
 
 def _write(out: Path, genes: pd.DataFrame, summary: dict[str, Any]) -> None:

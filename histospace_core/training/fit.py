@@ -56,6 +56,12 @@ class Trained(FittedNetwork[HistoSPACE]):
         pixels = torch.from_numpy(section.tiles).to(self.network.mean_profile.device)
         return predict_tiles(self.network, pixels).cpu().numpy()
 
+    @torch.no_grad()
+    def domain_scores(self, section: SectionData) -> NDArray[np.float32]:
+        """Domain score of each spot, (spots,)."""
+        pixels = torch.from_numpy(section.tiles).to(self.network.mean_profile.device)
+        return self.domain.score(_pooled_features(self.network, pixels))
+
 
 def fit_histospace(
     train: TrainingSet,

@@ -10,6 +10,8 @@ from histospace_core.errors import StoreError
 from histospace_core.evaluation import HeldOut
 from histospace_core.files import atomic_write, disk_errors
 
+_OPTIONAL = ("library", "levels_profile", "domain")
+
 
 def save_held_out(path: Path, held: HeldOut) -> None:
     """Write one held-out section as a compressed npz, whole or not at all.
@@ -32,8 +34,11 @@ def save_held_out(path: Path, held: HeldOut) -> None:
     if held.counts is not None:
         dense = sparse.csr_array(held.counts).toarray()
         arrays["counts"] = dense.astype(np.min_scalar_type(int(dense.max(initial=0))))
-    if held.library is not None:
-        arrays["library"] = held.library
+    for name in _OPTIONAL:
+        if (values := getattr(held, name)) is not None:
+            arrays[name] = values
+    if held.um_per_px is not None:
+        arrays["um_per_px"] = np.array(held.um_per_px)
     with (
         disk_errors(path, "the predictions"),
         atomic_write(path) as part,
@@ -64,7 +69,8 @@ def load_held_out(path: Path) -> HeldOut:
                 counts=sparse.csr_array(stored["counts"]) if "counts" in stored else None,
                 centres=stored["centres"],
                 counted=stored["counted"],
-                library=stored.get("library"),
+                um_per_px=float(stored["um_per_px"]) if "um_per_px" in stored else None,
+                **{name: stored.get(name) for name in _OPTIONAL},
             )
     # a truncated or altered file raises any of these
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:

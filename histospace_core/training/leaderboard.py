@@ -35,6 +35,8 @@ SCORES = (
     "share_of_noise_ceiling",
     "train_seconds",
 )
+SCORES_GIVEN_DEPTH = ("per_gene_pearson_given_depth", "noise_ceiling_low")
+"""Further scores, which older leaderboards and evaluations lack."""
 KEY = ["cohort", "split", "network", "recipe"]
 """Columns that identify a row."""
 
@@ -142,6 +144,7 @@ def _row(
         "seeds": len(protocol["seeds"]),
         "n_sections": summary["summary"]["n_sections"],
         **{key: scores[key]["mean"] for key in SCORES},
+        **{key: scores.get(key, {}).get("mean") for key in SCORES_GIVEN_DEPTH},
         "per_gene_pearson_low": scores["per_gene_pearson"]["low"],
         "per_gene_pearson_high": scores["per_gene_pearson"]["high"],
         **asdict(speed),

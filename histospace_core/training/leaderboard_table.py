@@ -4,12 +4,15 @@ import math
 
 import pandas as pd
 
+from histospace_core.evaluation.noise import range_text
+
 _COLUMNS = {
     "network": ("network", "{}"),
     "recipe": ("recipe", "{}"),
     "per_gene_pearson": ("per-gene r", "{:.3f}"),
     "per_gene_pearson_hvg50": ("r HVG50", "{:.3f}"),
     "mse_ratio_to_mean": ("MSE ratio", "{:.3f}"),
+    "per_gene_pearson_given_depth": ("r given depth", "{:.3f}"),
     "share_of_noise_ceiling": ("share of ceiling", "{:.0%}"),
     "per_spot_pearson": ("per-spot r", "{:.3f}"),
     "n_parameters": ("parameters", "{:,}"),
@@ -34,7 +37,7 @@ def leaderboard_lines(rows: pd.DataFrame) -> list[str]:
             f"Mean over {group['seeds'].min()} seed(s) and {first['n_sections']} held-out "
             f"section(s). The mean profile, which uses no image, has a per-spot r of "
             f"{first['mean_profile_per_spot_pearson']:.3f}. The noise ceiling of per-gene r is "
-            f"{first['noise_ceiling']:.3f}.",
+            f"{range_text(first['noise_ceiling'], first.get('noise_ceiling_low'))}.",
             "",
             *_table(group, _COLUMNS),
             "",

@@ -108,6 +108,10 @@ class Packable(Fitted, Protocol):
         """Arguments that rebuild the network."""
         ...
 
+    def domain_scores(self, section: SectionData) -> NDArray[np.float32]:
+        """Return the domain score of each spot of a section, (spots,)."""
+        ...
+
 
 @dataclass(frozen=True)
 class FitContext:
@@ -121,12 +125,15 @@ class FitContext:
     work
         Folder for checkpoints; None saves none.
     on_progress
+    start
+        Trained network whose encoders training continues from; None starts anew.
     """
 
     device: torch.device
     test: Sequence[SectionData] = ()
     work: Path | None = None
     on_progress: OnProgress = no_progress
+    start: nn.Module | None = None
 
 
 Fit = Callable[[TrainingSet, Recipe, FitContext], Fitted]
@@ -149,6 +156,8 @@ class Method:
         Named settings, the default first.
     margin_um
         Largest shift of a centre in training, um.
+    dense
+        Whether the network predicts from patches that spots share.
     """
 
     name: str
@@ -157,10 +166,13 @@ class Method:
     recipes: Mapping[str, Recipe]
     fit: Fit
     margin_um: float = 0.0
+    dense: bool = False
 
     def load(self, sections: Sequence[Section], stain: str = "none") -> dict[str, SectionData]:
         """Load the views that this method needs, and the counts; return the sections by name."""
-        return load_sections(sections, self.views, margin_um=self.margin_um, stain=stain)
+        return load_sections(
+            sections, self.views, margin_um=self.margin_um, stain=stain, dense=self.dense
+        )
 
     def recipe(self, name: str | None = None) -> Recipe:
         """Return the recipe of this name, or the default one.

@@ -1,6 +1,6 @@
 """Expression programmes, and the ridge regression that predicts them from frozen features."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,19 +54,29 @@ class LinearMap:
     weight: NDArray[np.float32]
 
 
-def fit_ridges(
-    views: Sequence[NDArray[np.float32]], scores: NDArray[np.float32], group: NDArray[np.intp]
-) -> LinearMap:
-    """Average one ridge regression per view; scale each programme to fit left-out sections best.
+Part = tuple[NDArray[np.intp], NDArray[np.float32]]
+"""Columns (f,) of some features among all, and these features of each spot's poses, (n, poses, f).
+Each pose is a separate row, which penalises features that differ between the poses of a spot.
+"""
 
-    A joint regression on all views relies on combinations that hold for the training patients only.
-    The mean of separate regressions does so less, but shrinks too much, which the scale corrects.
+
+def fit_ridges(
+    parts: Iterable[Part],
+    n_features: int,
+    scores: NDArray[np.float32],
+    group: NDArray[np.intp],
+) -> LinearMap:
+    """Average one ridge per part of the features; scale each programme to fit left-out sections.
+
+    A single regression on all features relies on combinations that hold for the training patients
+    only. The mean of several does so less, but shrinks too much, which the scale corrects.
 
     Parameters
     ----------
-    views : each (n, poses, f)
-        Features of several poses of each spot. Each pose is a separate row, which penalises
-        features that differ between the poses of a spot.
+    parts
+        One at a time, because all of them may not fit in memory. They may share columns.
+    n_features
+        Number of all features.
     scores : (n, k)
     group : (n,)
         Section of each spot; a single section is split into fifths.
@@ -74,28 +84,31 @@ def fit_ridges(
     Returns
     -------
     LinearMap
-        Map of the features of all views, one view after the other.
+        Map of all features.
     """
     if len(np.unique(group)) == 1:
         # contiguous, because neighbouring spots must not be on both sides
         group = np.arange(len(group)) * _FIFTHS // len(group)
-    fitted = [_fit_view(features, scores, group) for features in views]
-    held_out = np.mean([h for _, h in fitted], 0)
-    # a programme may be predicted as 0 everywhere
+    centre, spread = np.zeros(n_features, np.float32), np.ones(n_features, np.float32)
+    weight = np.zeros((scores.shape[1], n_features))
+    held_out = np.zeros(scores.shape)
+    for columns, features in parts:
+        fitted, left_out = _fit_part(features, scores, group)
+        centre[columns], spread[columns] = fitted.centre, fitted.spread
+        weight[:, columns] += fitted.weight
+        held_out += left_out
+    # The scale also divides the sums by the number of parts.
+    # A programme may be predicted as 0 everywhere.
     scale = (held_out * scores).sum(0) / (held_out**2).sum(0).clip(1e-12)
-    weight = np.concatenate([m.weight for m, _ in fitted], 1) / len(fitted)
-    return LinearMap(
-        np.concatenate([m.centre for m, _ in fitted]),
-        np.concatenate([m.spread for m, _ in fitted]),
-        # a programme predicted with the wrong sign on left-out sections is dropped
-        np.ascontiguousarray(scale.clip(0)[:, None] * weight, dtype=np.float32),
-    )
+    # a programme predicted with the wrong sign on left-out sections is dropped
+    weight *= scale.clip(0)[:, None]
+    return LinearMap(centre, spread, weight.astype(np.float32))
 
 
-def _fit_view(
+def _fit_part(
     features: NDArray[np.float32], scores: NDArray[np.float32], group: NDArray[np.intp]
 ) -> tuple[LinearMap, NDArray[np.float64]]:
-    """Regress on the first 128 principal components of a view's features.
+    """Regress on the first 128 principal components of a part's features.
 
     The penalty of each programme is the one with the smallest error on left-out sections. Also
     return the predictions of each spot with its section left out, (n, k).

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from histospace_core.errors import CohortError
 from histospace_core.networks.autoencoder import InputRange
+from histospace_core.networks.trunk_record import TrunkRecord
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ class PlusRecipe(Autoencoding):
         Regularisation of the tuned branch; dropout acts on its pooled features.
     colour
         Standard deviation of the random gain of each channel's optical density.
+    trunk
+        Encoder of the frozen branch; None for EfficientNet-lite0. `with_trunk` finds it.
     """
 
     epochs: int = 20
@@ -145,6 +148,10 @@ class PlusRecipe(Autoencoding):
     weight_decay: float = 1e-2
     dropout: float = 0.3
     colour: float = 0.1
+    trunk: TrunkRecord | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: v for k, v in super().to_dict().items() if k != "trunk" or v is not None}
 
 
 PLUS = PlusRecipe()

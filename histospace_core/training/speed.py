@@ -105,6 +105,7 @@ def first_spots(section: SectionData, n: int) -> SectionData:
         section,
         views=tuple(np.array(v[:n]) for v in section.views),
         measured=section.measured[:n].copy(),
+        groups=section.groups_of(np.arange(min(n, section.n_spots))),
     )
 
 

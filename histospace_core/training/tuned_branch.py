@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
@@ -31,12 +31,39 @@ def fit_tuned(
     recipe: PlusRecipe,
     work: Path | None,
     on_progress: OnProgress,
+    start: nn.Module | None = None,
 ) -> None:
-    """Pretrain an autoencoder for each tuned view, then tune encoders and regression in place."""
+    """Tune encoders and regression in place.
+
+    The encoders begin as those of autoencoders, which are trained first, or as those of `start`.
+    """
     device = scores.device
     views = [torch.from_numpy(train.view(i)).to(device) for i in TUNED]
     margins = [train.sections[0].margins[i] for i in TUNED]
-    key = training_key(recipe, *(t.cpu().numpy() for t in (*views, scores)))
+    weights = () if start is None else start.state_dict().values()
+    key = training_key(recipe, *(t.cpu().numpy() for t in (*views, scores, *weights)))
+    if start is None:
+        _pretrain_encoders(network, views, margins, recipe, work, key, on_progress)
+    else:
+        network.encoders.load_state_dict(start.state_dict())
+    _standardise(network, views, margins)
+    stage = Checkpoint(work and work / "tuned.safetensors", key)
+    report = stage_progress(on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
+    _tune(network, views, margins, scores, recipe, stage, report)
+    for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
+        Checkpoint(work and work / f"{name}.safetensors", key).clear()
+
+
+def _pretrain_encoders(
+    network: HistoSPACEPlus,
+    views: list[Tensor],
+    margins: list[int],
+    recipe: PlusRecipe,
+    work: Path | None,
+    key: str,
+    on_progress: OnProgress,
+) -> None:
+    """Train an autoencoder for each tuned view and keep its encoder."""
     for i, (view, margin) in enumerate(zip(views, margins, strict=True)):
         stage = Checkpoint(work and work / f"pretrain{i}.safetensors", key)
         tiles = view[:, margin : view.shape[1] - margin, margin : view.shape[2] - margin]
@@ -49,15 +76,14 @@ def fit_tuned(
             on_progress(replace(event, done=done, total=recipe.all_epochs))
 
         autoencoder = pretrain(
-            tiles.cpu().numpy(), recipe, device, stage, report_autoencoder, f"autoencoder {i + 1}"
+            tiles.cpu().numpy(),
+            recipe,
+            view.device,
+            stage,
+            report_autoencoder,
+            f"autoencoder {i + 1}",
         )
         network.encoders[i].load_state_dict(autoencoder.encoder.state_dict())
-    _standardise(network, views, margins)
-    stage = Checkpoint(work and work / "tuned.safetensors", key)
-    report = stage_progress(on_progress, recipe.autoencoder_epochs, recipe.all_epochs)
-    _tune(network, views, margins, scores, recipe, stage, report)
-    for name in [*(f"pretrain{i}" for i in range(len(TUNED))), "tuned"]:
-        Checkpoint(work and work / f"{name}.safetensors", key).clear()
 
 
 @torch.no_grad()

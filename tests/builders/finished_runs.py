@@ -49,11 +49,25 @@ def add_run(context: Context, slide: SlideRow, columns: int = 12, rows: int = 8)
             "held_out_pearson": [0.3, -0.1, np.nan],
             "mse_ratio_to_mean": [0.8, 1.2, np.nan],
             "reliable": [True, False, False],
-            "interval_half_width": [0.25, 0.5, np.nan],
+            "level_log10_cp10k": [0.2, 0.4, np.nan],
+            "level_sd": [0.2, 0.3, np.nan],
+            "spot_sd": [0.1, 0.2, np.nan],
+            "map_slope": [0.8, 0.3, 0.3],
+            "map_slope_sd": [0.1, 0.6, 0.6],
+            "confirmed_scale": ["200 um", "slide", "slide"],
         },
         index=pd.Index(GENES, name="gene"),
     )
+    interval = {
+        "level": 0.9,
+        "level_df": 8.0,
+        "depths": [1000.0, 2000.0],
+        "n_patients": 7,
+        "promise": "Seven patients were counted.",
+        "autocorrelation": {"share": 0.8, "range_um": 200.0},
+    }
     record = run_record(
+        model={"metrics": {"interval": interval}},
         slide={"width": slide.width, "height": slide.height},
         tiles={"total": n, "side_level0_px": TILE, "stride_level0_px": TILE},
     )

@@ -17,6 +17,7 @@ from PIL import Image
 
 from histospace_core.out_lock import lock_file, locked
 
+MEASURED = ("--slide", "{slide}", "--measured", "absent.tsv", "--out", "{out}")
 SOUND = ("--mpp", "0.69", "--model", "{model}", "--out", "{out}")
 
 
@@ -48,6 +49,9 @@ def test_predict_then_export(tmp_path: Path) -> None:
         (("compare", "{tmp}", "--measured", "absent.tsv", "--out", "{out}"), "absent.tsv"),
         (("evaluate", "absent.csv", "--out", "{out}"), "absent.csv"),
         (("train", "absent.csv", "--out", "{out}"), "absent.csv"),
+        (("adapt", "none", *MEASURED), "no model"),
+        (("adapt", "{model}", *MEASURED), "only a HistoSPACE+ model"),
+        (("adapt", "{plus}", *MEASURED), "absent.tsv"),
         (("export", "{tmp}", "--to", "csv", "--out", "{out}"), "no finished prediction"),
         (("characterise", "{tmp}", "--out", "{out}"), "no finished prediction"),
         (("leaderboard", "absent.csv", "--out", "{out}"), "absent.csv"),
@@ -67,6 +71,7 @@ def test_bad_input_is_one_line_and_exit_2(
     names = {
         "slide": make_slide(tmp_path / "slide.png"),
         "model": make_package(tmp_path).directory,
+        "plus": make_package(tmp_path, "plus", plus=True).directory,
         "text": tmp_path / "notes.svs",
         "blank": tmp_path / "blank.png",
         "out": tmp_path / "new" / "out",
@@ -85,6 +90,7 @@ def test_bad_input_is_one_line_and_exit_2(
     [
         ("predict", "{slide}", *SOUND),
         ("train", "absent.csv", "--out", "{out}"),
+        ("adapt", "{model}", *MEASURED),
         ("evaluate", "absent.csv", "--out", "{out}"),
         ("leaderboard", "absent.csv", "--out", "{out}"),
         ("export", "{tmp}", "--to", "csv", "--out", "{out}"),

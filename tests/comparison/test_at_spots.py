@@ -16,6 +16,7 @@ import histospace_core as hs
 from histospace_core.comparison.at_spots import LAYER, predict_at_run_spots
 from histospace_core.comparison.compare import compare_run, open_comparison
 from histospace_core.comparison.gene_table import AT_SPOTS, COLUMNS
+from histospace_core.comparison.given_depth import COLUMNS as GIVEN_DEPTH
 from histospace_core.errors import ModelError, SlideError
 from histospace_core.expression import read_measured
 from histospace_core.inference import Prediction, open_prediction, predict_slide
@@ -62,11 +63,17 @@ def test_both_predictions_are_scored_over_the_same_spots(section: Section, tmp_p
     at_spots = summary["at_spots"]
     assert summary["label"] == "the average of the map's tiles around the spot"
     assert at_spots["label"] == "a tile centred on the spot"
-    for key in ("n_spots", "n_genes_scored", "noise_ceiling", "mean_profile_per_spot_pearson"):
+    for key in (
+        "n_spots",
+        "n_genes_scored",
+        "noise_ceiling",
+        "noise_ceiling_low",
+        "mean_profile_per_spot_pearson",
+    ):
         assert at_spots[key] == summary[key]
     assert (seen[-1].done, seen[-1].total) == (section.measured.n_obs, section.measured.n_obs)
     table = pd.read_csv(tmp_path / "cmp" / "genes.csv").set_index("gene")
-    assert tuple(table.reset_index().columns) == (*COLUMNS, *AT_SPOTS.values())
+    assert tuple(table.reset_index().columns) == (*COLUMNS, *GIVEN_DEPTH, *AT_SPOTS.values())
     spots = open_comparison(tmp_path / "cmp").spots
     measured, predicted = (spots[:, "ERBB2"].layers[k].ravel() for k in ("measured", LAYER))
     r = float(np.corrcoef(measured, predicted)[0, 1])
@@ -110,7 +117,7 @@ def test_without_the_slide_only_the_map_is_scored(section: Section, tmp_path: Pa
     result = hs.compare(section.run, section.measured, out=tmp_path / "cmp")
     assert result.summary["at_spots"] is None
     assert LAYER not in result.spots.layers
-    assert tuple(result.genes.columns) == COLUMNS
+    assert tuple(result.genes.columns) == (*COLUMNS, *GIVEN_DEPTH)
 
 
 def test_a_comparison_of_an_earlier_version_opens(section: Section, tmp_path: Path) -> None:

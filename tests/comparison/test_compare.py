@@ -13,6 +13,7 @@ from scipy import sparse
 
 from histospace_core.comparison.compare import compare_run, open_comparison
 from histospace_core.comparison.gene_table import COLUMNS
+from histospace_core.comparison.given_depth import COLUMNS as GIVEN_DEPTH
 from histospace_core.comparison.matching import tile_weights
 from histospace_core.errors import MeasurementError, StoreError
 from histospace_core.expression import Placement
@@ -67,7 +68,7 @@ def _agreeing(run_dir: Path) -> anndata.AnnData:
 def test_scores_of_an_agreeing_measurement(run_dir: Path, tmp_path: Path) -> None:
     result = compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp")
     table = pd.read_csv(tmp_path / "cmp" / "genes.csv").set_index("gene")
-    assert tuple(pd.read_csv(tmp_path / "cmp" / "genes.csv").columns) == COLUMNS
+    assert tuple(table.reset_index().columns) == (*COLUMNS, *GIVEN_DEPTH)
     assert set(table.index) == set(GENES)
     assert table.loc["ERBB2", "pearson"] > 0.8
     assert table.loc["ERBB2", "spearman"] > 0.7
@@ -127,11 +128,16 @@ def test_an_existing_comparison_is_kept(run_dir: Path, tmp_path: Path) -> None:
 
 def test_each_gene_stands_beside_its_noise_ceiling(run_dir: Path, tmp_path: Path) -> None:
     result = compare_run(run_dir, _agreeing(run_dir), tmp_path / "cmp")
-    ceiling = open_comparison(tmp_path / "cmp").spots.var["noise_ceiling"]
-    scored = result.genes.set_index("gene")["pearson"].dropna()
-    assert (ceiling[scored.index] >= scored - 0.1).all()
-    assert np.isnan(ceiling["CD74"]), "constant, so it has none"
-    assert result.summary["noise_ceiling"] == pytest.approx(ceiling[scored.index].mean())
+    var = open_comparison(tmp_path / "cmp").spots.var[list(GIVEN_DEPTH)]
+    assert var.loc["CD74"].isna().all(), "constant, so it has none"
+    known = var.dropna()
+    assert len(known) > 1
+    assert (known["noise_ceiling_low"] <= known["noise_ceiling"]).all()
+    table = result.genes.set_index("gene")[list(GIVEN_DEPTH)]
+    np.testing.assert_allclose(table.loc[var.index], var)
+    for key, column in zip(GIVEN_DEPTH, known, strict=True):
+        name = "per_gene_" + key if key.startswith("pearson") else key
+        assert result.summary[name] == pytest.approx(known[column].mean())
 
 
 def test_the_registration_is_recorded(run_dir: Path, tmp_path: Path) -> None:

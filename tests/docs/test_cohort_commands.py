@@ -16,7 +16,9 @@ ELSEWHERE = {
     "serve": "tests/browser, in which it never ends",
     "worker": "tests/jobs, beside a scheduler",
     "data fetch": "tests/public_cohorts, from a server of their own",
+    "adapt MODEL": "tests/cli/test_adapt.py, on a section that shows its expression",
     "torchrun": "tests/training, in two processes",
+    "trunk ": "tests/cli/test_trunk.py, with a trunk of random weights",
     "$slide": "a loop of the shell",
 }
 """Commands that cannot run here, and where they do."""
@@ -33,6 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         table.parent.mkdir(exist_ok=True)
         table.write_text("\n".join(["section,patient,image,counts,spots,mpp", *rows]) + "\n")
     large = make_section_files(tmp_path / "made", "large", 2)
+    (tmp_path / "COUNTS.csv").write_text(f"section,patient,counts\nc,patient2,{large.counts}\n")
     for name in ("SLIDE", "SLIDE.png"):
         shutil.copy(large.image, tmp_path / name)
     shutil.copy(large.spots, tmp_path / "spots.tsv")

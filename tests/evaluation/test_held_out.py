@@ -42,8 +42,20 @@ def test_the_ceiling_from_the_panel_and_the_library_is_that_of_all_genes() -> No
     panel = counts[:, :20]
     held = make_held(normalise(sparse.csr_matrix(panel)), np.zeros(panel.shape), counts=panel)
     held = dataclasses.replace(held, library=counts.sum(1).astype(float))
-    whole = noise_ceiling(sparse.csr_matrix(counts), np.arange(20))
-    assert np.nanmean(held.noise_ceiling()) == pytest.approx(np.nanmean(whole), abs=0.02)
-    absent = dataclasses.replace(held, counted=np.arange(20) != 3)
-    assert np.isnan(absent.noise_ceiling()[3])
-    assert np.isnan(dataclasses.replace(held, counts=None).noise_ceiling()).all()
+    whole = noise_ceiling(sparse.csr_matrix(counts), held.library, lattice(20))
+    assert held.noise_ceiling().high.mean() == pytest.approx(whole.high[:20].mean(), abs=0.02)
+    absent = dataclasses.replace(held, counted=np.arange(20) != 3).noise_ceiling()
+    assert np.isnan([absent.low[3], absent.high[3]]).all()
+    assert np.isfinite(absent.low).sum() == 19
+    unknown = dataclasses.replace(held, counts=None).noise_ceiling()
+    assert np.isnan([unknown.low, unknown.high]).all()
+
+
+def test_the_depth_of_a_section_without_a_library_is_that_of_its_panel() -> None:
+    counts = np.random.default_rng(0).poisson(3.0, (36, 8))
+    held = make_held(normalise(sparse.csr_matrix(counts)), np.zeros((36, 8)), counts=counts)
+    np.testing.assert_array_equal(held.depth, counts.sum(1))
+    nothing = dataclasses.replace(held, counts=None)
+    assert nothing.depth is None
+    assert np.isnan(nothing.pearson_given_depth()).all()
+    np.testing.assert_array_equal(held.pearson_given_depth(), 0)

@@ -17,11 +17,13 @@ from histospace_core.evaluation import (
     HeldOut,
     gene_sets,
     mse_ratio_to_mean,
+    pearson_given_depth,
     per_gene_pearson,
     per_spot_pearson,
     score_section,
     summarise,
 )
+from histospace_core.evaluation.noise import SHARE_COLUMNS, share_of
 from histospace_core.expression import normalise, read_measured
 
 CONTRACT = {
@@ -59,9 +61,13 @@ def test_the_contracts_keys_hold_what_they_say(held: HeldOut) -> None:
     assert row["mse_ratio_to_mean"] == pytest.approx((row["rmse"] / row["mean_profile_rmse"]) ** 2)
     low, high = row["per_gene_pearson_ci"]
     assert low < row["per_gene_pearson"] < high
-    assert row["share_of_noise_ceiling"] == pytest.approx(
-        row["per_gene_pearson"] / row["noise_ceiling"]
-    )
+    depth = np.asarray(held.counts.sum(1)).ravel()
+    given_depth = pearson_given_depth(held.measured, held.predicted, depth)[:9]
+    assert row["per_gene_pearson_given_depth"] == pytest.approx(given_depth.mean())
+    assert row["noise_ceiling_low"] < row["noise_ceiling"]
+    ends = (row["noise_ceiling_low"], row["noise_ceiling"])
+    shares = tuple(row[column] for column in SHARE_COLUMNS)
+    assert shares == pytest.approx(share_of(given_depth.mean(), *ends))
     assert row["ssim_hvg50"] > row["mean_profile_ssim_hvg50"]
     assert row["n_genes_beating_mean"] == 9
 
@@ -71,7 +77,7 @@ def test_a_row_is_json_and_every_score_is_defined(held: HeldOut) -> None:
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     genes = row["genes"]
     assert {len(column) for column in genes.values()} == {10}
-    for name in ("pearson", "spearman", "mse_ratio_to_mean", "noise_ceiling"):
+    for name in set(genes) - {"gene"}:
         assert genes[name][9] is None
         assert None not in genes[name][:9]
     known = [d.removesuffix("_ci") for d in DEFINITIONS]
@@ -93,7 +99,10 @@ def test_the_mean_profile_has_no_skill_by_any_score(held: HeldOut) -> None:
         held, predicted=np.broadcast_to(held.mean_profile, held.measured.shape)
     )
     row = score_section(flat, SETS)
-    for key in ("per_gene_pearson", "per_gene_spearman", "variance_ratio"):
+    for key in (
+        "per_gene_pearson", "per_gene_pearson_given_depth", "share_of_noise_ceiling",
+        "share_of_noise_ceiling_low", "per_gene_spearman", "variance_ratio",
+    ):  # fmt: skip
         assert row[key] == 0
     assert row["n_genes_beating_mean"] == 0
     assert row["mse_ratio_to_mean"] == 1
@@ -105,7 +114,9 @@ def test_the_mean_profile_has_no_skill_by_any_score(held: HeldOut) -> None:
 def test_without_counts_there_is_no_ceiling_and_spots_in_a_row_have_no_map(held: HeldOut) -> None:
     line = np.column_stack([np.arange(144) * 300.0, np.zeros(144)])
     row = score_section(dataclasses.replace(held, counts=None, centres=line), SETS)
-    assert row["noise_ceiling"] is row["share_of_noise_ceiling"] is row["ssim_hvg50"] is None
+    assert row["noise_ceiling"] is row["noise_ceiling_low"] is row["ssim_hvg50"] is None
+    assert row["share_of_noise_ceiling"] is row["share_of_noise_ceiling_low"] is None
+    assert row["per_gene_pearson_given_depth"] is None
     json.dumps(row, allow_nan=False)
 
 
@@ -148,7 +159,7 @@ def test_two_real_sections_and_the_mean_profile(shared: Path) -> None:
     row = score_section(flat, sets)
     assert (row["n_spots"], row["per_gene_pearson"]) == (180, 0)
     assert 0.5 < row["mean_profile_per_spot_pearson"] < 0.8
-    assert 0.4 < row["noise_ceiling"] < 0.55
+    assert 0.15 < row["noise_ceiling_low"] < row["noise_ceiling"] < 0.45
     truth = score_section(dataclasses.replace(flat, predicted=flat.measured), sets)
     assert truth["per_gene_pearson"] == pytest.approx(1)
     assert truth["ssim_hvg50"] == pytest.approx(1)

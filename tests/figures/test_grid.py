@@ -27,3 +27,12 @@ def test_every_tile_is_drawn_at_its_centre_and_size(stride):
 def test_a_stride_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="grid"):
         tile_grid(centres_on_grid(4, 4, 50.0), tile=128.0, stride=128.0)
+
+
+@pytest.mark.parametrize("stride", [128.0, 176.64])
+def test_averages_do_not_reach_across_a_gap_in_the_tissue(stride):
+    columns = np.array([0, 1, 2, 12, 13])
+    centres = np.column_stack([columns * stride + 64.0, np.full(5, 64.0)])
+    values = np.array([1.0, 1.0, np.nan, 9.0, 9.0])
+    found = tile_grid(centres, tile=128.0, stride=stride).average(values, 2.8)
+    np.testing.assert_allclose(found, values, rtol=1e-6)

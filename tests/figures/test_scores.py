@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from histospace_core.figures.colours import INSIDE
-from histospace_core.figures.scores import model_scatter, ranking, score_spread
+from histospace_core.figures.scores import ceiling_spread, model_scatter, ranking, score_spread
 
 
 def texts(figure) -> list[str]:
@@ -23,6 +23,15 @@ def test_a_ceiling_of_each_gene_is_a_second_histogram_on_the_same_bins():
     scores, ceiling = figure.data
     assert ceiling.y.sum() == 2
     np.testing.assert_array_equal(scores.x, ceiling.x)
+
+
+def test_the_r_that_the_ceiling_limits_is_drawn_where_it_is_known():
+    old = pd.DataFrame({"pearson": [0.1, 0.3], "noise_ceiling": [0.4, 0.6]})
+    assert "mean 0.20" in texts(ceiling_spread(old))
+    new = ceiling_spread(old.assign(pearson_given_depth=[0.0, 0.1]))
+    assert "mean 0.05" in texts(new)
+    assert new.layout.xaxis.title.text == "per-gene r given the depth"
+    assert len(ceiling_spread(old[["pearson"]]).data) == 1
 
 
 def test_nothing_scored_is_an_empty_figure():

@@ -7,13 +7,12 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
-import torch
 from builders.packages import GENES, make_package
 from builders.slide_files import MPP, make_slide
 
 from histospace_core.errors import Cancelled, StoreError
 from histospace_core.inference import layout, open_prediction, predict_slide
-from histospace_core.networks import ModelPackage, Predictor, fast
+from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.progress import Progress
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.tiles import tiles_at
@@ -48,25 +47,6 @@ def test_each_tile_holds_what_the_network_says_of_the_pixels_around_its_centre(
         expected, domain = predict(tiles_at(slide, prediction.centres))
     np.testing.assert_allclose(prediction.matrix(), expected, atol=1e-3)  # float16
     np.testing.assert_allclose(prediction.obs["domain_score"], domain, atol=1e-3)
-
-
-def test_a_network_of_several_views_sees_what_lies_around_each_tile(
-    slide_file: Path, tmp_path: Path
-) -> None:
-    package = make_package(tmp_path, plus=True)
-    with open_slide(slide_file, MPP) as slide:
-        predict_slide(slide, package, tmp_path / "run")
-        prediction = open_prediction(tmp_path / "run")
-        views = [
-            tiles_at(slide, prediction.centres, tile_px=v.px, um_per_px=v.um_per_px)
-            for v in package.views
-        ]
-    with Predictor(package, "cpu") as predict:
-        expected, _ = predict(*views)
-    assert prediction.matrix().std(0).min() > 0
-    # a block's wide views begin within half a pixel of a tile's own
-    for i in range(len(GENES)):
-        assert np.corrcoef(prediction.matrix()[:, i], expected[:, i])[0, 1] > 0.98
 
 
 def test_a_run_keeps_the_slides_picture_and_the_models_scores(
@@ -201,25 +181,3 @@ def test_a_smaller_stride_gives_more_tiles_on_the_same_tissue(
 def test_no_prediction_and_damage_are_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no finished prediction"):
         open_prediction(tmp_path)
-
-
-def test_a_torch_without_the_quick_kernels_predicts_in_fp32_and_says_so(
-    slide_file: Path,
-    package: ModelPackage,
-    run_dir: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.ops, "onednn", torch._ops._OpNamespace("gone"))
-    monkeypatch.setattr(fast, "has_int8", lambda: True)
-    with open_slide(slide_file, MPP) as slide:
-        predict_slide(slide, package, tmp_path / "run", device="cpu")
-    found, expected = (open_prediction(d).matrix() for d in (tmp_path / "run", run_dir))
-    np.testing.assert_array_equal(found, expected)
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["settings"]["arithmetic"] == "fp32"
-    note = record["settings"]["kernel_note"]
-    assert note.startswith("Runs in plain fp32: torch ")
-    assert note.endswith("has no torch.ops.onednn.qconv_prepack.")
-    plain = json.loads((run_dir / "run.json").read_text())
-    assert plain["settings"]["kernel_note"] == ""

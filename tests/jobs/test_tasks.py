@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from builders.adaptable import make_model_for, make_visible_section
 from builders.packages import make_package
 from builders.sections import make_section_files
 from builders.slide_files import MPP, make_two_series
@@ -139,6 +140,31 @@ def test_a_training_makes_a_registered_model(own_shop: Workshop, cohort: Path) -
     assert model.sha256 == run.record.model_sha256
     assert (Path(model.folder) / "model.safetensors").exists()
     assert Path(model.folder).parent == own_shop.settings.trained_dir
+
+
+@pytest.mark.timeout(1200)  # fewer epochs do not fit the section, and then no model is kept
+def test_an_adaptation_makes_a_registered_model_or_says_why_not(
+    own_shop: Workshop, tmp_path: Path
+) -> None:
+    files = make_visible_section(tmp_path, "P1")
+    before = make_model_for(own_shop.settings.models, files)
+    with open_slide(files.image, MPP) as slide:
+        row = own_shop.catalog.add_slide(files.image, "P1.png", slide.sha256(), slide.properties)
+    submit = partial(own_shop.jobs.submit_adaptation, row.id, before.name, files.counts)
+    run_id = submit(files.spots, name="after", patient="P", epochs=20, device="cpu")
+    with pytest.raises(JobError, match="a model named after already"):
+        submit(files.spots, name="after", patient="Q")
+    run = own_shop.wait_end(run_id, seconds=1000)
+    assert (run.state, run.error) == (State.DONE, None)
+    assert (run.record.model, run.record.adapted_from) == ("after", before.name)
+    assert read_losses(run.directory)["part"].unique()[-1] == "the whole section"
+    model = own_shop.catalog.model("after")
+    assert Path(model.folder).parent == own_shop.settings.trained_dir
+    assert model.summary["adapted"]["patient"] == "P"
+    run = own_shop.wait_end(submit(None, name="other"), seconds=60)
+    assert run.state == State.FAILED
+    assert "spot" in run.error
+    assert not (run.directory / "package").exists()
 
 
 def test_an_evaluation_leaves_its_summary(own_shop: Workshop, cohort: Path) -> None:

@@ -1,6 +1,7 @@
 """Codes are mixed with those of the tissue around, and with nothing else."""
 
 import numpy as np
+import pytest
 
 from histospace_core.networks.neighbours import blend_with_neighbours
 
@@ -43,3 +44,16 @@ def test_many_tiles_are_blended_as_few_are() -> None:
 def test_one_tile_or_none_is_left_alone() -> None:
     np.testing.assert_array_equal(blend_with_neighbours(CODES[:1], LINE[:1], 250, 0.5), CODES[:1])
     assert blend_with_neighbours(CODES[:0], LINE[:0], 250, 0.5).shape == (0, 2)
+
+
+@pytest.mark.parametrize("stride", [100.0, 88.32, 28.98, 300.0, 400.0])
+def test_tiles_on_a_grid_are_blended_as_scattered_ones_are(stride: float) -> None:
+    rng = np.random.default_rng(1)
+    places = np.argwhere(rng.random((30, 40)) < 0.7)
+    codes = rng.normal(size=(len(places), 3)).astype(np.float32)
+    codes[5] = np.nan
+    centres = places * stride + 1234.5
+    scattered = blend_with_neighbours(codes, centres, 300, 0.25)
+    on_grid = blend_with_neighbours(codes, centres, 300, 0.25, stride)
+    np.testing.assert_allclose(on_grid, scattered, rtol=1e-5, atol=1e-6)
+    assert (np.nanmax(np.abs(on_grid - codes)) > 0.1) == (stride <= 300)

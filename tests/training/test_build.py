@@ -22,7 +22,7 @@ from histospace_core.training.build import _config, score_panel
 from histospace_core.training.panel import Panel
 from histospace_core.training.registry import method_named
 
-QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=30, batch=8, lr=5e-4)
+QUICK = MENDED.with_(autoencoder_epochs=1, autoencoder_batch=16, epochs=60, batch=8, lr=5e-4)
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +179,38 @@ def test_a_package_knows_a_slide_of_several_files(shared: Path, tmp_path: Path) 
     with open_slide(tmp_path) as slide:
         assert slide.sha256() == dicom
     assert slide_sha256(mirax) == other
+
+
+def test_counts_alone_make_intervals_for_a_new_patient(cohort: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    genes = pd.read_csv(cohort.parent / "A1.tsv", sep="\t", index_col=0).columns
+    rows = ["section,patient,counts"]
+    for name in ("C1", "C2", "D1", "E1"):
+        rates = 30 * 10 ** (0.2 * rng.normal(size=len(genes)))
+        counts = rng.poisson(rates, (20, len(genes)))
+        pd.DataFrame(counts, [f"{i}x1" for i in range(20)], genes).to_csv(
+            tmp_path / f"{name}.tsv", sep="\t"
+        )
+        rows.append(f"{name},{name[0]},{name}.tsv")
+    levels = tmp_path / "levels.csv"
+    levels.write_text("\n".join(rows) + "\n")
+    recipe = QUICK.with_(epochs=2)
+    package = train_from_cohort(cohort, tmp_path / "model", recipe=recipe, levels=levels)
+    interval = package.config["metrics"]["interval"]
+    assert interval["n_patients"] == 5
+    assert set(interval["measured_coverage"]) == {"A1", "A2", "B1"}
+    assert set(interval["level_coverage"]) == set("ABCDE")
+    assert package.genes[["level_log10_cp10k", "level_sd", "spot_sd"]].notna().all(axis=None)
+    assert package.config["count_only_sections"] == {"C": ["C1", "C2"], "D": ["D1"], "E": ["E1"]}
+    assert "patient C (C1, C2)" in package.card
+    assert package.genes[["map_slope", "map_slope_sd", "confirmed_scale"]].notna().all(axis=None)
+    assert sum(package.config["metrics"]["confirmed_scales"].values()) == len(package.genes)
+    assert "Down to which scale its maps were confirmed" in package.card
+    assert interval["promise"] in package.card
+    without = evaluate_cohort(cohort, tmp_path / "without", network="mean-profile")
+    moved = evaluate_cohort(cohort, tmp_path / "moved", network="mean-profile", levels=levels)
+    for plain, row in zip(without["folds"], moved["folds"], strict=True):
+        assert plain["mse_ratio_to_levels"] is None
+        assert row["mse_ratio_to_levels"] == pytest.approx(1), "it is the baseline itself"
+        assert row["mse_ratio_to_mean"] != pytest.approx(plain["mse_ratio_to_mean"])
+    assert moved["protocol"]["count_only_sections"] == ["C1", "C2", "D1", "E1"]

@@ -9,10 +9,15 @@ from builders.cohorts import N_GENES, make_section
 
 from histospace_core.errors import Cancelled
 from histospace_core.evaluation import per_gene_pearson
-from histospace_core.networks.histospace_plus import PLUS_VIEWS
+from histospace_core.networks.histospace_plus import FROZEN, PLUS_VIEWS
 from histospace_core.progress import Progress
 from histospace_core.training import SectionData, TrainingSet
-from histospace_core.training.histospace_plus import HISTOSPACE_PLUS, TrainedPlus, fit_plus
+from histospace_core.training.histospace_plus import (
+    HISTOSPACE_PLUS,
+    TrainedPlus,
+    columns_of_blocks,
+    fit_plus,
+)
 from histospace_core.training.method import FitContext
 from histospace_core.training.recipe import PLUS
 
@@ -48,6 +53,18 @@ def test_it_learns_what_the_views_show_on_an_unseen_patient(trained: TrainedPlus
     predicted = trained.predict(TEST)
     assert predicted.shape == (TEST.n_spots, N_GENES)
     assert per_gene_pearson(measured, predicted).mean() > 0.8
+
+
+def test_the_ridge_of_a_block_sees_this_block_in_every_view(trained: TrainedPlus) -> None:
+    network = trained.network
+    views = [torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(i)) for i in FROZEN]
+    with torch.no_grad():
+        features = network.encode_frozen(*views)
+        first = torch.cat([network.trunk.first_means(view) for view in views], 1)
+    *blocks, every = columns_of_blocks()
+    torch.testing.assert_close(features[:, blocks[0]], first)
+    np.testing.assert_array_equal(np.sort(np.concatenate(blocks)), every)
+    assert len(every) == network.n_frozen
 
 
 def test_a_moved_network_predicts_the_same(trained: TrainedPlus) -> None:

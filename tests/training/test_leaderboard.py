@@ -1,5 +1,6 @@
 """The leaderboard of two tiny networks on three small sections."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from builders.cohorts import make_section
 from PIL import Image
 
 from histospace_core.errors import CohortError, ModelError
-from histospace_core.training.leaderboard import make_leaderboard
+from histospace_core.training.leaderboard import SCORES_GIVEN_DEPTH, make_leaderboard
 from histospace_core.training.leaderboard_entry import Entry
 
 pytestmark = pytest.mark.slow  # measures each network in a process of its own
@@ -110,6 +111,21 @@ def test_append_keeps_other_rows_and_finished_folds(board: Path, cohort: Path) -
     scores = ["network", "per_gene_pearson", "mse_ratio_to_mean"]
     pd.testing.assert_frame_equal(after[scores][:2], before[scores])
     assert len(pd.read_csv(board / "against.csv")) == 1
+
+
+def test_a_leaderboard_of_an_older_version_is_continued(
+    board: Path, cohort: Path, tmp_path: Path
+) -> None:
+    old = shutil.copytree(board, tmp_path / "board")
+    rows = pd.read_csv(old / "leaderboard.csv").drop(columns=list(SCORES_GIVEN_DEPTH))
+    rows.to_csv(old / "leaderboard.csv", index=False)
+    after = make_leaderboard(
+        cohort, old, networks=["mean-profile"], folds="section", seeds=1, append=True
+    )
+    new = after["split"] == "leave one section out"
+    assert new.sum() == 1
+    assert (after["per_gene_pearson_given_depth"].notna() == new).all()
+    assert "nan" not in (old / "leaderboard.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,11 @@ def _train(launch: list[str], cohort: Path, network: str, out: Path) -> subproce
     settings = ["--network", network, "--epochs", "3", "--autoencoder-epochs", "6"]
     return subprocess.Popen(
         [*launch, "train", str(cohort), "--out", str(out), "--device", "cpu", *settings],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # rounding depends on the number of threads
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",  # rounding depends on the number of threads
+            "HISTOSPACE_STORE": str(cohort.parent / "store"),  # which remembers the arithmetic
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from histospace_core.comparison.compare import Comparison, open_comparison
+from histospace_core.comparison.interval import coverage_sentence
+from histospace_core.evaluation.noise import SHARE_COLUMNS, range_text, share_text
 from histospace_core.figures.colours import unit_label
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, Prediction
+from histospace_core.uncertainty import scales_text
 
 Rows = list[tuple[str, ...]]
 N_BEST: Final = 15
@@ -96,11 +99,13 @@ def model_rows(prediction: Prediction) -> Rows:
         ("Predicts", f"{len(var):,} genes, {unit_label(model.expression_unit)}"),
         ("SHA-256", model.sha256),
     ]
-    if interval.get("promise"):
-        rows.append((f"{interval.get('level', 0.9):.0%} intervals", interval["promise"]))
-    if interval.get("measured_coverage"):
+    if prediction.predictive is not None:
+        rows.append((f"{interval['level']:.0%} intervals", interval["promise"]))
+    if prediction.predictive is not None and interval.get("measured_coverage"):
         covered = (f"{s} {c:.0%}" for s, c in sorted(interval["measured_coverage"].items()))
         rows.append(("Measured coverage, by held-out section", ", ".join(covered)))
+    if scales := model.metrics.get("confirmed_scales"):
+        rows.append(("Maps confirmed on what was held out, genes", scales_text(scales)))
     return rows
 
 
@@ -134,14 +139,13 @@ def gene_rows(prediction: Prediction, genes: Sequence[str]) -> Rows:
     rows: Rows = []
     for gene in genes:
         row = prediction.var.loc[gene]
-        ceiling = row.get("share_of_noise_ceiling", np.nan)
         rows.append(
             (
                 gene,
                 score(row["held_out_pearson"]),
                 f"{score(row['ci_low'])} to {score(row['ci_high'])}",
                 score(row["mse_ratio_to_mean"]),
-                "unknown" if pd.isna(ceiling) else f"{max(float(ceiling), 0):.0%}",
+                share_text([row.get(column, np.nan) for column in SHARE_COLUMNS]),
                 "reliable" if row["reliable"] else "unreliable",
             )
         )
@@ -158,6 +162,11 @@ def comparison_rows(comparison: Comparison) -> Rows:
             *(score(scores["per_gene_pearson"]) for scores in both),
             score(s["mean_profile_per_gene_pearson"]),
         ),
+        ("per-gene r given the depth of the spots",
+         *(score(scores.get("per_gene_pearson_given_depth")) for scores in both), "0"),
+        ("noise ceiling of r",
+         *(range_text(*(scores.get(end) for end in ("noise_ceiling", "noise_ceiling_low")),
+                      form="{:.2f}") for scores in both), ""),
         ("error relative to the mean profile (below 1 is better)",
          *(score(scores["mse_ratio_to_mean"]) for scores in both), "1"),
         ("per-spot r (misleading alone)",
@@ -183,6 +192,8 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     labels = f"Map: {s['label']}. At the spots: {at_spots['label']}." if at_spots else ""
     parts = [s["training_warning"], s["domain_warning"], s["alignment"]["message"], s["genes"]]
     parts.append(labels)
+    if s.get("interval"):
+        parts.append(coverage_sentence(s["interval"]))
     return [part for part in parts if part]
 
 

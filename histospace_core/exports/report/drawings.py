@@ -103,6 +103,22 @@ def reliability(var: pd.DataFrame) -> bytes:
     return _png(figure)
 
 
+def calibration(curve: Sequence[Sequence[float]]) -> bytes:
+    """Draw the share of held-out values in their interval against the promised share."""
+    figure = Figure(figsize=(2.9, 2.6), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.tick_params(labelsize=8)
+    nominal, measured = zip(*curve, strict=True)
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, lw=1.2, ls=":", label="as promised")
+    axes.plot(nominal, measured, color=OUTSIDE, marker="o", ms=4, lw=1.5, label="measured")
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set_xlabel("promised share", fontsize=8)
+    axes.set_ylabel("share in the interval", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return _png(figure)
+
+
 def compared_maps(prediction: Prediction, comparison: Comparison, gene: str, unit: str) -> bytes:
     """Draw measured and predicted spots of one gene on one colour scale, and a scatter plot."""
     column = comparison.spots.var_names.get_loc(gene)

@@ -21,8 +21,9 @@ WORKS: Final = {
     "analysis. ISBI 2009. doi:10.1109/ISBI.2009.5193250",
     "reinhard": "Reinhard E, Ashikhmin M, Gooch B, Shirley P. Color transfer between images. IEEE "
     "Comput Graph Appl 2001;21:34. doi:10.1109/38.946629",
-    "conformal": "Lee Y, Barber RF, Willett R. Distribution-free inference with hierarchical data. "
-    "2023. arXiv:2306.06342",
+    "moderated": "Smyth GK. Linear models and empirical Bayes methods for assessing differential "
+    "expression in microarray experiments. Stat Appl Genet Mol Biol 2004;3:3. "
+    "doi:10.2202/1544-6115.1027",
     "clifford": "Clifford P, Richardson S, Hémon D. Assessing the significance of the correlation "
     "between two spatial processes. Biometrics 1989;45:123. doi:10.2307/2532039",
     "benjamini": "Benjamini Y, Hochberg Y. Controlling the false discovery rate. J R Stat Soc B "
@@ -65,8 +66,19 @@ def methods(prediction: Prediction, *, compared: bool, domains: bool) -> tuple[s
         "which uses no image. A gene is called reliable if the lower end of the 95 % interval of "
         "its correlation is above 0 and its mean squared error is below that of the mean profile.",
     ]
-    if "interval_half_width" in prediction.var:
-        text.append(f"Prediction intervals are conformal {cite('conformal')}.")
+    if prediction.predictive is not None:
+        text.append(
+            "Prediction intervals combine the spread of levels between patients, moderated over "
+            f"genes {cite('moderated')}, the spread of spots around their prediction on held-out "
+            "sections, and Poisson counting noise."
+        )
+    if prediction.predictive is not None and prediction.predictive.maps is not None:
+        text.append(
+            "The finest scale at which the map of a gene is confirmed comes from the regression of "
+            "held-out counts on predicted deviations, with spatial autocorrelation, and from how "
+            f"its slope differs between held-out {model.metrics.get('held_out_by', 'section')}s "
+            "(local false sign rate below 10 %)."
+        )
     if compared:
         text.append(
             "Measured spots were matched to the tiles that they overlap; p-values are based on the "

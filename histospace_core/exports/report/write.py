@@ -77,6 +77,7 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
             for gene, row in zip(genes, content.gene_rows(prediction, genes), strict=True)
         ],
         reliability=_data(drawings.reliability(prediction.var)),
+        calibration=_data(_calibration(prediction)),
         # without reliability: all are reliable
         best=[row[:-1] for row in content.gene_rows(prediction, best.index[: content.N_BEST])],
         comparisons=[_comparison(prediction, c, genes, unit) for c in compared],
@@ -93,6 +94,11 @@ def _html(prediction: Prediction, genes: Sequence[str]) -> str:
         methods=paragraph,
         works=works,
     )  # fmt: skip
+
+
+def _calibration(prediction: Prediction) -> bytes | None:
+    curve = prediction.record.model.metrics.get("interval", {}).get("calibration")
+    return drawings.calibration(curve) if curve else None
 
 
 def _comparison(

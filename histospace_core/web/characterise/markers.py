@@ -65,7 +65,9 @@ def _marker_table(shown: pd.DataFrame, names: list[str]) -> None:
         "least_effect": "least effect, SD", "difference": "difference", "ci_low": "from",
         "ci_high": "to", "mean_in": "mean inside", "mean_out": "mean outside",
         "reliable": "reliable", "measured_difference": "measured difference",
-        "measured_q_value": "measured q",
+        "measured_q_value": "measured q", "fold_change": "true fold change, expected",
+        "fold_low": "at least", "fold_high": "at most",
+        "wrong_direction": "chance of the wrong direction",
     }  # fmt: skip
     table = shown.assign(region=[names[int(r)] for r in shown["region"]])
     table = table[[c for c in columns if c in table]].rename(columns=columns)

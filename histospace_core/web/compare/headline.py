@@ -5,6 +5,8 @@ from typing import Any
 import streamlit as st
 
 from histospace_core.comparison.compare import Comparison
+from histospace_core.comparison.interval import coverage_sentence
+from histospace_core.evaluation.noise import range_text
 from histospace_core.web.widgets.parts import metric, plain
 
 
@@ -30,6 +32,8 @@ def headline(comparison: Comparison) -> None:
     share = s["share_of_genes_beating_mean"]
     if share is None:
         return
+    if s.get("interval"):
+        st.markdown(plain(coverage_sentence(s["interval"])))
     verdict = "beats" if s["mse_ratio_to_mean"] < 1 else "**does not beat**"
     st.markdown(
         f"Over all genes, the {'map' if at_spots else 'prediction'} {verdict} the mean profile. "
@@ -49,7 +53,7 @@ def _scores(s: dict[str, Any], *, facts: bool) -> None:
          "across genes within a spot. It is high even without an image, because some genes are "
          "always highly expressed: read it only beside the mean profile's."),
     )  # fmt: skip
-    ceiling = s.get("noise_ceiling")
+    given_depth = s.get("per_gene_pearson_given_depth")  # absent from older comparisons
     with st.container(horizontal=True):
         for label, value, baseline, why in scores:
             metric(
@@ -58,14 +62,24 @@ def _scores(s: dict[str, Any], *, facts: bool) -> None:
                 None if baseline is None else f"mean profile: {round(baseline, 3):g}",
                 help=why,
             )
+        if given_depth is not None:
+            metric(
+                "r given the depth",
+                f"{given_depth:.3f}",
+                "mean profile: 0",
+                help="Mean per-gene r after the number of molecules per spot is regressed out. "
+                "Depth alone makes genes vary alike, and a prediction that follows it has a high r "
+                "without telling genes apart.",
+            )
         if not facts:
             return
-        if ceiling is not None:
+        if s.get("noise_ceiling") is not None:
             metric(
                 "Noise ceiling",
-                f"{ceiling:.3f}",
-                "highest possible",
-                help="The highest mean per-gene r that the noise of the measured counts allows.",
+                range_text(s["noise_ceiling"], s.get("noise_ceiling_low")),
+                "highest possible r" + ("" if given_depth is None else " given the depth"),
+                help="The highest mean per-gene r that the noise of the measured counts allows: "
+                "from all noise beyond Poisson, as adjacent spots show it, to Poisson noise alone.",
             )
         st.metric("Spots", f"{s['n_spots']:,}", width="content")
         st.metric("Genes scored", f"{s['n_genes_scored']:,}", width="content")

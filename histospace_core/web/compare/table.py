@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from histospace_core.comparison.compare import Comparison
-from histospace_core.figures.scores import score_spread
+from histospace_core.comparison.given_depth import COLUMNS as GIVEN_DEPTH
+from histospace_core.figures.scores import ceiling_spread
 from histospace_core.web.widgets.parts import CHART_CONFIG, plain
 
 ALL, SCORED, BEATS = "all genes", "scored genes", "genes with less error than the mean profile"
@@ -20,7 +21,8 @@ KINDS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     UNSCORED: lambda table: table["pearson"].isna(),
 }
 _COLUMNS = {
-    "gene": "gene", "pearson": "r", "noise_ceiling": "noise ceiling",
+    "gene": "gene", "pearson": "r", "pearson_given_depth": "r given the depth",
+    "noise_ceiling_low": "noise ceiling from", "noise_ceiling": "noise ceiling to",
     "mse_ratio_to_mean": "error ratio (mean profile: 1)", "pearson_at_spots": "r at the spots",
     "mse_ratio_at_spots": "error ratio at the spots", "held_out_pearson": "held-out r",
     "reliable": "reliable", "spearman": "Spearman", "rmse": "RMSE", "p_value": "p", "q_value": "q",
@@ -29,7 +31,9 @@ _COLUMNS = {
 
 
 def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
-    """Return the scores of a comparison, with the noise ceiling and reliability of each gene.
+    """Return the scores of a comparison, with the reliability of each gene.
+
+    Older comparisons have the noise ceiling in `spots.var` only, one number, or not at all.
 
     Parameters
     ----------
@@ -38,10 +42,12 @@ def gene_table(comparison: Comparison, reliable: pd.Series) -> pd.DataFrame:
         Whether each gene of the model is reliable; the index is its name.
     """
     table = comparison.genes
-    ceiling = comparison.spots.var.get("noise_ceiling", pd.Series(dtype=np.float64))
+    var = comparison.spots.var
+    ceilings = {c: table["gene"].map(var[c]) for c in GIVEN_DEPTH if c in var}
+    ceilings.setdefault("noise_ceiling", pd.Series(np.nan, table.index))
     return table.assign(
         # so that the score and the ceiling are shown for the same genes
-        noise_ceiling=table["gene"].map(ceiling).where(table["pearson"].notna()),
+        **{c: values.where(table["pearson"].notna()) for c, values in ceilings.items()},
         reliable=table["gene"].map(reliable).fillna(False).astype(bool),
         note=table["note"].fillna(""),
     )
@@ -76,15 +82,15 @@ def genes_view(comparison: Comparison, reliable: pd.Series, choose: Callable[[st
     st.subheader("All genes", anchor=False)
     if table["pearson"].notna().any():
         st.plotly_chart(
-            score_spread(table["pearson"], ceiling=table["noise_ceiling"]),
+            ceiling_spread(table),
             key=f"spread-{comparison.directory.name}",
             config=CHART_CONFIG,
             alt="Per-gene r on this section, with the mean profile and the noise ceiling",
         )
         st.caption(
-            "Noise ceiling: the highest r that the counting noise allows, estimated by splitting "
-            "the counts into halves. With only a few hundred molecules per spot, the estimate is "
-            "too high."
+            "Noise ceiling: the highest r that the noise of the counts allows, estimated by "
+            "splitting the counts into halves; the upper end is drawn. r and ceiling are given the "
+            "depth of the spots, where both are known."
         )
     _table(comparison, table, choose)
 

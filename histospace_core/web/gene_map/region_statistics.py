@@ -1,7 +1,9 @@
 """Comparison of a region with the rest of the tissue, for one gene and for all genes."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,14 @@ import streamlit as st
 
 from histospace_core.catalog import RegionRow, RunRow
 from histospace_core.characterise.against_rest import AgainstRest, against_rest, require_tiles
+from histospace_core.characterise.expected import expected_in_region, expected_signatures
 from histospace_core.errors import HistospaceError
 from histospace_core.exports.csv import to_csv
 from histospace_core.figures.colours import unit_label
 from histospace_core.figures.region import MAX_Q, volcano
 from histospace_core.inference import OUT_OF_DOMAIN_SCORE, RESEARCH_USE, Prediction, open_prediction
+from histospace_core.server.signature_lists import run_signature
+from histospace_core.uncertainty import MOST_WRONG, PROMISED
 from histospace_core.web.gene_map.regions import tiles_inside
 from histospace_core.web.widgets.download import download
 from histospace_core.web.widgets.parts import CHART_CONFIG, plain
@@ -30,11 +35,23 @@ _COLUMNS = {
     "naive_p_value": "naive p",
     "held_out_pearson": "held-out r (mean profile 0)",
     "reliable": "reliable",
+    "fold_change": "true fold change, expected",
+    "fold_low": "at least",
+    "fold_high": "at most",
+    "wrong_direction": "chance of the wrong direction",
 }
-_HELP = {"naive p": "p if neighbouring tiles were independent, which they are not."}
+_HELP = {
+    "naive p": "p if neighbouring tiles were independent, which they are not.",
+    "true fold change, expected": "Of true expression inside to outside: what the map "
+    "shows, shrunk as far as maps of held-out sections were wrong.",
+    "chance of the wrong direction": "That true expression differs in the other direction than "
+    "expected.",
+}
 
 
-def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene: str) -> None:
+def region_statistics(
+    run: RunRow, prediction: Prediction, row: RegionRow, gene: str, signature: str | None = None
+) -> None:
     """Show which genes differ between a region and the rest, and by how much.
 
     Parameters
@@ -43,6 +60,8 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         The selected region.
     gene : str
         The gene on the map.
+    signature : str, optional
+        Key of the signature on the map.
     """
     st.subheader(f"{plain(row.name)} against the rest of the tissue", anchor=False)
     all_genes = st.toggle(
@@ -61,6 +80,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         return
     unit = unit_label(prediction.record.model.expression_unit)
     _headline(found, gene, unit)
+    _expected(prediction, inside, row, gene, signature, unit)
     _warn_out_of_domain(prediction, inside & predicted)
     picture, table = st.columns(2, gap="medium")
     with picture:
@@ -72,7 +92,7 @@ def region_statistics(run: RunRow, prediction: Prediction, row: RegionRow, gene:
         )
     with table:
         shown = found.table[[c for c in _COLUMNS if c in found.table]].rename(columns=_COLUMNS)
-        small = {_COLUMNS[c] for c in ("p_value", "q_value", "naive_p_value")}
+        small = {_COLUMNS[c] for c in ("p_value", "q_value", "naive_p_value", "wrong_direction")}
         st.dataframe(
             shown,
             hide_index=True,
@@ -102,8 +122,12 @@ def _tested(
     folder: str, state: int, all_genes: bool, _inside: npt.NDArray[np.bool_]
 ) -> AgainstRest:
     # `state` is the id of the region's current outline; it stands for `_inside` in the cache key.
-    table = open_prediction(Path(folder)).to_anndata()
-    return against_rest(table, _inside, reliable_only=not all_genes)
+    prediction = open_prediction(Path(folder))
+    found = against_rest(prediction.to_anndata(), _inside, reliable_only=not all_genes)
+    expected = expected_in_region(prediction, _inside, list(found.table["gene"]))
+    if expected is None:
+        return found
+    return replace(found, table=found.table.merge(expected, on="gene"))
 
 
 def _headline(found: AgainstRest, gene: str, unit: str) -> None:
@@ -128,6 +152,48 @@ def _headline(found: AgainstRest, gene: str, unit: str) -> None:
         f"({score.ci_low:+.3f} to {score.ci_high:+.3f}), q = {score.q_value:.2g}; "
         f"if tiles were independent, p = {score.naive_p_value:.2g}."
     )
+
+
+def _expected(
+    prediction: Prediction,
+    inside: npt.NDArray[np.bool_],
+    row: RegionRow,
+    gene: str,
+    signature: str | None,
+    unit: str,
+) -> None:
+    """Say what to expect of true expression in the region, of the gene and of the signature."""
+    found = expected_in_region(prediction, inside, [gene])
+    if found is None:
+        return
+    (one,) = found.itertuples()
+    if np.isfinite(one.expected_low):
+        st.markdown(
+            f"True expression of **{plain(gene)}** in {plain(row.name)} as a whole: "
+            f"**{one.expected_low:.2f}** to **{one.expected_high:.2f}** {plain(unit)} "
+            f"({PROMISED:.0%} interval; it allows for neighbouring tiles that are off together and "
+            "for a pattern that is not there, so it can be wider than that of one tile). Against "
+            f"the rest: {_direction(one)}"
+        )
+    if signature is not None:
+        lists = [run_signature(prediction.run_dir, signature)]
+        sums = expected_signatures(prediction, inside, lists)
+        if sums is not None and len(sums):
+            (whole,) = sums.itertuples()
+            st.markdown(
+                f"The {whole.n_genes} reliable genes of **{plain(whole.signature)}** together: "
+                f"{_direction(whole)}"
+            )
+
+
+def _direction(found: Any) -> str:
+    """Return whether the direction of a difference is confirmed, and its fold change."""
+    fold = f"{found.fold_change:.2f} times ({found.fold_low:.2f} to {found.fold_high:.2f})"
+    if found.wrong_direction < MOST_WRONG:
+        word = "higher" if found.fold_change > 1 else "lower"
+        return f"**{word}**, {fold}; chance of the wrong direction {found.wrong_direction:.0%}."
+    wrong = f"chance of the wrong direction {found.wrong_direction:.0%}"
+    return f"**direction not confirmed**, {fold}; {wrong}."
 
 
 def _warn_out_of_domain(prediction: Prediction, inside: npt.NDArray[np.bool_]) -> None:

@@ -20,7 +20,9 @@ from histospace_core.figures.colours import (
 from histospace_core.server.context import get_context
 from histospace_core.server.signature_lists import layer_of, run_signature
 from histospace_core.server.tile_routes import run_layer, slide_tiles
-from histospace_core.server.tiles import OpenRun
+from histospace_core.server.tiles import OpenRun, averaged_layer
+from histospace_core.web.gene_map.confirmed import averaged_text, shown_scale
+from histospace_core.web.gene_map.depth import chosen_depth, interval_table
 from histospace_core.web.gene_map.display_settings import QUERY, DisplaySettings
 from histospace_core.web.widgets.components import component
 
@@ -133,7 +135,8 @@ def _layers(
     run: RunRow, open_run: OpenRun, genes: Sequence[str], mixed: int, signature: str | None
 ) -> list[dict[str, Any]]:
     """Return the data of each panel."""
-    shown = [_gene(open_run, run.id, gene) for gene in genes[:MOST_GENES]]
+    depth = chosen_depth(run.id)
+    shown = [_gene(open_run, run.id, gene, depth) for gene in genes[:MOST_GENES]]
     if mixed:
         shown = [_mix(open_run, shown[:mixed]), *shown[mixed:]]
     if signature:
@@ -148,17 +151,19 @@ def _slide(run: RunRow) -> Mapping[str, str] | None:
     return {"url": url, "token": token}
 
 
-def _gene(open_run: OpenRun, run_id: str, gene: str) -> dict[str, Any]:
+def _gene(open_run: OpenRun, run_id: str, gene: str, depth: int | None) -> dict[str, Any]:
     row = open_run.prediction.var.loc[gene]
-    half = row.get("interval_half_width")
-    values = get_context().tiles.layer(run_id, gene)
+    values = get_context().tiles.layer(run_id, gene)  # an averaged map keeps its colours
+    scale = shown_scale(run_id, open_run.prediction, gene)
+    averaged = averaged_text(scale)
     return {
         "name": gene,
-        "layer": gene,
+        "layer": averaged_layer(gene, scale),
         "limits": open_run.limits(values),
-        "half_width": float(half) if pd.notna(half) else None,
+        # the interval is that of a tile
+        "interval": None if averaged else interval_table(open_run.prediction, gene, depth),
         "reliable": bool(row.reliable),
-        "score": score_text(row),
+        "score": f"{averaged}{score_text(row)}",
     }
 
 
@@ -190,7 +195,7 @@ def _signature(open_run: OpenRun, run_id: str, key: str) -> dict[str, Any]:
         "layer": layer_of(key),
         "unit": "mean z",
         "limits": open_run.limits(tiles.layer(run_id, layer_of(key))),
-        "half_width": None,
+        "interval": None,
         "reliable": skill is not None and skill["held_out_pearson"] > skill["random_p95"],
         "score": skill_text(skill, own),
     }

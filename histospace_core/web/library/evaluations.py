@@ -17,6 +17,7 @@ SCORES: Final[dict[str, tuple[str, float | str]]] = {
     "per_gene_pearson_hvg50": ("per-gene r, 50 most variable genes (HVG50)", 0.0),
     "per_gene_pearson_svg50": ("per-gene r, 50 most spatially variable genes (SVG50)", 0.0),
     "per_gene_spearman": ("per-gene Spearman", 0.0),
+    "per_gene_pearson_given_depth": ("per-gene r given the depth of the spots", 0.0),
     "mse_ratio_to_mean": ("error ratio (below 1 is better)", 1.0),
     "rmse": ("RMSE (lower is better)", "mean_profile_rmse"),
     "ssim_hvg50": ("SSIM of the maps, HVG50", "mean_profile_ssim_hvg50"),
@@ -69,9 +70,7 @@ class Evaluation:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in reached.items())
         level = f"{interval.get('level', 0):.0%}"
         return (
-            f"Coverage of {level} intervals fitted on the other sections: {shares}."
-            if shares
-            else ""
+            f"Coverage of {level} intervals learnt on other sections: {shares}." if shares else ""
         )
 
     def table(self) -> pd.DataFrame:

@@ -26,6 +26,7 @@ PROGRESS_PAGES = {
     "import": "slides.py",
     "train": "train.py",
     "evaluate": "train.py",
+    "adapt": "train.py",
 }
 """Kind of run -> the page that shows its progress."""
 MAX_SHOWN = 30

@@ -38,22 +38,29 @@ def _row(model: ModelRow) -> dict[str, Any]:
 
 
 def score_warning(model: ModelRow) -> str | None:
-    """Return the caveat about a model's scores, one sentence; None if there is none."""
+    """Return the caveats about a model's scores, as sentences; None if there are none."""
     metrics = model.summary.get("metrics", {})
     ratio, by = metrics.get("mse_ratio_to_mean"), metrics.get("held_out_by")
+    caveats = []
     if ratio is None:
-        return "This model has no held-out score: the accuracy of its maps is unknown."
-    if ratio >= 1:
-        return (
+        caveats.append("This model has no held-out score: the accuracy of its maps is unknown.")
+    elif ratio >= 1:
+        caveats.append(
             "On held-out sections this model does not beat the mean profile, which uses no image: "
             "do not draw biological conclusions from its maps."
         )
-    if by == "section":
-        return (
+    elif by == "section":
+        caveats.append(
             "Scored on other sections of its training patients: expect lower scores on a new "
             "patient."
         )
-    return None
+    if by == "block":
+        patient = model.summary.get("adapted", {}).get("patient", "one patient")
+        caveats.append(
+            f"Adapted to one patient: use it only for slides of {patient}. It was scored on blocks "
+            "of the section that it was adapted on: expect other scores on another section."
+        )
+    return " ".join(caveats) or None
 
 
 def same_training_data(one: ModelPackage, other: ModelPackage) -> bool:

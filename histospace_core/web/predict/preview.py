@@ -1,18 +1,22 @@
 """Preview of a prediction: tissue, tiles and estimated time."""
 
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
 from histospace_core.catalog import Catalog, Kind, SlideRow, State
 from histospace_core.figures.thumbnail import outline_tissue
+from histospace_core.inference import RunRecord
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
 
-#: Tiles per second assumed without an earlier run: a laptop CPU, reading the slide included.
-ASSUMED_SPEED = 40.0
+ASSUMED_SPEED, ASSUMED_FIXED = 200.0, 10.0
+"""Tiles a second, and seconds besides, without an earlier run: those of a laptop's processor."""
+REMEMBERED = 10
+"""Finished predictions of a model from which the time of the next one is estimated."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,40 @@ def colour_profile(slide: SlideRow) -> str:
         return opened.properties.icc if opened.converts_colours else ""
 
 
-def expected_seconds(catalog: Catalog, model_name: str, n_tiles: int) -> float:
-    """Estimate the seconds for `n_tiles` from the newest finished prediction of the same model."""
-    done = catalog.runs(kinds=[Kind.PREDICT], states=[State.DONE], model_name=model_name, limit=1)
-    for run in done:
-        if run.total and run.seconds > 0:
-            return n_tiles * run.seconds / run.total
-    return 5.0 + n_tiles / ASSUMED_SPEED
+def expected_seconds(
+    catalog: Catalog, model_name: str, n_tiles: int, stride_um: float | None = None
+) -> float:
+    """Estimate the seconds of a prediction from finished ones of the same model.
+
+    Parameters
+    ----------
+    n_tiles, stride_um
+        Tiles, and the distance between them, um; a tile's side if None.
+    """
+    done = catalog.runs(
+        kinds=[Kind.PREDICT], states=[State.DONE], model_name=model_name, limit=REMEMBERED
+    )
+    records = [run.prediction_record for run in done]
+    # a run of the first version, or one that found all tiles finished, does not tell
+    known = [r for r in records if r.timings.encoding_seconds and _work_done(r)]
+    if not known:
+        return ASSUMED_FIXED + n_tiles / ASSUMED_SPEED
+    fixed = median(r.timings.seconds - r.timings.encoding_seconds for r in known)
+    # sums, because a rate from a few tiles is uncertain
+    seconds = sum(r.timings.encoding_seconds for r in known)
+    work = sum(_work_done(r) for r in known)
+    return fixed + _work(known[0], n_tiles, stride_um) * seconds / work
+
+
+def _work_done(record: RunRecord) -> float:
+    n = record.tiles.total - record.timings.tiles_from_earlier_attempt
+    return _work(record, n, record.settings.stride_um)
+
+
+def _work(record: RunRecord, n_tiles: int, stride_um: float | None) -> float:
+    """Return the work of a prediction: its tiles, or its area in tiles if they share patches."""
+    settings = record.settings
+    if not settings.dense:
+        return n_tiles
+    side = settings.tile_px * settings.um_per_px
+    return n_tiles * ((stride_um or side) / side) ** 2

@@ -6,7 +6,7 @@ from itertools import cycle
 import streamlit as st
 
 from histospace_core.catalog import Kind, RunRow, State
-from histospace_core.catalog.records import TrainRecord
+from histospace_core.catalog.records import AdaptRecord, TrainRecord
 from histospace_core.catalog.tables import utc_now
 from histospace_core.errors import JobError
 from histospace_core.figures.training import loss_curves
@@ -26,19 +26,19 @@ from histospace_core.web.widgets.parts import (
 )
 from histospace_core.web.widgets.run_progress import live_progress, show_stopped_run
 
-KIND_TITLES = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation"}
+KIND_TITLES = {Kind.TRAIN: "Training", Kind.EVALUATE: "Evaluation", Kind.ADAPT: "Adaptation"}
 
 
 def training_title(run: RunRow) -> str:
-    """Return the one-line title of a training or evaluation, as plain text."""
+    """Return the one-line title of a training, evaluation or adaptation, as plain text."""
     name = run.settings.get("name") or run.model_name
     return f"{KIND_TITLES[Kind(run.kind)]} of {name} · {time_text(run.created_at)}"
 
 
 def show_training(run: RunRow) -> None:
-    """Show the state, the loss curves and the result of a training or evaluation."""
+    """Show the state, the loss curves and the result of a training, evaluation or adaptation."""
     if run.kind not in KIND_TITLES:
-        raise JobError("This run is not a training or an evaluation: find it under Runs.")
+        raise JobError("This run is not a training, evaluation or adaptation: find it under Runs.")
     st.markdown(f"**{plain(training_title(run))}**")
     if run.is_active:
         _live(run.id)
@@ -95,7 +95,7 @@ def _done(run: RunRow) -> None:
     took = duration_text(run.seconds)
     st.success(f"Done in {took}.", icon=":material/check:")
     record = run.record
-    if not isinstance(record, TrainRecord):
+    if not isinstance(record, TrainRecord | AdaptRecord):
         st.page_link(
             "scores.py",
             label="See the scores",

@@ -1,8 +1,10 @@
 """The held-out scores of one gene."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from histospace_core.evaluation.noise import SHARE_COLUMNS, share_text
 from histospace_core.web.widgets.parts import metric, plain
 
 
@@ -37,7 +39,7 @@ def show_gene_score(score: pd.Series, in_domain: bool = True) -> None:
             help="Mean squared error on held-out sections, divided by that of the mean profile, "
             "which uses no image.",
         )
-        _ceiling_and_interval(score)
+        _ceiling(score)
     if ratio < 1 and not in_domain:
         st.markdown(
             "Beats the mean profile on held-out sections, but this slide is unlike the training "
@@ -54,22 +56,15 @@ def show_gene_score(score: pd.Series, in_domain: bool = True) -> None:
         )
 
 
-def _ceiling_and_interval(score: pd.Series) -> None:
-    """Show the share of the noise ceiling and the interval, where the model states them."""
-    if pd.notna(score.get("share_of_noise_ceiling")):
+def _ceiling(score: pd.Series) -> None:
+    """Show the share of the noise ceiling, where the model states them."""
+    shares = [score.get(column, np.nan) for column in SHARE_COLUMNS]
+    if pd.notna(shares[0]):
+        given = "" if pd.isna(shares[1]) else " given the depth of the spots"
         metric(
             "Share of the ceiling",
-            f"{max(score.share_of_noise_ceiling, 0):.0%}",
+            share_text(shares),
             "mean profile: 0 %",
-            help="Held-out r as a share of the noise ceiling, the highest r that the counting "
-            "noise allows: a second measurement of the same spots would not agree better.",
-        )
-    if pd.notna(score.get("interval_half_width")):
-        metric(
-            "90 % interval",
-            f"± {score.interval_half_width:.2f}",
-            None,
-            help="Half-width of the interval around every predicted value, in the unit of the map. "
-            "It is meant to contain 90 % of the measured values. The model card states its "
-            "coverage on held-out sections, which can be far lower with few training patients.",
+            help=f"Held-out r{given} as a share of the noise ceiling, the highest r that the noise "
+            "of the counts allows. A range where the noise is known within bounds only.",
         )

@@ -9,6 +9,7 @@ import pytest
 
 from histospace_core.comparison.compare import Comparison
 from histospace_core.comparison.gene_table import COLUMNS, CONSTANT, NOT_MEASURED
+from histospace_core.comparison.given_depth import COLUMNS as GIVEN_DEPTH
 from histospace_core.web.compare.table import (
     ALL,
     BEATS,
@@ -71,3 +72,10 @@ def test_what_has_no_score_has_no_ceiling_beside_it(table):
     assert list(table["noise_ceiling"].notna()) == [True, True, True, False, False]
     old = Comparison(Path("x"), table[list(COLUMNS)], {}, anndata.AnnData(np.zeros((1, 1))))
     assert gene_table(old, RELIABLE)["noise_ceiling"].isna().all(), "made before there was one"
+
+
+def test_both_ends_and_the_r_that_they_limit_stand_beside_the_score(table):
+    assert "pearson_given_depth" not in table, "made before there were two ends"
+    var = pd.DataFrame({c: [0.4, 0.3, 0.2, 0.1] for c in GIVEN_DEPTH}, GENES[:4])
+    new = Comparison(Path("x"), table[list(COLUMNS)], {}, anndata.AnnData(var=var))
+    assert list(gene_table(new, RELIABLE)["noise_ceiling_low"][:3]) == [0.4, 0.3, 0.2]

@@ -70,6 +70,8 @@ def test_a_card_shows_no_picture_link_or_html(tmp_path):
         ({"mse_ratio_to_mean": 1.2, "held_out_by": "patient"}, "does not beat"),
         ({"mse_ratio_to_mean": 0.9, "held_out_by": "section"}, "expect lower scores"),
         ({"mse_ratio_to_mean": 0.9, "held_out_by": "patient"}, None),
+        ({"mse_ratio_to_mean": 0.9, "held_out_by": "block"}, "only for slides of one patient"),
+        ({"mse_ratio_to_mean": 1.2, "held_out_by": "block"}, "only for slides of one patient"),
     ],
 )
 def test_what_must_be_said_with_scores(metrics, said):

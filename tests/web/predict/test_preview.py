@@ -1,5 +1,6 @@
 """What the Predict page says of a run before it starts."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,25 +11,63 @@ from PIL import ImageCms
 from benchmarks.colour_profile import wide_gamut_profile
 from histospace_core.catalog import Catalog, Kind, SlideRow
 from histospace_core.catalog.records import CharacteriseRecord
-from histospace_core.web.predict.preview import colour_profile, expected_seconds
+from histospace_core.inference.record import Record
+from histospace_core.web.predict.preview import (
+    ASSUMED_FIXED,
+    ASSUMED_SPEED,
+    colour_profile,
+    expected_seconds,
+)
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def test_the_expected_time_is_that_of_predictions_alone(tmp_path: Path) -> None:
-    """A characterisation counts other units, so it says nothing about the time of a tile."""
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
     catalog = Catalog(f"sqlite:///{tmp_path / 'catalog.db'}")
     catalog.migrate()
-    for kind, total, record in (
-        (Kind.PREDICT, 100, run_record(timings={"seconds": 10.0})),
-        (Kind.CHARACTERISE, 7, CharacteriseRecord(timings={"seconds": 13.0})),
-    ):
-        run = catalog.add_run(None, "a-model", {}, runs_dir=tmp_path, kind=kind)
-        catalog.claim(run.id, "this process")
-        catalog.heartbeat(run.id, total, total, attempt=1)
-        catalog.finish(run.id, attempt=1, record=record)
-    assert expected_seconds(catalog, "a-model", 200) == 20
+    yield catalog
     catalog.close()
+
+
+def finish(catalog: Catalog, folder: Path, record: Record, kind: Kind = Kind.PREDICT) -> None:
+    run = catalog.add_run(None, "a-model", {}, runs_dir=folder, kind=kind)
+    catalog.claim(run.id, "this process")
+    catalog.finish(run.id, attempt=1, record=record)
+
+
+def prediction(
+    n: int, seconds: float, encoding: float, earlier: int = 0, **settings: object
+) -> Record:
+    times = {
+        "seconds": seconds,
+        "encoding_seconds": encoding,
+        "tiles_from_earlier_attempt": earlier,
+    }
+    return run_record(timings=times, tiles={"total": n}, settings=settings)
+
+
+def test_a_small_run_tells_the_fixed_time_and_a_large_one_that_of_a_tile(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    before = expected_seconds(catalog, "a-model", 1000)
+    assert before == ASSUMED_FIXED + 1000 / ASSUMED_SPEED
+    finish(catalog, tmp_path, prediction(80, 24.0, 2.0))
+    finish(catalog, tmp_path, prediction(100_000, 120.0, 100.0, earlier=50_000))
+    # a characterisation counts other units; runs of the first version did not tell
+    finish(catalog, tmp_path, CharacteriseRecord(timings={"seconds": 13.0}), Kind.CHARACTERISE)
+    finish(catalog, tmp_path, prediction(100, 500.0, 0.0))
+    expected = expected_seconds(catalog, "a-model", 200_000)
+    assert expected == pytest.approx(21 + 200_000 * 102 / 50_080)
+    assert expected_seconds(catalog, "another-model", 1000) == before
+
+
+def test_tiles_that_share_patches_cost_by_their_area(catalog: Catalog, tmp_path: Path) -> None:
+    side = {"tile_px": 64, "um_per_px": 1.0, "stride_um": 64.0}
+    finish(catalog, tmp_path, prediction(1000, 15.0, 10.0, dense=True, **side))
+    assert expected_seconds(catalog, "a-model", 1000) == pytest.approx(15)
+    assert expected_seconds(catalog, "a-model", 4000, 32.0) == pytest.approx(15)
+    assert expected_seconds(catalog, "a-model", 4000, 64.0) == pytest.approx(45)
 
 
 @pytest.mark.parametrize(

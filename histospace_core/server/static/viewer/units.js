@@ -19,12 +19,20 @@ export function shortNumber(value) {
   return String(+value.toPrecision(3));
 }
 
+// The value at x of the line through the points (xs, ys); xs rise.
+export function at(x, xs, ys) {
+  const next = xs.findIndex((other) => other >= x);
+  if (next < 1) return next < 0 ? ys[ys.length - 1] : ys[0];
+  const share = (x - xs[next - 1]) / (xs[next] - xs[next - 1]);
+  return ys[next - 1] + share * (ys[next] - ys[next - 1]);
+}
+
 // The predicted value, its interval, and whether the tile is out of domain.
 export function valueText(found, gene) {
   if (!found) return "no prediction here";
   const { value, out_of_domain } = found;
-  const half = gene.half_width;
-  const ends = [value - half, value + half].map((end) => Math.max(0, end).toFixed(2)); // none is below none
-  const interval = half ? ` (90 % interval ${ends.join(" to ")})` : "";
-  return `${value.toFixed(3)}${interval}${out_of_domain ? ", unlike the training tissue" : ""}`;
+  const { interval } = gene;
+  const ends = interval && [interval.low, interval.high].map((end) => at(value, interval.values, end).toFixed(2));
+  const text = ends ? ` (${interval.what} ${ends.join(" to ")})` : "";
+  return `${value.toFixed(3)}${text}${out_of_domain ? ", unlike the training tissue" : ""}`;
 }

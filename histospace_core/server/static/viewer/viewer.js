@@ -23,7 +23,7 @@ class Viewer {
     while (this.panels.length > data.genes.length) this.panels.pop().close();
     if (!this.panels.includes(this.leader)) this.leader = this.panels[0] ?? null;
     this.at("panels").dataset.count = data.genes.length;
-    const answered = this.asked?.gene === data.genes[0]?.layer || performance.now() > this.asked?.until;
+    const answered = this.asked?.gene === data.genes[0]?.name || performance.now() > this.asked?.until;
     if (answered) this.asked = null;
     data.genes.forEach((gene, i) => {
       const fresh = !this.panels[i];
@@ -55,7 +55,7 @@ class Viewer {
     const found = await readValues(this.data.layer, gene).catch(() => null);
     if (this.asked?.gene !== gene || !found || panel.closed) return;
     const { limits } = found;
-    panel.show({ name: gene, layer: gene, limits, half_width: null, reliable: true, score: "" }, this.looks);
+    panel.show({ name: gene, layer: gene, limits, interval: null, reliable: true, score: "" }, this.looks);
     await panel.complete;
   }
 
