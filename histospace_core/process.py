@@ -1,8 +1,11 @@
 """The identity of this process and the cores it may use, and whether another one is alive."""
 
+import importlib
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import psutil
 
@@ -17,6 +20,17 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def import_ahead(*modules: str) -> None:
+    """Import modules in a thread, so that who needs them later need not wait."""
+
+    def load() -> None:
+        for module in modules:
+            with suppress(ImportError):  # raised again where it is needed
+                importlib.import_module(module)
+
+    Thread(target=load, name="import", daemon=True).start()
 
 
 def is_alive(process: str) -> bool | None:

@@ -18,6 +18,7 @@ from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.networks import ModelPackage, Predictor, release_memory
 from histospace_core.out_lock import alone_in
+from histospace_core.process import import_ahead
 from histospace_core.progress import OnProgress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan
@@ -80,6 +81,7 @@ def predict_slide(
         `run_dir` holds another run, another process writes it, or the disk is full.
     """
     started = time.perf_counter()
+    import_ahead("openvino", "anndata")  # while one core looks for tissue
     run = prepare(slide, model, stain=stain, stride_um=stride_um, fast=fast)
     plan = run.plan
     if (finished := finished_record(run_dir, run.key)) is not None:

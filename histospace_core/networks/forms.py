@@ -25,10 +25,10 @@ from histospace_core.networks.dense import (
 from histospace_core.networks.histospace import TILE_PX, HistoSPACE
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
 from histospace_core.networks.int8_graph import (
-    WEIGHT_STEPS,
     encoder_graph,
     int8_layers,
     published_graph,
+    weight_steps,
 )
 from histospace_core.networks.openvino_graph import Compiled, batches, folded, trunk_graphs
 from histospace_core.networks.package import Network
@@ -225,9 +225,9 @@ def fast_forms(
 def _without_overflow(build: Callable[[int], tuple[Compiled, Tensor]], sample: Tensor) -> Compiled:
     """Return the graph with the finest weights that this processor computes as it should.
 
-    `build` takes one of `WEIGHT_STEPS` and returns a graph and its first output for the sample.
+    `build` takes one of `weight_steps` and returns a graph and its first output for the sample.
     """
-    for steps in WEIGHT_STEPS:
+    for steps in weight_steps():
         run, expected = build(steps)
         if torch.linalg.norm(run.on(sample)[0] - expected) < _OVERFLOW * torch.linalg.norm(
             expected

@@ -7,7 +7,8 @@ rounding causes on those tiles (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
 
-from histospace_core.networks.openvino_graph import BATCH, number, openvino, operations, to_maps
+from histospace_core.networks.openvino_graph import (
+    BATCH,
+    Compiled,
+    number,
+    openvino,
+    operations,
+    to_maps,
+)
 
 WEIGHT_STEPS = (127, 63)
 """Steps on each side of 0 that weights may use.
@@ -108,12 +116,27 @@ def int8_layers(
         last = real_last and i == len(layers) - 1
         layer = Int8Layer(weight, bias, None if last else max(float(wanted.amax()), 1e-6), steps)
         # Measured on the rounded input, so that it also corrects the shift of the layers before.
-        shift = wanted.mean((0, 2, 3)) - layer.before_activation(rounded).mean((0, 2, 3))
-        layer = Int8Layer(weight, bias + shift, layer.highest, steps)
-        stack.append(layer)
+        found = layer.before_activation(rounded)
+        shift = wanted.mean((0, 2, 3)) - found.mean((0, 2, 3))
+        stack.append(replace(layer, bias=bias + shift))
+        found += shift[:, None, None]
         exact = max_pool2d(relu(wanted), 2)
-        rounded = max_pool2d(layer.rounded(relu(layer.before_activation(rounded))), 2)
+        rounded = max_pool2d(layer.rounded(relu(found)), 2)
     return stack, rounded
+
+
+@lru_cache
+def weight_steps() -> tuple[int, ...]:
+    """Return those of `WEIGHT_STEPS` whose products this processor adds without overflow.
+
+    Measured with the largest pixels and weights, whose sums overflow first.
+    """
+    layers = [(torch.full((16, n, 3, 3), 1 / (9 * n)), torch.zeros(16)) for n in (3, 16)]
+    pixels = torch.full((BATCH, 3, 8, 8), _BYTE, dtype=torch.uint8)
+    stack, expected = int8_layers(layers, pixels, WEIGHT_STEPS[0], real_last=False)
+    found = Compiled(encoder_graph(stack, 8), "f32", threads=1).on(pixels.permute(0, 2, 3, 1))[0]
+    overflows = not torch.allclose(found, expected, rtol=0.01)
+    return WEIGHT_STEPS[1:] if overflows else WEIGHT_STEPS
 
 
 def encoder_graph(layers: Sequence[Int8Layer], side: int) -> Any:

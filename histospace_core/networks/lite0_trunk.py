@@ -1,9 +1,11 @@
 """EfficientNet-lite0 as the trunk of HistoSPACE+, whose weights a model package holds."""
 
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from histospace_core.networks.lite0 import lite0_blocks, lite0_stem
 
 TRUNK_CHANNELS = (24, 40, 80, 112, 192, 320)
 
@@ -19,12 +21,7 @@ class FirstBlocks(nn.Module):
 
     def __init__(self, n_blocks: int = 2) -> None:
         super().__init__()
-        import timm
-
-        # Not pretrained, because the model package holds these weights too.
-        whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
-        self.blocks = whole.blocks[:n_blocks]
+        self.stem, self.blocks = lite0_stem(), lite0_blocks(n_blocks)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:

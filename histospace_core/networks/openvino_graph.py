@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from histospace_core.networks.lite0 import Conv, Norm
 from histospace_core.networks.lite0_trunk import Trunk
 
 BATCH = 16
@@ -136,7 +137,7 @@ def _block(x: Any, blocks: Any) -> Any:
     return x
 
 
-def _layer(x: Any, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Any:
+def _layer(x: Any, conv: Conv, norm: Norm) -> Any:
     """Add a convolution, its batch norm and its ReLU6, if it has one, to a graph."""
     ops = operations()
     weight, bias = (t.numpy() for t in fold(conv, norm))
@@ -150,8 +151,7 @@ def _layer(x: Any, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Any:
     else:
         y = ops.convolution(x, weight, strides, before, after, [1, 1])
     y = y + bias.reshape(1, -1, 1, 1)
-    clipped = isinstance(getattr(norm, "act", None), nn.ReLU6)
-    return ops.clamp(y, 0.0, 6.0) if clipped else y
+    return ops.clamp(y, 0.0, 6.0) if norm.clips else y
 
 
 def to_maps(tiles: Any) -> Any:

@@ -247,8 +247,17 @@ def _padded(
             level, inside[0], inside[1], inside[2] - inside[0], inside[3] - inside[1]
         )
         if piece.size != (right - left, y1 - y0):
-            strip = Image.new("RGB", (right - left, y1 - y0), "white")
-            strip.paste(piece, (inside[0] - left, inside[1] - y0))
-            piece = strip
+            piece = _on_white(piece, right - left, y1 - y0, inside[0] - left, inside[1] - y0)
         canvas.paste(piece.reduce(step) if step > 1 else piece, (0, (y0 - top) // step))
     return canvas
+
+
+def _on_white(piece: Image.Image, width: int, height: int, x: int, y: int) -> Image.Image:
+    """Return a piece of a strip at its place, with white around it."""
+    strip = Image.new("RGB", (width, height), None)  # filling what is covered takes long
+    strip.paste(piece, (x, y))
+    right, bottom = x + piece.width, y + piece.height
+    for margin in ((0, 0, width, y), (0, bottom, width, height), (0, y, x, bottom),
+                   (right, y, width, bottom)):  # fmt: skip
+        strip.paste("white", margin)
+    return strip
