@@ -165,7 +165,16 @@ def _claim(out: Path, settings: CohortSettings) -> None:
             was: dict[str, Any] = {}
             with suppress(ValueError):
                 was = json.loads(file.read_text("utf-8"))
-            other = sorted(k for k in now if was.get(k) != now[k] and k not in ("device", "fast"))
+            # The device is not part of a run's key, so it may change.
+            other = sorted(k for k in now if was.get(k) != now[k] and k != "device")
+            if other == ["fast"]:
+                how = "with the plain network" if settings.fast else "without --no-compile"
+                remedy = f"{'add' if settings.fast else 'omit'} --no-compile"
+                raise StoreError(
+                    f"holds a cohort that was predicted {how}",
+                    path=out,
+                    remedy=f"{remedy}, or choose another folder",
+                )
             if other:
                 raise StoreError(
                     f"holds a cohort that was predicted with another {other[0].replace('_', ' ')}",
