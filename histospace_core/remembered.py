@@ -93,11 +93,21 @@ def machine() -> dict[str, Any]:
 
 def processor() -> str:
     """Return the name of the processor."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def flags() -> set[str]:
+    """Return the processor's flags as Linux names them; empty on another system."""
+    return set(_cpuinfo("flags").split())
+
+
+def _cpuinfo(field: str) -> str:
+    """Return a field of the first processor; "" if the system does not tell."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
+            if line.startswith(field):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def _place(what: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
