@@ -22,6 +22,8 @@ class Progress:
         Mean loss over the epoch, on the training spots and on those used to choose the epoch.
     note : str
         Anything else that the user should know, e.g. that memory is short.
+    seconds_left : float, optional
+        Estimate of the time that the whole work still takes.
     """
 
     done: int
@@ -32,6 +34,7 @@ class Progress:
     loss: float | None = None
     held_out_loss: float | None = None
     note: str = ""
+    seconds_left: float | None = None
 
     def sentence(self) -> str:
         """Return the event as text for the user; empty if it has only `done` and `total`.
@@ -48,7 +51,26 @@ class Progress:
             "" if self.held_out_loss is None else f"held-out loss {self.held_out_loss:.4f}",
         ]
         text = ", ".join(filter(None, facts)) + (f" ({self.note})" if self.note else "")
-        return ": ".join(filter(None, [self.part, text.strip()]))
+        said = ": ".join(filter(None, [self.part, text.strip()]))
+        left = "" if self.seconds_left is None else time_left(self.seconds_left)
+        return " · ".join(filter(None, [said, left]))
+
+
+def time_left(seconds: float) -> str:
+    """Return a remaining time as the user reads it, e.g. "about 2 minutes left".
+
+    Examples
+    --------
+    >>> [time_left(s) for s in (0.2, 38, 130, 9000)]
+    ['about 1 second left', 'about 40 seconds left', 'about 2 minutes left', 'about 2.5 hours left']
+    """
+    if seconds < 100:
+        n, unit = f"{max(1, round(seconds) if seconds < 20 else 5 * round(seconds / 5))}", "second"
+    elif seconds < 100 * 60:
+        n, unit = f"{seconds / 60:.0f}", "minute"
+    else:
+        n, unit = f"{seconds / 3600:.1f}".removesuffix(".0"), "hour"
+    return f"about {n} {unit}{'' if n == '1' else 's'} left"
 
 
 OnProgress = Callable[[Progress], None]
@@ -69,7 +91,10 @@ def stage_progress(on_progress: OnProgress, before: int, total: int) -> OnProgre
     total
         Units of all stages together.
     """
-    return lambda event: on_progress(replace(event, done=before + event.done, total=total))
+    # The estimate of a stage is not that of the whole.
+    return lambda event: on_progress(
+        replace(event, done=before + event.done, total=total, seconds_left=None)
+    )
 
 
 def part_progress(on_progress: OnProgress, part: str, start: float, stop: float) -> OnProgress:
@@ -88,6 +113,7 @@ def part_progress(on_progress: OnProgress, part: str, start: float, stop: float)
     def report(event: Progress) -> None:
         share = start + (stop - start) * event.done / max(event.total, 1)
         name = ", ".join(filter(None, [part, event.part]))
-        on_progress(replace(event, done=round(1000 * share), total=1000, part=name))
+        done = round(1000 * share)
+        on_progress(replace(event, done=done, total=1000, part=name, seconds_left=None))
 
     return report

@@ -164,7 +164,7 @@ def _show_run(run: RunRow) -> None:
 
 
 def _tiles(run: RunRow) -> str:
-    return f", {run.done:,} of {run.total:,} tiles" if run.total else ""
+    return f" · {run.done:,} of {run.total:,} tiles" if run.total else ""
 
 
 def _done(run: RunRow) -> None:

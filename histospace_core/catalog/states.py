@@ -108,6 +108,8 @@ class RunStates(Database):
                     return False
                 run.state = state.value
                 run.heartbeat = utc_now()
+                if state == State.QUEUED:
+                    run.stage = ""  # an earlier attempt's, perhaps with its time left
                 run.finished_at = None if state in ACTIVE else run.heartbeat
                 for name, value in values.items():
                     setattr(run, name, value)

@@ -88,7 +88,7 @@ def predict(
     probe_slide(slide, mpp, series=series, icc=icc)
     with (
         open_slide(slide, mpp, series=series, icc=icc) as opened,
-        progress_bar("tiles") as report,
+        progress_bar("tiles", estimates=True) as report,
     ):
         summary = predict_slide(
             opened,

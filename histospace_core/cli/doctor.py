@@ -20,7 +20,7 @@ class Check:
 
 
 def check_installation(settings: Settings) -> list[Check]:
-    """Check Python, the slide readers, the device, the store, the catalog and the models."""
+    """Check Python, slide readers, device, store, catalog, models and arithmetic."""
     checks: dict[str, Callable[[Settings], str]] = {
         "python": lambda _: platform.python_version(),
         "slide readers": _readers,
@@ -28,6 +28,7 @@ def check_installation(settings: Settings) -> list[Check]:
         "store": _store,
         "catalog": _catalog,
         "models": _models,
+        "arithmetic": _arithmetic,
     }
     return [_run(name, check, settings) for name, check in checks.items()]
 
@@ -84,3 +85,9 @@ def _models(settings: Settings) -> str:
     for package in packages:
         package.load()  # a package can be listed though its weights are damaged
     return ", ".join(p.name for p in packages)
+
+
+def _arithmetic(settings: Settings) -> str:
+    from histospace_core.cli.arithmetic import arithmetic
+
+    return arithmetic(settings)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from typing import Annotated
 import typer
 from rich import progress as rich_progress
 from rich.console import Console
+from rich.text import Text
 
-from histospace_core.progress import OnProgress, Progress
+from histospace_core.progress import OnProgress, Progress, time_left
 
 # of the processes that torchrun starts, only the first prints
 _SILENT = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0"
@@ -72,24 +74,40 @@ class Stain(StrEnum):
     reinhard = "reinhard"
 
 
+class _TimeLeft(rich_progress.ProgressColumn):
+    """The time left as the work itself estimates it."""
+
+    def render(self, task: rich_progress.Task) -> Text:
+        seconds = task.fields["seconds_left"]
+        return Text("" if seconds is None else time_left(seconds), style="progress.remaining")
+
+
 @contextmanager
-def progress_bar(what: str, *more: rich_progress.ProgressColumn) -> Iterator[OnProgress]:
+def progress_bar(
+    what: str, *more: rich_progress.ProgressColumn, estimates: bool = False
+) -> Iterator[OnProgress]:
     """Show a progress bar on stderr, so that output can be piped; yield its callback.
 
-    The columns `more` appear before the remaining time.
+    The columns `more` appear before the remaining time, which is told from the bar's speed unless
+    the work `estimates` it.
     """
     text, bar, left = (
         rich_progress.TextColumn("{task.description}"),
         rich_progress.BarColumn(),
-        rich_progress.TimeRemainingColumn(),
+        _TimeLeft() if estimates else rich_progress.TimeRemainingColumn(),
     )
     console = Console(stderr=True, quiet=_SILENT)
     with rich_progress.Progress(text, bar, *more, left, console=console, transient=True) as shown:
-        task = shown.add_task(what, total=None)
+        task = shown.add_task(what, total=None, seconds_left=None)
 
         def report(event: Progress) -> None:
-            total = event.total or None
-            shown.update(task, completed=event.done, total=total, description=event.sentence())
+            shown.update(
+                task,
+                completed=event.done,
+                total=event.total or None,
+                description=replace(event, seconds_left=None).sentence(),
+                seconds_left=event.seconds_left,
+            )
 
         yield report
 

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 
 from histospace_core.errors import TissueError
 from histospace_core.inference.build_record import build_record
+from histospace_core.inference.duration import (
+    Countdown,
+    Finishing,
+    keep_finishing,
+    recall_finishing,
+)
 from histospace_core.inference.journal import Journal
 from histospace_core.inference.layout import overview_path
 from histospace_core.inference.prepare import encode_missing, finished_record, prepare, tuned
@@ -19,7 +25,7 @@ from histospace_core.inference.store import write_matrix, write_overview, write_
 from histospace_core.networks import ModelPackage, Predictor, release_memory
 from histospace_core.out_lock import alone_in
 from histospace_core.process import import_ahead
-from histospace_core.progress import OnProgress, no_progress
+from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan
 from histospace_core.slides.quality import classify_tiles
@@ -93,9 +99,15 @@ def predict_slide(
         journal.begin()
         if run.overview is not None:
             write_overview(run_dir, run.overview)
-        encoding = time.perf_counter()
-        earlier = encode_missing(run, slide, model, predict, journal, plan.chunks, on_progress)
-        encoding = time.perf_counter() - encoding
+        facts = {"model": model.sha256, "device": predict.device.type}
+        finishing = recall_finishing(**facts)
+        after = finishing.seconds(plan.n_tiles)
+        began = time.perf_counter()
+        earlier = encode_missing(
+            run, slide, model, predict, journal, plan.chunks, on_progress, after
+        )
+        encoded = time.perf_counter()
+        on_storing = _storing(plan.n_tiles, finishing, on_progress)
         release_memory()
         try:
             obs = _obs(slide, plan, journal.columns())
@@ -106,17 +118,36 @@ def predict_slide(
         release_memory()  # of the tables, before the matrix needs as much
         expression = _expression(journal, predict, obs, plan)
         shape = (plan.n_tiles, len(model.genes))
-        write_matrix(run_dir, expression, shape, dtype=model.stored_as)
+        write_matrix(run_dir, expression, shape, dtype=model.stored_as, on_rows=on_storing)
+        stored = time.perf_counter()
         timings = Timings(
-            seconds=round(time.perf_counter() - started, 2),
-            encoding_seconds=round(encoding, 2),
+            seconds=round(stored - started, 2),
+            encoding_seconds=round(encoded - began, 2),
+            storing_seconds=round(stored - encoded, 2),
             tiles_from_earlier_attempt=earlier,
         )
         record = build_record(run.key, slide, model, plan, run.normalise, predict, obs, timings)
         var = _var(model, predict)  # here, because the network is gone after the block
     write_tables(run_dir, obs, var, plan.centres, record)
     journal.discard()
+    tables = time.perf_counter() - stored
+    keep_finishing(finishing.and_a_run(plan.n_tiles, stored - encoded, tables), **facts)
     return RunSummary(run_dir, record)
+
+
+def _storing(n: int, finishing: Finishing, on_progress: OnProgress) -> Callable[[int], None]:
+    """Report that storing begins; return what reports the number of tiles stored so far."""
+    began, expected = time.monotonic(), finishing.seconds(n)
+    countdown = Countdown(n, finishing.tables_seconds)
+
+    def report(stored: int) -> None:
+        left = countdown(stored) if stored else None
+        if left is None:  # its own pace is not known yet
+            left = max(expected - (time.monotonic() - began), finishing.tables_seconds)
+        on_progress(Progress(n, n, "storing the map", seconds_left=left))
+
+    report(0)
+    return report
 
 
 def _obs(slide: Slide, plan: TilePlan, columns: pd.DataFrame) -> pd.DataFrame:

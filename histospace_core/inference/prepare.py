@@ -9,6 +9,7 @@ from typing import Any
 
 from histospace_core.errors import StoreError
 from histospace_core.inference.build_record import key_digest, run_key
+from histospace_core.inference.duration import Countdown
 from histospace_core.inference.journal import Journal
 from histospace_core.inference.layout import journal_path, record_path, store_path
 from histospace_core.inference.record import RunRecord, read_record
@@ -82,17 +83,22 @@ def encode_missing(
     journal: Journal,
     chunks: Sequence[list[Block]],
     on_progress: OnProgress,
+    seconds_after: float = 0.0,
 ) -> int:
-    """Encode those of some chunks that the journal lacks; return the tiles that it had."""
+    """Encode those of some chunks that the journal lacks; return the tiles that it had.
+
+    `seconds_after` is what the run is expected to take afterwards.
+    """
     plan = run.plan
     todo = [chunk for chunk in chunks if not journal.is_finished(plan.tiles(chunk))]
     total = _count(chunks)
     earlier = done = total - _count(todo)
+    countdown = Countdown(total, seconds_after)
 
     def on_tiles(n: int) -> None:
         nonlocal done
         done += n
-        on_progress(Progress(done, total, "predicting"))
+        on_progress(Progress(done, total, "predicting", seconds_left=countdown(done)))
 
     for chunk in stream_chunks(slide, plan, todo, predict, model.views, run.normalise, on_tiles):
         journal.write(chunk.tiles, chunk.codes, chunk.columns)

@@ -27,12 +27,15 @@ class Part(BaseModel):
 class Timings(Part):
     """Duration of a run's last attempt, s, and the number of tiles of earlier attempts.
 
-    `encoding_seconds` are those in which tiles were read and encoded. Of the rest, most does not
-    depend on the number of tiles.
+    `encoding_seconds` are those in which tiles were read and encoded, `storing_seconds` those in
+    which their genes were computed and stored; None in a record that does not tell. The rest, the
+    start and the import of libraries, hardly depends on the number of tiles. Writing the tables at
+    the very end is not included, because the record is one of them.
     """
 
     seconds: float = 0.0
     encoding_seconds: float = 0.0
+    storing_seconds: float | None = None
     tiles_from_earlier_attempt: int = 0
 
 

@@ -35,7 +35,12 @@ _FAST_WRITES = {"codec_pipeline.batch_size": 32, "array.write_empty_chunks": Tru
 
 
 def write_matrix(
-    run_dir: Path, rows: Rows, shape: tuple[int, int], *, dtype: str = "float16"
+    run_dir: Path,
+    rows: Rows,
+    shape: tuple[int, int],
+    *,
+    dtype: str = "float16",
+    on_rows: Callable[[int], None] = lambda stored: None,
 ) -> None:
     """Start a run's store with the matrix, tiles x genes.
 
@@ -52,6 +57,8 @@ def write_matrix(
         Numbers of tiles and genes.
     dtype
         "float16", whose rounding error of logarithmic expression is at most 0.002, or "float32".
+    on_rows
+        Called with the number of tiles that are stored, after each row of shards.
     """
     n, genes = shape
     tall, wide = _even_part(n, ROWS_PER_SHARD), _even_part(genes, GENES_PER_SHARD)
@@ -76,6 +83,7 @@ def write_matrix(
             for left in range(0, genes, wide):  # zarr copies what it writes, several times
                 shard = by_gene[left : left + wide, : stop - start]
                 matrix[start:stop, left : left + wide] = shard.T
+            on_rows(stop)
 
 
 def _even_part(n: int, most: int) -> int:

@@ -165,12 +165,17 @@ def _claim(out: Path, settings: CohortSettings) -> None:
             was: dict[str, Any] = {}
             with suppress(ValueError):
                 was = json.loads(file.read_text("utf-8"))
+            # The device may change: it is not part of a run's key.
             other = sorted(k for k in now if was.get(k) != now[k] and k not in ("device", "fast"))
+            said, remedy = "", "choose another folder"
             if other:
+                said = f"with another {other[0].replace('_', ' ')}"
+            elif was.get("fast") != settings.fast:
+                said = "with the plain network" if settings.fast else "without --no-compile"
+                remedy = f"{'add' if settings.fast else 'omit'} --no-compile, or {remedy}"
+            if said:
                 raise StoreError(
-                    f"holds a cohort that was predicted with another {other[0].replace('_', ' ')}",
-                    path=out,
-                    remedy="choose another folder",
+                    f"holds a cohort that was predicted {said}", path=out, remedy=remedy
                 )
             return
         out.mkdir(parents=True, exist_ok=True)

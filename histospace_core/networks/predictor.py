@@ -26,6 +26,8 @@ Bytes = NDArray[np.uint8]
 AGREEMENT = 1e-3
 """Maximum shortfall from 1 of the correlation between fast and plain prediction, mean over genes.
 """
+FORMS = "forms of a model, the fastest first"
+"""What the machine remembers of a model."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,11 @@ class Predictor:
                 return sorted(seconds, key=seconds.__getitem__)
 
             facts = {"model": self.package.sha256, "device": self.device.type, "threads": threads}
-            for name in remembered("forms of a model, the fastest first", race, **facts):
-                if name in forms and agrees(name):
+            order = remembered(FORMS, race, **facts)
+            kept = [name for name in order if name in [*forms]] if isinstance(order, list) else []
+            # A damaged file may lack some; otherwise all are in it.
+            for name in dict.fromkeys([*kept, *forms]):
+                if agrees(name):
                     return
             self.encoder, self.agreement = plain, None
 

@@ -105,6 +105,28 @@ def test_it_is_an_anndata_store_with_scores_and_provenance(run_dir: Path) -> Non
     assert "Research use only" in record["notice"]
 
 
+def test_a_run_tells_what_is_left_of_it_to_its_end(
+    slide_file: Path,
+    package: ModelPackage,
+    tmp_path: Path,
+    own_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[Progress] = []
+    monkeypatch.setattr("histospace_core.inference.duration._SOONEST_S", 0.0)
+    with open_slide(slide_file, MPP) as slide:
+        run = predict_slide(slide, package, tmp_path / "run", fast=False, on_progress=events.append)
+    encoding = [e for e in events if e.stage == "predicting"]
+    storing = [e for e in events if e.stage == "storing the map"]
+    assert events == [*encoding, *storing]
+    assert len(storing) > 1
+    assert all(e.seconds_left is not None for e in [*encoding[1:], *storing])
+    assert {(e.done, e.total) for e in storing} == {(run.n_tiles, run.n_tiles)}
+    assert run.record.timings.storing_seconds is not None
+    (kept,) = (json.loads(f.read_text()) for f in (own_store / "measured").iterdir())
+    assert kept["found"]["tiles"] == run.n_tiles
+
+
 def test_a_run_is_never_overwritten(slide_file: Path, package: ModelPackage, run_dir: Path) -> None:
     before = (run_dir / "run.json").read_bytes()
     with open_slide(slide_file, MPP) as slide, pytest.raises(StoreError, match="never overwritten"):

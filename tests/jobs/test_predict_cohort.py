@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,48 @@ def test_what_fails_is_said_and_the_rest_is_done(
     assert [o.state for o in again] == ["skipped"] * N + ["failed"] * 4
     with pytest.raises(StoreError, match="another stain"):
         predict_cohort(slides, settings_of(folder, stain="reinhard"), out, cluster)
+
+
+class _NoCluster:
+    """A cluster that must not be asked for anything."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(name)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "sentence"),
+    [
+        (False, True, "predicted with the plain network; add --no-compile, or choose"),
+        (True, False, "predicted without --no-compile; omit --no-compile, or choose"),
+    ],
+)
+def test_a_folder_goes_on_only_with_the_same_arithmetic(
+    folder: Path, tmp_path: Path, was: bool, now: bool, sentence: str
+) -> None:
+    """A run's key names it, so each slide would be refused on its own."""
+    module._claim(tmp_path, settings_of(folder, fast=was))
+    module._claim(tmp_path, replace(settings_of(folder, fast=was), device="cuda"))
+    slides = read_slides(table(folder, "s0,s0.png,0.69"))
+    with pytest.raises(StoreError, match=sentence):
+        predict_cohort(slides, settings_of(folder, fast=now), tmp_path, _NoCluster())  # type: ignore[arg-type]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort.json"]
+
+
+def test_a_folder_in_which_another_process_predicts_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    slides = read_slides(table(folder, "s0,s0.png,0.69"))
+    lock = "import sys; from pathlib import Path; from histospace_core.out_lock import locked\n"
+    lock += "with locked(Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", lock, str(tmp_path / "out")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as other:  # type: ignore[call-overload]
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(StoreError, match=rf"process {other.pid} on .* has been writing here"):
+            predict_cohort(slides, settings_of(folder), tmp_path / "out", _NoCluster())  # type: ignore[arg-type]
+        other.stdin.close()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_large_slide_in_shards_is_the_slide_as_a_whole(

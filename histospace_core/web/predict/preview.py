@@ -9,6 +9,7 @@ import numpy.typing as npt
 from histospace_core.catalog import Catalog, Kind, SlideRow, State
 from histospace_core.figures.thumbnail import outline_tissue
 from histospace_core.inference import RunRecord
+from histospace_core.inference.duration import storing_rate
 from histospace_core.slides.open import open_slide
 from histospace_core.slides.plan import plan_tiles
 from histospace_core.slides.tissue import find_tissue
@@ -17,6 +18,9 @@ ASSUMED_SPEED, ASSUMED_FIXED = 200.0, 10.0
 """Tiles a second, and seconds besides, without an earlier run: those of a laptop's processor."""
 REMEMBERED = 10
 """Finished predictions of a model from which the time of the next one is estimated."""
+
+POOLING = 0.015
+"""Work for a tile beside its share of patches, in tiles' worths of patches, if tiles share them."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +97,21 @@ def expected_seconds(
     )
     records = [run.prediction_record for run in done]
     # a run of the first version, or one that found all tiles finished, does not tell
-    known = [r for r in records if r.timings.encoding_seconds and _work_done(r)]
+    told = [r for r in records if r.timings.encoding_seconds and _work_done(r)]
+    # older records do not tell storing from the start
+    known = [r for r in told if r.timings.storing_seconds is not None] or told
     if not known:
         return ASSUMED_FIXED + n_tiles / ASSUMED_SPEED
-    fixed = median(r.timings.seconds - r.timings.encoding_seconds for r in known)
+    times = [r.timings for r in known]
+    fixed = median(t.seconds - t.encoding_seconds - (t.storing_seconds or 0.0) for t in times)
     # sums, because a rate from a few tiles is uncertain
-    seconds = sum(r.timings.encoding_seconds for r in known)
     work = sum(_work_done(r) for r in known)
-    return fixed + _work(known[0], n_tiles, stride_um) * seconds / work
+    encoding = _work(known[0], n_tiles, stride_um) * sum(t.encoding_seconds for t in times) / work
+    if times[0].storing_seconds is None:
+        return fixed + encoding
+    stored = sum(t.storing_seconds or 0.0 for t in times)
+    rate = storing_rate(stored, sum(r.tiles.total for r in known))
+    return fixed + encoding + n_tiles * rate
 
 
 def _work_done(record: RunRecord) -> float:
@@ -109,9 +120,9 @@ def _work_done(record: RunRecord) -> float:
 
 
 def _work(record: RunRecord, n_tiles: int, stride_um: float | None) -> float:
-    """Return the work of a prediction: its tiles, or its area in tiles if they share patches."""
+    """Return the work of encoding: tiles, or mostly their area in tiles if they share patches."""
     settings = record.settings
     if not settings.dense:
         return n_tiles
     side = settings.tile_px * settings.um_per_px
-    return n_tiles * ((stride_um or side) / side) ** 2
+    return n_tiles * (((stride_um or side) / side) ** 2 + POOLING)

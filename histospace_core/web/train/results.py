@@ -11,6 +11,7 @@ from histospace_core.catalog.tables import utc_now
 from histospace_core.errors import JobError
 from histospace_core.figures.training import loss_curves
 from histospace_core.networks import load_package
+from histospace_core.progress import time_left
 from histospace_core.server.context import get_context
 from histospace_core.training.loss_log import read_losses
 from histospace_core.web.library.model_cards import package_zip, score_warning
@@ -69,8 +70,7 @@ def _time_left(run: RunRow) -> str:
     if run.started_at is None or run.attempt > 1 or not 0.03 < run.progress < 1:
         return ""
     spent = (utc_now() - run.started_at).total_seconds()
-    left = duration_text(spent * (1 / run.progress - 1))
-    return f" · about {left} left"
+    return f" · {time_left(spent * (1 / run.progress - 1))}"
 
 
 def _curves(run: RunRow) -> None:
