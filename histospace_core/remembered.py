@@ -18,7 +18,6 @@ from typing import Any
 
 from histospace_core.files import atomic_write
 from histospace_core.process import usable_cores
-from histospace_core.settings import get_settings
 
 _LIBRARIES = ("torch", "openvino")
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "OMP_NUM_THREADS")
@@ -37,6 +36,8 @@ def remembered(what: str, measure: Callable[[], Any], **facts: Any) -> Any:
     **facts
         What else the result depends on, such as a model's SHA-256.
     """
+    from histospace_core.settings import get_settings  # here, for benchmarks without pydantic
+
     key = {"what": what, "machine": machine(), **facts}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     file = get_settings().store / "measured" / f"{digest[:32]}.json"
