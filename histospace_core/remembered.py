@@ -20,7 +20,6 @@ from typing import Any
 
 from histospace_core.files import atomic_write
 from histospace_core.process import usable_cores
-from histospace_core.settings import get_settings
 
 _FOLDER = "measured"
 _LIBRARIES = ("torch", "openvino")
@@ -112,6 +111,8 @@ def _cpuinfo(field: str) -> str:
 
 def _place(what: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Return the file of some facts, and the key that it states."""
+    from histospace_core.settings import get_settings  # here, for benchmarks without pydantic
+
     key = {"what": what, "machine": machine(), **facts}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return get_settings().store / _FOLDER / f"{digest[:32]}.json", key

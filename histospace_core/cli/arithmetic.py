@@ -59,7 +59,7 @@ def _chosen(package: ModelPackage, choices: Sequence[Choice]) -> str:
         if stored.get("model") != package.sha256 or not isinstance(order, list) or not order:
             continue
         form = _FORMS.get(str(order[0]), str(order[0]))
-        on_gpu = stored.get("device") == "cuda"
+        on_gpu = stored.get("device") != "cpu"
         where = "GPU" if on_gpu else f"{stored.get('threads')} threads"
         said[where] = f"{form if on_gpu else f'OpenVINO, {form}'} (measured {measured})"
     if len(said) == 1:

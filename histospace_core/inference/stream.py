@@ -1,6 +1,7 @@
 """Compute codes from the pixels of a slide, chunk by chunk, on all processors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from histospace_core.networks import Predictor
 from histospace_core.process import usable_cores
 from histospace_core.slides.open import RGB, Slide
+from histospace_core.slides.patches import Windows
 from histospace_core.slides.plan import Block, TilePlan
 from histospace_core.slides.prefetch import in_order
 from histospace_core.slides.tiles import BlockTiles, BlockWindows, cut_block, cut_block_windows
@@ -19,6 +21,7 @@ from histospace_core.slides.view import View
 
 Values = NDArray[np.float32]
 _Part = TypeVar("_Part")
+_Tiles = BlockTiles | BlockWindows
 
 
 class Batch(Protocol):
@@ -83,19 +86,19 @@ def encode_chunks(
     """Read and encode chunks of batches, in order.
 
     On a CPU each thread reads and encodes a batch by itself, with one thread of arithmetic, so that
-    no core waits for another. For a GPU the threads only read, and a chunk is encoded as a whole.
+    no core waits for another. For a GPU the threads only read; a chunk is encoded as a whole,
+    while the next ones are read and copied.
     """
 
     def encode(batch: _Batch) -> Chunk:
         torch.set_num_threads(1)  # OpenMP keeps this number per thread
-        return _encoded([read(batch)], predict)
+        return _encoded(read(batch), predict)
 
     threads = torch.get_num_threads()
     batches = [batch for chunk in chunks for batch in chunk]
     if predict.on_gpu:
         ready = in_order(read, batches, max(threads, usable_cores()))
-        for chunk in chunks:
-            yield _encoded(_take(chunk, ready, on_tiles), predict)
+        yield from _ahead((_take(chunk, ready, on_tiles) for chunk in chunks), predict)
         return
     try:
         torch.set_num_threads(1)
@@ -117,15 +120,37 @@ def _take(
     return parts
 
 
-def _encoded(blocks: Sequence[BlockTiles | BlockWindows], predict: Predictor) -> Chunk:
-    """Return codes and columns of consecutive blocks."""
+def _ahead(chunks: Iterable[Sequence[_Tiles]], predict: Predictor) -> Iterator[Chunk]:
+    """Encode chunks of consecutive blocks on a GPU."""
+    begun: deque[Sequence[_Tiles]] = deque()
+
+    def items() -> Iterator[Sequence[RGB] | Sequence[Windows]]:
+        for blocks in chunks:
+            begun.append(blocks)
+            yield _item(blocks)
+
+    for codes, domain in predict.encode_ahead(items()):
+        yield _chunk(begun.popleft(), codes, domain)
+
+
+def _item(blocks: Sequence[_Tiles]) -> Sequence[RGB] | Sequence[Windows]:
+    """Return what the network sees of consecutive blocks together, one element for each view."""
     windows = [b.windows for b in blocks if isinstance(b, BlockWindows)]
     if windows:
-        parts = [predict.encode_windows(seen) for seen in windows]
-        codes, domain = (np.concatenate(part) for part in zip(*parts, strict=True))
-    else:
-        tiles = [b.views for b in blocks if isinstance(b, BlockTiles)]
-        codes, domain = predict.encode(*(np.concatenate(v) for v in zip(*tiles, strict=True)))
+        return [Windows.stacked(parts) for parts in zip(*windows, strict=True)]
+    tiles = [b.views for b in blocks if isinstance(b, BlockTiles)]
+    return [np.concatenate(parts) for parts in zip(*tiles, strict=True)]
+
+
+def _encoded(block: _Tiles, predict: Predictor) -> Chunk:
+    """Encode a block on a CPU."""
+    if isinstance(block, BlockWindows):
+        return _chunk([block], *predict.encode_windows(block.windows))
+    return _chunk([block], *predict.encode(*block.views))
+
+
+def _chunk(blocks: Sequence[_Tiles], codes: Values, domain: Values) -> Chunk:
+    """Return codes and columns of consecutive blocks."""
     readable = np.concatenate([b.readable for b in blocks])
     codes[~readable] = np.nan  # white pixels stood in for them
     quality = pd.concat([pd.DataFrame(b.quality) for b in blocks], ignore_index=True)

@@ -5,9 +5,9 @@ keeps only what its cells add to the programmes' scores: a few numbers a cell in
 of features. Maxima are not linear and are kept as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from histospace_core.networks.autoencoder import to_pixels
+from histospace_core.networks.device_pooling import Windowed
 from histospace_core.networks.histospace_plus import TUNED, HistoSPACEPlus
-from histospace_core.networks.lite0_trunk import TRUNK_CHANNELS
+from histospace_core.networks.lite0_trunk import TRUNK_CHANNELS, Trunk
+from histospace_core.networks.shapes import fill, pieces
 from histospace_core.slides.patches import CELLS, Windows
 from histospace_core.slides.pooling import window_maxima, window_means
 
@@ -96,14 +98,7 @@ class Weights:
         tuned
             Map of the tuned encoder (m, 128, 8, 8), if the view has one.
         """
-        total = sum(
-            in_cells(torch.einsum("nchw,kc->nkhw", shrunk(block), weight))
-            for block, weight in zip(blocks, self.blocks[i], strict=True)
-        )
-        assert isinstance(total, Tensor)
-        if tuned is not None:
-            total = total + torch.einsum("nchw,kc->nkhw", tuned, self.means[i])
-        return total
+        return _scores(blocks, self.blocks[i], tuned, self.means[i] if tuned is not None else None)
 
 
 def shrunk(maps: Tensor) -> Tensor:
@@ -127,19 +122,52 @@ class PlainMaps:
     name = "fp32"
 
     def __init__(self, network: HistoSPACEPlus) -> None:
-        self._network, self._weights = network, Weights(network)
+        self._trunk, self._encoders = network.lite0, network.encoders
+        self._weights = Weights(network)
+        self._maps: Callable[..., tuple[Tensor, Tensor, Tensor | None]] = patch_maps
 
     def __call__(self, i: int, patches: Tensor) -> PatchMaps:
-        pixels = to_pixels(patches)
-        trunk = self._network.lite0
-        with torch.autocast(pixels.device.type, enabled=False):
-            second = trunk.second_map(pixels)
-        blocks = [second, *trunk.later_maps(second)]
-        tuned = self._network.encoders[i](pixels).float() if i in TUNED else None
-        texture = shrunk(blocks[0]) if i in TEXTURED else None
-        with torch.autocast(pixels.device.type, enabled=False):
-            scores = self._weights.scores(i, [block.float() for block in blocks], tuned)
-        return PatchMaps(scores, texture, tuned)
+        weights = self._weights
+        encoder, means = (self._encoders[i], weights.means[i]) if i in TUNED else (None, None)
+        scores, texture, tuned = self._maps(self._trunk, encoder, weights.blocks[i], means, patches)
+        return PatchMaps(scores, texture if i in TEXTURED else None, tuned)
+
+
+def patch_maps(
+    trunk: Trunk,
+    encoder: torch.nn.Module | None,
+    weights: Sequence[Tensor],
+    means: Tensor | None,
+    patches: Tensor,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return scores, texture and the tuned encoder's map of patches (m, 64, 64, 3), uint8.
+
+    The weights of a view are arguments, so that a compiler compiles once for several views.
+    """
+    pixels = to_pixels(patches)
+    with torch.autocast(pixels.device.type, enabled=False):
+        second = trunk.second_map(pixels)
+    blocks = [second, *trunk.later_maps(second)]
+    tuned = None if encoder is None else encoder(pixels).float()
+    with torch.autocast(pixels.device.type, enabled=False):
+        scores = _scores([block.float() for block in blocks], weights, tuned, means)
+    return scores, shrunk(second), tuned
+
+
+def _scores(
+    blocks: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    tuned: Tensor | None,
+    means: Tensor | None,
+) -> Tensor:
+    total = sum(
+        in_cells(torch.einsum("nchw,kc->nkhw", shrunk(block), weight))
+        for block, weight in zip(blocks, weights, strict=True)
+    )
+    assert isinstance(total, Tensor)
+    if tuned is not None:
+        total = total + torch.einsum("nchw,kc->nkhw", tuned, means)
+    return total
 
 
 class DenseEncoder:
@@ -191,7 +219,46 @@ class DenseEncoder:
                 textures.append(window_means(_joined([p.texture for p in parts]), seen))
         return codes.astype(np.float32), np.concatenate(textures, 1).astype(np.float32)
 
+    def windows_on(
+        self, views: Sequence[Windows], arrays: Sequence[Tensor], batch: int
+    ) -> tuple[Tensor, Tensor]:
+        """Encode windows as `windows` does, without a result leaving the device.
+
+        Parameters
+        ----------
+        arrays
+            What `arrays_of` returns for the same windows, on the device.
+        batch
+            Maximum number of patches at a time.
+        """
+        codes, textures = self._weights.bias.double(), []
+        for i, seen in enumerate(views):
+            patches, places, corners = arrays[3 * i : 3 * i + 3]
+            parts = [
+                self._maps(i, fill(patches[rows], size)).first(rows.stop - rows.start)
+                for rows, size in pieces(len(patches), batch)
+            ]
+            windowed = Windowed(places, corners, seen.shape, seen.cells)
+            scores = torch.cat([p.scores for p in parts])
+            if seen.cells == 1:
+                scores = scores.mean((2, 3), keepdim=True)
+            codes = codes + windowed.means(scores)
+            if parts[0].peaks is not None:
+                most = windowed.maxima(_cat([p.peaks for p in parts]))
+                codes = codes + most @ self._weights.peaks[i].T
+            if parts[0].texture is not None:
+                textures.append(windowed.means(_cat([p.texture for p in parts])))
+        return codes.float(), torch.cat(textures, 1).float()
+
+
+def arrays_of(views: Sequence[Windows]) -> list[NDArray[Any]]:
+    """Return what a device needs of some centres' windows, one set for each view."""
+    return [array for seen in views for array in (seen.patches, seen.places, seen.corners)]
+
+
+def _cat(parts: Sequence[Tensor | None]) -> Tensor:
+    return torch.cat([part for part in parts if part is not None])
+
 
 def _joined(parts: Sequence[Tensor | None]) -> Values:
-    known = [part for part in parts if part is not None]
-    return (known[0] if len(known) == 1 else torch.cat(known)).cpu().numpy()
+    return (parts[0] if len(parts) == 1 and parts[0] is not None else _cat(parts)).cpu().numpy()

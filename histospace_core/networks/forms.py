@@ -11,7 +11,6 @@ from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from histospace_core.networks.autoencoder import to_pixels
 from histospace_core.networks.dense import (
@@ -20,6 +19,7 @@ from histospace_core.networks.dense import (
     PatchMaps,
     PlainMaps,
     Weights,
+    patch_maps,
     shrunk,
 )
 from histospace_core.networks.histospace import TILE_PX, HistoSPACE
@@ -34,9 +34,9 @@ from histospace_core.networks.openvino_graph import Compiled, batches, folded, t
 from histospace_core.networks.package import Network
 from histospace_core.slides.patches import PATCH_PX
 
+Compiler = Callable[..., Callable[..., Any]]
+
 _PIXEL = 1 / 255
-_FEWEST = 64
-"""Patches to which a small batch is filled up on a GPU."""
 _OVERFLOW = 0.01
 """Relative difference from the expected result from which a processor's sums overflow."""
 
@@ -66,45 +66,56 @@ class PlainEncoder:
         return self._network.codes(features), self._network.pool(features)
 
 
-class CompiledEncoder:
-    """A network in bf16, compiled for the GPU, with the conversion from uint8 fused in."""
-
-    name = "bf16, compiled"
-
-    def __init__(self, network: Network) -> None:
-        # dynamic=False: Predictor pads every batch to one shape.
-        self._run: Callable[..., Any] = torch.compile(PlainEncoder(network).__call__, dynamic=False)
-
-    def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cuda", torch.bfloat16):
-            codes, pooled = self._run(*views)
-        return codes.float(), pooled.float()  # NumPy has no bf16
-
-
-class CompiledMaps:
-    """HistoSPACE+ in bf16, compiled for the GPU, but for the blocks that feed the domain score.
+class GPUEncoder:
+    """A network on a GPU, in bf16 if the card computes in it, else in fp32.
 
     Parameters
     ----------
     network
+    rounded
+        Whether to use bf16.
     compiler
-        `torch.compile`, or what stands in for it where there is no compiler.
+        `torch.compile`, which fuses the conversion from uint8 with the network; None for eager.
     """
 
-    name = "bf16 and fp32, compiled"
+    def __init__(self, network: Network, rounded: bool, compiler: Compiler | None = None) -> None:
+        self.name = _name(rounded, compiler)
+        self._rounded, run = rounded, PlainEncoder(network).__call__
+        self._run = compiler(run, dynamic=False) if compiler else run
+
+    def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(views[0].device.type, torch.bfloat16, enabled=self._rounded):
+            codes, pooled = self._run(*views)
+        return codes.float(), pooled.float()  # NumPy has no bf16
+
+
+class GPUMaps(PlainMaps):
+    """HistoSPACE+ on a GPU, in bf16 but for the blocks that feed the domain score.
+
+    The parameters are those of `GPUEncoder`.
+    """
 
     def __init__(
-        self, network: HistoSPACEPlus, compiler: Callable[..., Any] = torch.compile
+        self, network: HistoSPACEPlus, rounded: bool, compiler: Compiler | None = None
     ) -> None:
-        self._run = compiler(PlainMaps(network).__call__, dynamic=False)
+        super().__init__(network)
+        self.name = _name(rounded, compiler, "bf16 and fp32")
+        self._rounded = rounded
+        if compiler:
+            self._maps = compiler(patch_maps, dynamic=False)
 
     def __call__(self, i: int, patches: Tensor) -> PatchMaps:
-        n = len(patches)
-        # few shapes, because each is compiled
-        shape = max(_FEWEST, 1 << (n - 1).bit_length())
-        with torch.autocast(patches.device.type, torch.bfloat16):
-            maps: PatchMaps = self._run(i, pad(patches, (0,) * 7 + (shape - n,)))
-        return maps.first(n)
+        with torch.autocast(patches.device.type, torch.bfloat16, enabled=self._rounded):
+            return super().__call__(i, patches)
+
+
+def rounds(device: torch.device) -> bool:
+    """Return whether a GPU computes in bf16; those before capability 8.0 only imitate it."""
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def _name(rounded: bool, compiler: Compiler | None, if_rounded: str = "bf16") -> str:
+    return (if_rounded if rounded else "fp32") + (", compiled" if compiler else "")
 
 
 class Int8HistoSPACE:
@@ -205,9 +216,7 @@ def fast_forms(
 ) -> dict[str, Callable[[], Encoder]]:
     """Return what builds the faster forms of a network on a device, by name."""
     if device.type == "cuda":
-        if isinstance(network, HistoSPACEPlus) and not network.foreign:
-            return {"compiled": lambda: DenseEncoder(network, CompiledMaps(network))}
-        return {"compiled": lambda: CompiledEncoder(network)}
+        return gpu_forms(network, rounds(device))
     if isinstance(network, HistoSPACE):
         return {"int8": lambda: Int8HistoSPACE(network, sample[0], threads)}
     if network.foreign:
@@ -220,6 +229,20 @@ def fast_forms(
         )
 
     return {f"int8 and {precision}": dense(precision) for precision in ("bf16", "f32")}
+
+
+def gpu_forms(
+    network: Network, rounded: bool, compiler: Compiler = torch.compile
+) -> dict[str, Callable[[], Encoder]]:
+    """Return what builds the forms of a network for a GPU, by name; see `GPUEncoder`."""
+
+    def form(compiler: Compiler | None) -> Encoder:
+        if isinstance(network, HistoSPACEPlus) and not network.foreign:
+            return DenseEncoder(network, GPUMaps(network, rounded, compiler))
+        return GPUEncoder(network, rounded, compiler)
+
+    eager = {"bf16": lambda: form(None)} if rounded else {}
+    return {**eager, "compiled": lambda: form(compiler)}
 
 
 def _without_overflow(build: Callable[[int], tuple[Compiled, Tensor]], sample: Tensor) -> Compiled:

@@ -250,11 +250,16 @@ def _locate(name: str | Path, search: list[Path]) -> Path:
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """Return the torch device for "auto", "cpu" or "cuda"."""
+    """Return the torch device for "auto", "cpu" or "cuda"; "auto" is never "mps"."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("No CUDA GPU is usable here; choose device auto or cpu.")
+    if device == "mps":
+        raise ModelError(
+            "Device mps (the GPU of a Mac) is not supported, because its predictions were never "
+            "compared with those of a CPU; choose auto or cpu."
+        )
     if device not in {"cpu", "cuda"}:
         raise ModelError(f"Unknown device '{device}'; choose auto, cpu or cuda.")
     return torch.device(device)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
-from histospace_core.networks.dense import DenseEncoder
+from histospace_core.networks.dense import DenseEncoder, arrays_of
+from histospace_core.networks.device_pipeline import lanes_of, pipelined
 from histospace_core.networks.forms import Encoder, fast_forms, plain_form
 from histospace_core.networks.memory import is_out_of_memory, release_memory
 from histospace_core.networks.package import ModelPackage, pick_device
+from histospace_core.networks.shapes import SHAPES, fill, pieces
 from histospace_core.remembered import machine, remembered
 from histospace_core.slides.patches import Windows
 
@@ -28,6 +29,8 @@ AGREEMENT = 1e-3
 """
 FORMS = "forms of a model, the fastest first"
 """What the machine remembers of a model."""
+_CALLS = 100
+"""Calls of the sample, about as much work as a large slide, that a compiler must pay for."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,11 @@ class Predictor:
         self.network = network.requires_grad_(False).to(self.device)
         self.network.to(memory_format=torch.channels_last)
         self.on_gpu = self.device.type == "cuda"
+        if self.on_gpu:  # else convolutions round fp32 to ten bits, and the reference is none
+            torch.backends.cudnn.allow_tf32 = False
+        self._lanes = lanes_of(self.device)
         # another trunk takes much more memory for a tile
-        most = 128 if getattr(network, "foreign", None) else 2048
+        most = SHAPES[0] if getattr(network, "foreign", None) else SHAPES[-1]
         self.batch_size = batch_size or (most if self.on_gpu else 32)
         self.encoder: Encoder = plain_form(self.network)
         self.agreement: Agreement | None = None
@@ -111,7 +117,7 @@ class Predictor:
             Tiles from all over the slide that will be predicted, one array for each view: some
             forms measure the range of activations on them.
         """
-        tensors = [self._on_device(view) for view in sample]
+        tensors = self._lanes.upload(sample)
         threads = torch.get_num_threads()
         with torch.inference_mode():
             forms = fast_forms(self.network, tensors, self.device, threads)
@@ -136,14 +142,19 @@ class Predictor:
 
             def race() -> list[str]:
                 """Return the names of all forms, the fastest first and those of no use last."""
-                seconds = {
-                    name: _seconds(lambda: self(*sample)) if agrees(name) else math.inf
-                    for name in forms
-                }
+                seconds = {}
+                for name in forms:
+                    started = time.perf_counter()
+                    useful = agrees(name)
+                    set_up = time.perf_counter() - started
+                    seconds[name] = _seconds(lambda: self(*sample)) if useful else math.inf
+                    if self.on_gpu:  # where a compiler may take longer than a slide
+                        seconds[name] += set_up / _CALLS
                 self.refused.clear()
                 return sorted(seconds, key=seconds.__getitem__)
 
-            facts = {"model": self.package.sha256, "device": self.device.type, "threads": threads}
+            card = torch.cuda.get_device_name(self.device) if self.on_gpu else self.device.type
+            facts = {"model": self.package.sha256, "device": card, "threads": threads}
             order = remembered(FORMS, race, **facts)
             kept = [name for name in order if name in [*forms]] if isinstance(order, list) else []
             # A damaged file may lack some; otherwise all are in it.
@@ -158,6 +169,9 @@ class Predictor:
 
     def encode(self, *views: Bytes) -> tuple[Values, Values]:
         """Return codes (n, c) and domain scores (n,); thread-safe on a CPU."""
+        if self.on_gpu:
+            (found,) = self.encode_ahead([views])
+            return found
         parts, start = [], 0
         while start < len(views[0]):
             stop = start + self.batch_size
@@ -184,6 +198,9 @@ class Predictor:
         """
         if not isinstance(self.encoder, DenseEncoder):
             raise TypeError("this network takes views")
+        if self.on_gpu:
+            (found,) = self.encode_ahead([views])
+            return found
         while True:
             try:
                 codes, pooled = self.encoder.windows(views, self.device, self.batch_size)
@@ -192,6 +209,21 @@ class Predictor:
                     raise
                 continue
             return codes, self._domain_scores(pooled)
+
+    def encode_ahead(
+        self, items: Iterable[Sequence[Bytes] | Sequence[Windows]]
+    ) -> Iterator[tuple[Values, Values]]:
+        """Yield the codes (n, c) and domain scores (n,) of each item, in order.
+
+        For a GPU: it computes some items while the next are taken, and waits for none of them.
+
+        Parameters
+        ----------
+        items
+            Tiles, one array for each view, or some centres' windows, one set for each view.
+        """
+        for codes, pooled in pipelined(items, _arrays, self._on_device, self._lanes):
+            yield codes, self._domain_scores(pooled)
 
     def smooth(
         self,
@@ -231,22 +263,35 @@ class Predictor:
 
     @torch.inference_mode()
     def _batch(self, views: Sequence[Bytes]) -> tuple[Values, Values]:
-        n = len(views[0])
-        tensors = [self._on_device(view) for view in views]
-        if self.on_gpu:  # one shape, compiled once
-            tensors = [pad(t, (0,) * 7 + (self.batch_size - n,)) for t in tensors]
-        codes, pooled = (part[:n].cpu().numpy() for part in self.encoder(*tensors))
+        codes, pooled = (part.numpy() for part in self.encoder(*self._lanes.upload(views)))
         return codes, self._domain_scores(pooled)
+
+    @torch.inference_mode()
+    def _on_device(
+        self, item: Sequence[Bytes] | Sequence[Windows], arrays: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return codes and features of the domain score of an item, on the device."""
+        while True:
+            try:
+                if windows := [seen for seen in item if isinstance(seen, Windows)]:
+                    if not isinstance(self.encoder, DenseEncoder):
+                        raise TypeError("this network takes views")
+                    return self.encoder.windows_on(windows, arrays, self.batch_size)
+                parts = [
+                    [part[: rows.stop - rows.start] for part in self.encoder(*filled)]
+                    for rows, size in pieces(len(arrays[0]), self.batch_size)
+                    for filled in [[fill(view[rows], size) for view in arrays]]
+                ]
+                codes, pooled = (torch.cat(part) for part in zip(*parts, strict=True))
+                return codes, pooled
+            except (RuntimeError, MemoryError) as error:
+                if not self._shrink(error):
+                    raise
 
     def _domain_scores(self, pooled: Values) -> Values:
         if self.domain is None:
             return np.full(len(pooled), np.nan, np.float32)
         return self.domain.score(pooled)
-
-    def _on_device(self, view: Bytes) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(view))
-        # Only a copy from pinned memory overlaps with arithmetic.
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.on_gpu else tensor
 
     def _shrink(self, error: Exception) -> bool:
         """Halve the batch after an out-of-memory error; return False for any other error."""
@@ -272,6 +317,12 @@ class Predictor:
             "refused": self.refused,
             "kernel_note": f"Runs in plain fp32: {'; '.join(self.refused)}." if plain else "",
         }
+
+
+def _arrays(item: Sequence[Bytes] | Sequence[Windows]) -> list[NDArray[Any]]:
+    """Return what a device needs of an item."""
+    windows = [seen for seen in item if isinstance(seen, Windows)]
+    return arrays_of(windows) or [seen for seen in item if isinstance(seen, np.ndarray)]
 
 
 def _seconds(run: Callable[[], object]) -> float:

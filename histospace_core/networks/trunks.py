@@ -31,7 +31,6 @@ from histospace_core.networks.trunk_sources import (
     of_timm,
     of_torchvision,
 )
-from histospace_core.settings import get_settings
 
 
 def install_trunk(name: str, licence: str = "") -> TrunkRecord:
@@ -56,7 +55,7 @@ def install_trunk(name: str, licence: str = "") -> TrunkRecord:
     """
     import timm
 
-    folder, trunks = Path(name), get_settings().trunks_dir
+    folder, trunks = Path(name), _trunks_dir()
     if folder.name == name and (trunks / name).is_dir():
         return _known(name, licence)
     if folder.is_dir():
@@ -88,7 +87,7 @@ def open_trunk(record: TrunkRecord) -> ForeignTrunk:
     ModelError
         It is not in the store, or its weights are not those that the package was trained with.
     """
-    weights = get_settings().trunks_dir / record.name / WEIGHTS
+    weights = _trunks_dir() / record.name / WEIGHTS
     origin = record.source if ":" in record.source or "/" in record.source else "FOLDER"
     named = f"trunk '{record.name}' (from {record.source}, SHA-256 {record.sha256[:12]}...)"
     if not weights.is_file():
@@ -105,7 +104,7 @@ def open_trunk(record: TrunkRecord) -> ForeignTrunk:
 
 
 def _known(name: str, licence: str) -> TrunkRecord:
-    folder = get_settings().trunks_dir / require_name(name)
+    folder = _trunks_dir() / require_name(name)
     _licensed(name, read_config(folder, name)["licence"], licence)
     if not (folder / WEIGHTS).is_file():
         raise ModelError(
@@ -116,7 +115,7 @@ def _known(name: str, licence: str) -> TrunkRecord:
 
 
 def _install_folder(folder: Path, licence: str) -> TrunkRecord:
-    target = get_settings().trunks_dir / require_name(folder.name)
+    target = _trunks_dir() / require_name(folder.name)
     if not target.is_dir() or target.resolve() == folder:
         return _install(folder.name, of_folder(folder), licence)
     known = _known(folder.name, licence)
@@ -133,7 +132,7 @@ def _install_folder(folder: Path, licence: str) -> TrunkRecord:
 
 
 def _install(name: str, fetch: Fetch, licence: str) -> TrunkRecord:
-    target = get_settings().trunks_dir / require_name(name)
+    target = _trunks_dir() / require_name(name)
     if target.is_dir():
         return _known(name, licence)
     with disk_errors(target, "the trunk"), atomic_write(target) as part:
@@ -184,3 +183,9 @@ def _record(folder: Path, name: str) -> TrunkRecord:
             f"to the architecture '{record.architecture}'."
         )
     return replace(record, n_features=features.shape[1])
+
+
+def _trunks_dir() -> Path:
+    from histospace_core.settings import get_settings  # here, for benchmarks without pydantic
+
+    return get_settings().trunks_dir

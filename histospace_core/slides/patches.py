@@ -11,7 +11,7 @@ by its distance from each: patches side by side would be as far apart as whole r
 and mixing them costs accuracy (docs/experiments.md). There are few of them all the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,6 +74,20 @@ class Windows:
         places = np.column_stack([np.zeros(n, np.intp), np.arange(n)])
         corners = places[:, ::-1].astype(np.float64) * CELLS
         return cls(view, places, (1, n), corners, np.ones(n, bool))
+
+    @classmethod
+    def stacked(cls, parts: Sequence["Windows"]) -> "Windows":
+        """Return the windows of several rectangles at one scale, laid below each other as one."""
+        first_rows = np.cumsum([0, *(part.shape[0] for part in parts)])
+        moved = list(zip(parts, first_rows[:-1], strict=True))
+        return cls(
+            np.concatenate([part.patches for part in parts]),
+            np.concatenate([part.places + np.array([row, 0]) for part, row in moved]),
+            (int(first_rows[-1]), max(part.shape[1] for part in parts)),
+            np.concatenate([p.corners + np.array([0, row * p.cells]) for p, row in moved]),
+            np.concatenate([part.readable for part in parts]),
+            parts[0].cells,
+        )
 
     def recoloured(self, normalise: Callable[[RGB], RGB]) -> "Windows":
         """Return the windows with `normalise` applied to every patch."""

@@ -1,6 +1,8 @@
 """A slide's patches are computed once, and a tile's value does not depend on what else is read."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ from builders.slide_files import MPP, make_slide
 
 from histospace_core.networks import ModelPackage, Predictor
 from histospace_core.networks.dense import DenseEncoder, PlainMaps
-from histospace_core.networks.forms import CompiledMaps, PlainEncoder
+from histospace_core.networks.device_pooling import Windowed
+from histospace_core.networks.forms import GPUEncoder, GPUMaps, PlainEncoder, gpu_forms, rounds
 from histospace_core.networks.histospace_plus import HistoSPACEPlus
 from histospace_core.slides.open import Slide, open_slide
 from histospace_core.slides.patches import Windows
+from histospace_core.slides.pooling import window_maxima, window_means
 from histospace_core.slides.tiles import cut_spot_windows
 
 
@@ -94,7 +98,8 @@ def test_the_form_for_a_gpu_agrees_with_the_plain_one(predict: Predictor) -> Non
     """Its logic, on a CPU and without a compiler."""
     network = predict.network
     assert isinstance(network, HistoSPACEPlus)
-    form = CompiledMaps(network, compiler=lambda run, **_: run)
+    form = GPUMaps(network, rounded=True, compiler=lambda run, **_: run)
+    assert form.name == "bf16 and fp32, compiled"
     patches = torch.randint(0, 256, (5, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
         for i in range(5):
@@ -107,6 +112,84 @@ def test_the_form_for_a_gpu_agrees_with_the_plain_one(predict: Predictor) -> Non
                 if exact is not None:
                     tolerance = 1e-6 if name == "texture" else 0.05
                     torch.testing.assert_close(rough, exact, atol=tolerance, rtol=tolerance)
+
+
+def test_a_compiler_compiles_twice_for_all_views(predict: Predictor) -> None:
+    """Once for views with a tuned encoder, and once for the others."""
+    network = predict.network
+    assert isinstance(network, HistoSPACEPlus)
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    compiler = partial(torch.compile, backend=backend, fullgraph=True)
+    form = GPUMaps(network, rounded=True, compiler=compiler)
+    eager = GPUMaps(network, rounded=True)
+    other = Predictor(predict.package, "cpu").network
+    assert isinstance(other, HistoSPACEPlus)
+    again = GPUMaps(other, rounded=True, compiler=compiler)
+    patches = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        for i in range(5):
+            found, expected = form(i, patches), eager(i, patches)
+            torch.testing.assert_close(found.scores, expected.scores)
+        again(0, patches)
+    assert len(graphs) == 2, "a second run in this process has nothing to compile"
+
+
+def test_a_card_without_bf16_computes_in_fp32(
+    predict: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = torch.device("cuda")
+    for capability, known in ((7, 5), False), ((8, 0), True), ((9, 0), True):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
+        assert rounds(card) is known
+    assert list(gpu_forms(predict.network, rounded=True)) == ["bf16", "compiled"]
+    forms = gpu_forms(predict.network, rounded=False, compiler=lambda run, **_: run)
+    assert list(forms) == ["compiled"]
+    plain = forms["compiled"]()
+    assert plain.name == "fp32, compiled"
+    views = [torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)] * 5
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(*views), predict.encoder(*views))
+        rounded = GPUEncoder(predict.network, rounded=True)(*views)[0]
+    torch.testing.assert_close(rounded, plain(*views)[0], atol=0.05, rtol=0.05)
+
+
+def test_blocks_encoded_together_as_on_a_gpu_have_the_values_of_each(
+    predict: Predictor, slide: Slide
+) -> None:
+    rng = np.random.default_rng(2)
+    views = predict.package.views
+    blocks = []
+    for low in (0, 400, 800):  # of unequal sizes
+        centres = rng.uniform(low, low + 100 + low / 2, (9, 2))
+        blocks.append(cut_spot_windows(slide, centres, views).windows)
+    expected = [predict.encode_windows(block) for block in blocks]
+    together = [Windows.stacked(parts) for parts in zip(*blocks, strict=True)]
+    found = list(predict.encode_ahead([together, blocks[1]]))
+    for (codes, domain), wanted in zip(found, (expected, expected[1:2]), strict=True):
+        assert codes.dtype == np.float32
+        np.testing.assert_allclose(codes, np.concatenate([w[0] for w in wanted]), atol=1e-4)
+        np.testing.assert_allclose(domain, np.concatenate([w[1] for w in wanted]), atol=1e-4)
+
+
+def test_pooling_on_a_device_equals_that_in_numpy() -> None:
+    rng = np.random.default_rng(3)
+    places = np.argwhere(rng.random((4, 5)) < 0.8)
+    for cells in (8, 1):
+        maps = rng.normal(size=(len(places), 3, cells, cells)).astype(np.float32)
+        reach = np.array([5, 4]) * cells - cells
+        corners = np.concatenate([rng.uniform(0, reach, (20, 2)), [[0, 0], reach]])
+        windows = Windows(
+            np.empty((len(places), 0), np.uint8), places, (4, 5), corners, np.ones(22, bool), cells
+        )
+        there = Windowed(torch.from_numpy(places), torch.from_numpy(corners), (4, 5), cells)
+        tensor = torch.from_numpy(maps)
+        np.testing.assert_allclose(there.means(tensor), window_means(maps, windows), atol=1e-6)
+        np.testing.assert_array_equal(there.maxima(tensor), window_maxima(maps, windows))
 
 
 def test_patches_that_cannot_be_read_lose_only_the_windows_that_touch_them(

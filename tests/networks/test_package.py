@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from histospace_core.errors import ModelError
 from histospace_core.files import sha256
-from histospace_core.networks import Predictor, list_packages, load_package
+from histospace_core.networks import Predictor, list_packages, load_package, pick_device
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -140,3 +140,12 @@ def test_batch_shrinks_until_it_fits(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_another_error_is_not_taken_for_memory(tmp_path: Path) -> None:
     with Predictor(make_package(tmp_path), "cpu") as predict, pytest.raises(RuntimeError):
         predict(np.zeros((1, 20, 20, 3), np.uint8))
+
+
+def test_the_gpu_of_a_mac_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for cuda, chosen in (False, "cpu"), (True, "cuda"):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda known=cuda: known)
+        assert pick_device("auto").type == chosen
+    with pytest.raises(ModelError, match=r"^Device mps .* choose auto or cpu\.$"):
+        pick_device("mps")
