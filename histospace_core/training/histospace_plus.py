@@ -136,7 +136,7 @@ def fit_plus(
     )
     trunk = None if recipe.trunk is None else asdict(recipe.trunk)
     network = HistoSPACEPlus(len(train.panel), len(parts.programmes), trunk)
-    _load_lite0(network.trunk)
+    load_lite0(network.trunk)
     network.mean_profile.copy_(torch.from_numpy(train.mean_profile))
     network.programmes.copy_(torch.from_numpy(parts.programmes))
     network.to(device)
@@ -157,7 +157,7 @@ def fit_plus(
     return TrainedPlus(network.cpu(), _fit_domain(network, train, recipe.seed))
 
 
-def _load_lite0(trunk: Trunk | ForeignTrunk) -> None:
+def load_lite0(trunk: Trunk | ForeignTrunk) -> None:
     """Load EfficientNet-lite0 into the trunk, or its first blocks into the domain score's."""
     whole: Any = load_encoder(OFFLINE_ENCODER)
     own = trunk.texture if isinstance(trunk, ForeignTrunk) else trunk

@@ -46,4 +46,4 @@ def make_model_for(folder: Path, files: SectionFiles, name: str = "before") -> M
     """Save an untrained HistoSPACE+ that expects the mean expression of a section."""
     measured = read_measured(files.counts, files.spots)
     level = normalise(measured, "log10_cp10k", genes=list(GENES)).mean(0)
-    return make_package(folder, name, GENES, plus=True, profile=level)
+    return make_package(folder, name, GENES, plus=True, profile=level, pretrained=True)

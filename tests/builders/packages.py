@@ -16,6 +16,7 @@ from histospace_core.networks import (
     save_package,
 )
 from histospace_core.networks.histospace_plus import PLUS_VIEWS
+from histospace_core.training.histospace_plus import load_lite0
 
 LEVEL = 1.5
 """log10 counts per 10,000 that a package with intervals expects of each gene."""
@@ -29,16 +30,20 @@ def make_package(
     plus: bool = False,
     intervals: bool = False,
     profile: np.ndarray | None = None,
+    pretrained: bool = False,
 ) -> ModelPackage:
     """Save an untrained network over a few genes as a package; `plus` is HistoSPACE+.
 
     With `intervals`, it states the distribution of levels and spots of all genes but the last.
-    `profile` is the mean profile, 0.1 to 1.0 by default.
+    `profile` is the mean profile, 0.1 to 1.0 by default. If `pretrained`, the trunk of HistoSPACE+
+    has its real weights: one of random weights may hardly see what is on a slide.
     """
     torch.manual_seed(0)
     network = HistoSPACEPlus(len(genes), 3) if plus else HistoSPACE(len(genes))
     if isinstance(network, HistoSPACEPlus):
         network.programmes.normal_(0, 0.1)
+        if pretrained:
+            load_lite0(network.lite0)
     profile = np.linspace(0.1, 1.0, len(genes)) if profile is None else profile
     network.mean_profile.copy_(torch.from_numpy(profile))
     table = pd.DataFrame(
