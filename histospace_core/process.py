@@ -22,15 +22,15 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def import_ahead(*modules: str) -> None:
-    """Import modules in a thread, so that who needs them later need not wait."""
+def import_ahead(module: str) -> None:
+    """Import a module in a thread, so that who needs it later need not wait."""
 
     def load() -> None:
-        for module in modules:
-            with suppress(ImportError):  # raised again where it is needed
-                importlib.import_module(module)
+        with suppress(ImportError):  # raised again where it is needed
+            importlib.import_module(module)
 
-    Thread(target=load, name="import", daemon=True).start()
+    # no daemon, because an interpreter that ends in the middle of an import may crash
+    Thread(target=load, name="import").start()
 
 
 def is_alive(process: str) -> bool | None:

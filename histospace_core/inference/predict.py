@@ -87,11 +87,11 @@ def predict_slide(
         `run_dir` holds another run, another process writes it, or the disk is full.
     """
     started = time.perf_counter()
-    import_ahead("openvino", "anndata")  # while one core looks for tissue
     run = prepare(slide, model, stain=stain, stride_um=stride_um, fast=fast)
     plan = run.plan
     if (finished := finished_record(run_dir, run.key)) is not None:
         return RunSummary(run_dir, finished, was_finished=True)
+    import_ahead("anndata")  # the tables need it; what was refused or finished does not
     journal = Journal(run_dir, run.key)
     release_memory()
     with tuned(run, slide, model, device, fast=fast) as predict:
