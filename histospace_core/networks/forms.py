@@ -37,8 +37,6 @@ from histospace_core.slides.patches import PATCH_PX
 Compiler = Callable[..., Callable[..., Any]]
 
 _PIXEL = 1 / 255
-_OVERFLOW = 0.01
-"""Relative difference from the expected result from which a processor's sums overflow."""
 
 
 class UnknownTrunkError(RuntimeError):
@@ -140,12 +138,8 @@ class Int8HistoSPACE:
         first: Any = network.head[5]
         linear = first.weight.detach().numpy(), first.bias.detach().numpy()
 
-        def build(steps: int) -> tuple[Compiled, Tensor]:
-            stack, maps = int8_layers(layers, _maps(sample), steps, zero, real_last=True)
-            graph = published_graph(stack, linear, TILE_PX, zero)
-            return Compiled(graph, "f32", threads), network.head[5](maps.flatten(1))
-
-        self._run = _without_overflow(build, sample)
+        stack, _ = int8_layers(layers, _maps(sample), weight_steps(), zero, real_last=True)
+        self._run = Compiled(published_graph(stack, linear, TILE_PX, zero), "f32", threads)
 
     def __call__(self, *views: Tensor) -> tuple[Tensor, Tensor]:
         codes, pooled = self._run.on(views[0])
@@ -175,12 +169,8 @@ class OpenVINOMaps:
         for i, encoder in zip(TUNED, network.encoders, strict=True):
             layers = folded(encoder)
             layers[0] = layers[0][0] * _PIXEL, layers[0][1]
-
-            def build(steps: int, i: int = i, layers: Any = layers) -> tuple[Compiled, Tensor]:
-                stack, maps = int8_layers(layers, _maps(sample[i]), steps, real_last=False)
-                return Compiled(encoder_graph(stack, PATCH_PX), "f32", threads), maps
-
-            self._encoders[i] = _without_overflow(build, sample[i])
+            stack, _ = int8_layers(layers, _maps(sample[i]), weight_steps(), real_last=False)
+            self._encoders[i] = Compiled(encoder_graph(stack, PATCH_PX), "f32", threads)
         first, later = trunk_graphs(network.lite0, PATCH_PX)
         self._first, self._later = (
             Compiled(first, "f32", threads),
@@ -243,20 +233,6 @@ def gpu_forms(
 
     eager = {"bf16": lambda: form(None)} if rounded else {}
     return {**eager, "compiled": lambda: form(compiler)}
-
-
-def _without_overflow(build: Callable[[int], tuple[Compiled, Tensor]], sample: Tensor) -> Compiled:
-    """Return the graph with the finest weights that this processor computes as it should.
-
-    `build` takes one of `weight_steps` and returns a graph and its first output for the sample.
-    """
-    for steps in weight_steps():
-        run, expected = build(steps)
-        if torch.linalg.norm(run.on(sample)[0] - expected) < _OVERFLOW * torch.linalg.norm(
-            expected
-        ):
-            break
-    return run
 
 
 def _refuse(why: str) -> NoReturn:
