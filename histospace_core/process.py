@@ -1,11 +1,8 @@
 """The identity of this process and the cores it may use, and whether another one is alive."""
 
-import importlib
 import os
 import socket
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import psutil
 
@@ -20,17 +17,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def import_ahead(module: str) -> None:
-    """Import a module in a thread, so that who needs it later need not wait."""
-
-    def load() -> None:
-        with suppress(ImportError):  # raised again where it is needed
-            importlib.import_module(module)
-
-    # no daemon, because an interpreter that ends in the middle of an import may crash
-    Thread(target=load, name="import").start()
 
 
 def is_alive(process: str) -> bool | None:

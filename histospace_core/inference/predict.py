@@ -24,7 +24,6 @@ from histospace_core.inference.record import RunRecord, Timings
 from histospace_core.inference.store import write_matrix, write_overview, write_tables
 from histospace_core.networks import ModelPackage, Predictor, release_memory
 from histospace_core.out_lock import alone_in
-from histospace_core.process import import_ahead
 from histospace_core.progress import OnProgress, Progress, no_progress
 from histospace_core.slides.open import Slide
 from histospace_core.slides.plan import TilePlan
@@ -91,7 +90,6 @@ def predict_slide(
     plan = run.plan
     if (finished := finished_record(run_dir, run.key)) is not None:
         return RunSummary(run_dir, finished, was_finished=True)
-    import_ahead("anndata")  # the tables need it; what was refused or finished does not
     journal = Journal(run_dir, run.key)
     release_memory()
     with tuned(run, slide, model, device, fast=fast) as predict:
